@@ -1,0 +1,514 @@
+//! The configuration as the operator writes it: names, defaults and ranges, nothing resolved yet.
+//!
+//! [`Config::read`] finds every error that one field alone can have. What needs keys, the environment or two
+//! fields at once is found by [`Plan::compile`](crate::plan::Plan::compile).
+
+mod node;
+pub mod source;
+
+use http::HeaderName;
+use serde_json::Value;
+
+pub use node::{ConfigError, Node, Object};
+
+use crate::key::Algorithm;
+use crate::time::Timestamp;
+
+/// The header that carries a wristband unless the configuration says otherwise; Authorino's name for it.
+pub const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-wristband-token");
+
+const DEFAULT_DURATION: u32 = 300;
+const DEFAULT_CLOCK_SKEW: u32 = 30;
+const DEFAULT_MAX_AGE: u32 = 300;
+const DAY: u32 = 86_400;
+
+/// The whole configuration. Field by field it is documented in the README.
+pub struct Config {
+    /// `iss` of what is signed here, and where the discovery documents are.
+    pub issuer: Option<String>,
+    /// Seconds that a wristband lives.
+    pub token_duration: u32,
+    /// This issuer's keys. The first one signs if `issue` is present.
+    pub signing_key_refs: Vec<KeyRef>,
+    /// Other issuers and their public keys.
+    pub peers: Vec<Peer>,
+    /// Absent: never sign.
+    pub issue: Option<Issue>,
+    /// Absent: inbound tokens are not looked at.
+    pub verify: Option<Verify>,
+    /// The well-known documents.
+    pub discovery: Discovery,
+}
+
+/// One key, still as text or as the name of a variable.
+pub struct KeyRef {
+    /// Where it stands, for messages.
+    pub path: String,
+    /// The `kid` (RFC 7515, section 4.1.4).
+    pub name: String,
+    /// The one algorithm that the key may be used with.
+    pub algorithm: Algorithm,
+    /// Where its text is.
+    pub key: KeySource,
+    /// From then on the key is neither published nor accepted.
+    pub not_after: Option<Timestamp>,
+}
+
+/// Where the text of a key is. It is not `Debug`: the text may be a private key.
+pub enum KeySource {
+    /// In the configuration, which `/config_dump` shows.
+    Inline(String),
+    /// In a variable of the VM's environment, which `/config_dump` does not show.
+    Environment(String),
+}
+
+/// Another issuer.
+pub struct Peer {
+    /// Where it stands, for messages.
+    pub path: String,
+    /// Its `iss`.
+    pub issuer: String,
+    /// Whether our JWKS lists its keys too.
+    pub publish: bool,
+    /// Its public keys. They can only speak for this issuer.
+    pub keys: Vec<KeyRef>,
+}
+
+/// How wristbands are signed.
+pub struct Issue {
+    /// The header that delivers them.
+    pub header: HeaderName,
+    /// To whom they are delivered.
+    pub placement: Placement,
+    /// Who the request was authenticated as.
+    pub identity: Identity,
+    /// What `sub` is made of. Absent: of the identity.
+    pub subject: Option<Subject>,
+    /// CEL condition, evaluated in the request phase.
+    pub when_request: Option<String>,
+    /// CEL condition, evaluated in the response phase.
+    pub when_response: Option<String>,
+    /// `aud`.
+    pub audiences: Vec<String>,
+    /// Claims beside the registered ones.
+    pub custom_claims: Vec<(String, ClaimSource)>,
+}
+
+/// Who receives a wristband.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// The client, with the response.
+    Response,
+    /// The upstream, with the request.
+    Request,
+}
+
+/// Where the identity comes from.
+pub enum Identity {
+    /// A request header that an earlier, trusted filter sets.
+    Header(HeaderName),
+    /// A CEL expression that Envoy evaluates.
+    Expression(String),
+    /// The verified inbound wristband.
+    Wristband,
+}
+
+/// What `sub` is made of.
+pub enum Subject {
+    /// A CEL expression.
+    Expression(String),
+    /// The hash of the identity: Authorino's pseudonymous form.
+    Hash,
+}
+
+/// Where a claim comes from.
+pub enum ClaimSource {
+    /// The configuration itself.
+    Value(Value),
+    /// A CEL expression.
+    Expression(String),
+}
+
+/// How inbound wristbands are verified.
+pub struct Verify {
+    /// What a missing or bad token does.
+    pub mode: Mode,
+    /// Where tokens are looked for.
+    pub from_headers: Vec<CredentialHeader>,
+    /// One of these has to be in `aud`; empty: a token with an `aud` is denied (RFC 7519, section 4.1.3).
+    pub audiences: Vec<String>,
+    /// Seconds by which clocks may differ.
+    pub clock_skew: u32,
+    /// Whether the upstream sees an accepted token.
+    pub forward: bool,
+    /// Receives the payload, base64url.
+    pub output_payload_to_header: Option<HeaderName>,
+    /// Receive single claims.
+    pub output_claim_to_headers: Vec<ClaimHeader>,
+}
+
+/// What happens to a request whose token is missing or bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Both are denied.
+    Require,
+    /// Only a bad one is denied.
+    Optional,
+    /// Neither is denied; a bad one is counted and has no other effect.
+    Observe,
+}
+
+/// A header that may carry a token.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CredentialHeader {
+    /// Its name.
+    pub name: HeaderName,
+    /// What stands before the token: an authentication scheme and one space, or nothing.
+    pub prefix: String,
+}
+
+/// A claim that the upstream receives as a header.
+pub struct ClaimHeader {
+    /// Where it stands, for messages.
+    pub path: String,
+    /// The header.
+    pub header: HeaderName,
+    /// The claim: a member of the payload, or a dotted path into it.
+    pub claim: String,
+}
+
+/// The well-known documents.
+pub struct Discovery {
+    /// Seconds that clients may cache them.
+    pub max_age: u32,
+}
+
+impl Config {
+    /// Reads the bytes of a plugin configuration: a `google.protobuf.Struct` or JSON text.
+    ///
+    /// # Errors
+    /// The first field that is unknown, missing, of the wrong type or out of range.
+    pub fn read(bytes: &[u8]) -> Result<Self, ConfigError> {
+        Self::from_value(&source::read(bytes)?)
+    }
+
+    fn from_value(value: &Value) -> Result<Self, ConfigError> {
+        let root = Node::root(value).object(&[
+            "issuer",
+            "tokenDuration",
+            "signingKeyRefs",
+            "peers",
+            "issue",
+            "verify",
+            "discovery",
+        ])?;
+        Ok(Self {
+            issuer: root.optional("issuer").map(|node| issuer(&node)).transpose()?,
+            token_duration: or(root.optional("tokenDuration"), DEFAULT_DURATION, |node| {
+                node.integer(1..=DAY)
+            })?,
+            signing_key_refs: list(root.optional("signingKeyRefs"), key_ref)?,
+            peers: list(root.optional("peers"), peer)?,
+            issue: root.optional("issue").map(|node| issue(&node)).transpose()?,
+            verify: root.optional("verify").map(|node| verify(&node)).transpose()?,
+            discovery: discovery(root.optional("discovery"))?,
+        })
+    }
+}
+
+/// A field with a default.
+fn or<'a, T>(
+    node: Option<Node<'a>>,
+    default: T,
+    read: impl FnOnce(&Node<'a>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    node.map_or(Ok(default), |node| read(&node))
+}
+
+/// A list that may be left out.
+fn list<'a, T>(
+    node: Option<Node<'a>>,
+    read: impl FnMut(Node<'a>) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    node.map_or(Ok(Vec::new()), |node| node.items()?.map(read).collect())
+}
+
+/// One of a few words.
+fn word<T: Copy>(node: &Node<'_>, words: &[(&str, T)]) -> Result<T, ConfigError> {
+    let text = node.string()?;
+    words
+        .iter()
+        .find_map(|(word, meaning)| (*word == text).then_some(*meaning))
+        .ok_or_else(|| {
+            let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+            node.error(format!("expected one of {}", words.join(", ")))
+        })
+}
+
+fn text(node: &Node<'_>) -> Result<String, ConfigError> {
+    node.string().map(str::to_owned)
+}
+
+/// An issuer URL. It is compared as text and has the discovery path appended, which a query or fragment would swallow
+/// (OpenID Connect Discovery 1.0, section 3).
+fn issuer(node: &Node<'_>) -> Result<String, ConfigError> {
+    let text = node.string()?;
+    let valid = |uri: &http::Uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    };
+    if text.contains(['?', '#']) || !text.parse().is_ok_and(|uri| valid(&uri)) {
+        return Err(node.error("expected an absolute http or https URL without query and fragment"));
+    }
+    Ok(text.to_owned())
+}
+
+fn key_ref(node: Node<'_>) -> Result<KeyRef, ConfigError> {
+    let fields = node.object(&["name", "algorithm", "key", "notAfter"])?;
+    Ok(KeyRef {
+        path: node.path().to_owned(),
+        name: text(&fields.required("name")?)?,
+        algorithm: algorithm(&fields.required("algorithm")?)?,
+        key: key_source(&fields.required("key")?)?,
+        not_after: fields.optional("notAfter").map(|node| instant(&node)).transpose()?,
+    })
+}
+
+fn algorithm(node: &Node<'_>) -> Result<Algorithm, ConfigError> {
+    let name = node.string()?;
+    let Some(algorithm) = Algorithm::from_name(name) else {
+        let names: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+        return Err(node.error(format!("unknown algorithm, expected one of {}", names.join(", "))));
+    };
+    if !algorithm.is_supported() {
+        return Err(node.error(format!("`{name}` is not supported yet; use `ES256`")));
+    }
+    Ok(algorithm)
+}
+
+fn key_source(node: &Node<'_>) -> Result<KeySource, ConfigError> {
+    const SOURCES: [&str; 2] = ["inlineString", "environmentVariable"];
+    let (source, node) = node.object(&SOURCES)?.one_of(&SOURCES)?;
+    let text = text(&node)?;
+    Ok(match source {
+        "inlineString" => KeySource::Inline(text),
+        _ => KeySource::Environment(text),
+    })
+}
+
+fn instant(node: &Node<'_>) -> Result<Timestamp, ConfigError> {
+    Timestamp::from_rfc3339(node.string()?)
+        .ok_or_else(|| node.error("expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`"))
+}
+
+fn peer(node: Node<'_>) -> Result<Peer, ConfigError> {
+    let fields = node.object(&["issuer", "publish", "keys"])?;
+    Ok(Peer {
+        path: node.path().to_owned(),
+        issuer: issuer(&fields.required("issuer")?)?,
+        publish: or(fields.optional("publish"), false, Node::boolean)?,
+        keys: fields
+            .required("keys")?
+            .items()?
+            .map(key_ref)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
+    let fields = node.object(&[
+        "header",
+        "placement",
+        "identity",
+        "subject",
+        "when",
+        "audiences",
+        "customClaims",
+    ])?;
+    let when = fields
+        .optional("when")
+        .map(|node| node.object(&["request", "response"]))
+        .transpose()?;
+    let condition = |phase| {
+        let node = when.as_ref().and_then(|when| when.optional(phase));
+        node.map(|node| text(&node)).transpose()
+    };
+    Ok(Issue {
+        header: or(fields.optional("header"), DEFAULT_HEADER, owned_header)?,
+        placement: or(fields.optional("placement"), Placement::Response, |node| {
+            word(
+                node,
+                &[("response", Placement::Response), ("request", Placement::Request)],
+            )
+        })?,
+        identity: identity(&fields.required("identity")?)?,
+        subject: fields.optional("subject").map(|node| subject(&node)).transpose()?,
+        when_request: condition("request")?,
+        when_response: condition("response")?,
+        audiences: list(fields.optional("audiences"), |node| text(&node))?,
+        custom_claims: or(fields.optional("customClaims"), Vec::new(), custom_claims)?,
+    })
+}
+
+fn identity(node: &Node<'_>) -> Result<Identity, ConfigError> {
+    const SOURCES: [&str; 3] = ["header", "expression", "wristband"];
+    let (source, node) = node.object(&SOURCES)?.one_of(&SOURCES)?;
+    Ok(match source {
+        "header" => Identity::Header(header_name(&node)?),
+        "expression" => Identity::Expression(text(&node)?),
+        _ => only_true(&node).map(|()| Identity::Wristband)?,
+    })
+}
+
+fn subject(node: &Node<'_>) -> Result<Subject, ConfigError> {
+    const SOURCES: [&str; 2] = ["expression", "hash"];
+    let (source, node) = node.object(&SOURCES)?.one_of(&SOURCES)?;
+    Ok(match source {
+        "expression" => Subject::Expression(text(&node)?),
+        _ => only_true(&node).map(|()| Subject::Hash)?,
+    })
+}
+
+/// A field that is a choice by being there.
+fn only_true(node: &Node<'_>) -> Result<(), ConfigError> {
+    if node.boolean()? {
+        return Ok(());
+    }
+    Err(node.error("expected true; leave it out otherwise"))
+}
+
+fn custom_claims(node: &Node<'_>) -> Result<Vec<(String, ClaimSource)>, ConfigError> {
+    const SOURCES: [&str; 2] = ["value", "expression"];
+    let claims = node.members()?.map(|(name, node)| {
+        if let Some(instead) = crate::issue::reserved(name) {
+            return Err(node.error(format!("`{name}` is a reserved claim; {instead}")));
+        }
+        let (source, value) = node.object(&SOURCES)?.one_of(&SOURCES)?;
+        let source = match source {
+            "value" => ClaimSource::Value(value.value().clone()),
+            _ => ClaimSource::Expression(text(&value)?),
+        };
+        Ok((name.to_owned(), source))
+    });
+    claims.collect()
+}
+
+fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
+    let fields = node.object(&[
+        "mode",
+        "fromHeaders",
+        "audiences",
+        "clockSkew",
+        "forward",
+        "outputPayloadToHeader",
+        "outputClaimToHeaders",
+    ])?;
+    let modes = [
+        ("require", Mode::Require),
+        ("optional", Mode::Optional),
+        ("observe", Mode::Observe),
+    ];
+    let from_headers = list(fields.optional("fromHeaders"), credential_header)?;
+    Ok(Verify {
+        mode: or(fields.optional("mode"), Mode::Require, |node| word(node, &modes))?,
+        from_headers: if from_headers.is_empty() {
+            default_credentials()
+        } else {
+            from_headers
+        },
+        audiences: list(fields.optional("audiences"), |node| text(&node))?,
+        clock_skew: or(fields.optional("clockSkew"), DEFAULT_CLOCK_SKEW, |node| {
+            node.integer(0..=300)
+        })?,
+        forward: or(fields.optional("forward"), false, Node::boolean)?,
+        output_payload_to_header: fields
+            .optional("outputPayloadToHeader")
+            .map(|node| owned_header(&node))
+            .transpose()?,
+        output_claim_to_headers: list(fields.optional("outputClaimToHeaders"), claim_header)?,
+    })
+}
+
+fn default_credentials() -> Vec<CredentialHeader> {
+    vec![
+        CredentialHeader {
+            name: DEFAULT_HEADER,
+            prefix: String::new(),
+        },
+        CredentialHeader {
+            name: http::header::AUTHORIZATION,
+            prefix: "Bearer ".to_owned(),
+        },
+    ]
+}
+
+fn credential_header(node: Node<'_>) -> Result<CredentialHeader, ConfigError> {
+    let fields = node.object(&["name", "prefix"])?;
+    Ok(CredentialHeader {
+        name: header_name(&fields.required("name")?)?,
+        prefix: or(fields.optional("prefix"), String::new(), prefix)?,
+    })
+}
+
+/// `Bearer ` and its like: a scheme (RFC 9110, section 11.1) and one space. Anything else would make it a guess where
+/// the prefix ends and the token begins.
+fn prefix(node: &Node<'_>) -> Result<String, ConfigError> {
+    let text = node.string()?;
+    let is_scheme = |scheme: &str| !scheme.is_empty() && scheme.bytes().all(is_token_character);
+    if text.strip_suffix(' ').is_some_and(is_scheme) {
+        return Ok(text.to_owned());
+    }
+    Err(node.error("expected an authentication scheme and one space, such as `Bearer `"))
+}
+
+/// Whether a byte may stand in a token (RFC 9110, section 5.6.2): a method, a scheme, a header's name.
+#[must_use]
+pub fn is_token_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn claim_header(node: Node<'_>) -> Result<ClaimHeader, ConfigError> {
+    let fields = node.object(&["header", "claim"])?;
+    Ok(ClaimHeader {
+        path: node.path().to_owned(),
+        header: owned_header(&fields.required("header")?)?,
+        claim: text(&fields.required("claim")?)?,
+    })
+}
+
+fn header_name(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
+    node.string()?
+        .parse()
+        .map_err(|_| node.error("expected the name of a header (no pseudo-header)"))
+}
+
+/// A header that the filter removes and writes. Those that frame or route a message are not for sale.
+fn owned_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
+    const FRAMING: [&str; 9] = [
+        "connection",
+        "content-length",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    let name = header_name(node)?;
+    if FRAMING.contains(&name.as_str()) {
+        return Err(node.error(format!("`{name}` frames or routes the message and cannot be used")));
+    }
+    Ok(name)
+}
+
+fn discovery(node: Option<Node<'_>>) -> Result<Discovery, ConfigError> {
+    let Some(node) = node else {
+        return Ok(Discovery {
+            max_age: DEFAULT_MAX_AGE,
+        });
+    };
+    let fields = node.object(&["maxAge"])?;
+    Ok(Discovery {
+        max_age: or(fields.optional("maxAge"), DEFAULT_MAX_AGE, |node| node.integer(0..=DAY))?,
+    })
+}

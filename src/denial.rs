@@ -1,0 +1,73 @@
+//! Why a request is denied: a closed list, with the machine's code and the client's text in one place.
+
+/// One reason. Its texts are constant: nothing of the request is echoed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// No credential.
+    Missing,
+    /// More than one credential, even if they are the same.
+    Ambiguous,
+    /// Over [`crate::token::MAX_SIZE`].
+    TooLarge,
+    /// Not a token in the one form that is accepted.
+    Malformed,
+    /// `iss` is neither ours nor a peer's.
+    UnknownIssuer,
+    /// `alg` is none of ours, or not the key's.
+    WrongAlgorithm,
+    /// The issuer has no such key, or has it no more.
+    UnknownKey,
+    /// `exp` has passed.
+    Expired,
+    /// `nbf` or `iat` is in the future.
+    NotYetValid,
+    /// `aud` is not ours.
+    WrongAudience,
+    /// The signature is not the key's.
+    BadSignature,
+}
+
+impl Denial {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Missing,
+        Self::Ambiguous,
+        Self::TooLarge,
+        Self::Malformed,
+        Self::UnknownIssuer,
+        Self::WrongAlgorithm,
+        Self::UnknownKey,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::WrongAudience,
+        Self::BadSignature,
+    ];
+
+    /// The code, for metrics and response code details.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The text, for the client.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Missing => ("missing", "no token"),
+            Self::Ambiguous => ("ambiguous", "more than one token"),
+            Self::TooLarge => ("too_large", "token is too large"),
+            Self::Malformed => ("malformed", "token is malformed"),
+            Self::UnknownIssuer => ("unknown_issuer", "issuer of the token is not trusted"),
+            Self::WrongAlgorithm => ("wrong_algorithm", "algorithm of the token is not allowed"),
+            Self::UnknownKey => ("unknown_key", "key of the token is not known"),
+            Self::Expired => ("expired", "token has expired"),
+            Self::NotYetValid => ("not_yet_valid", "token is not yet valid"),
+            Self::WrongAudience => ("wrong_audience", "token is meant for another audience"),
+            Self::BadSignature => ("bad_signature", "signature of the token is not valid"),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The well-known documents (OpenID Connect Discovery 1.0, RFC 7517): all public keys, for whoever wants to verify.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::rc::Rc;
+
+use jwt_compact::jwk::JsonWebKey;
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::headers::Headers;
+use crate::key::base64url;
+use crate::reply::Reply;
+use crate::time::Timestamp;
+use crate::trust::TrustedKey;
+
+const CERTS: &str = "/.well-known/openid-connect/certs";
+
+/// Answers requests for the documents.
+pub struct Discovery {
+    issuer: String,
+    configuration_path: String,
+    jwks_paths: [String; 2],
+    cache_control: String,
+    keys: Vec<TrustedKey>,
+    current: RefCell<Option<Rc<Documents>>>,
+}
+
+/// The documents as they are during a time in which no key ends.
+struct Documents {
+    valid: Range<Timestamp>,
+    configuration: Document,
+    jwks: Document,
+}
+
+struct Document {
+    body: String,
+    etag: String,
+}
+
+/// A JSON Web Key Set (RFC 7517, section 5).
+#[derive(Serialize)]
+struct JwkSet<'a> {
+    keys: Vec<Entry<'a>>,
+}
+
+/// One public key. There is no way from a private key to here.
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(flatten)]
+    key: JsonWebKey<'static>,
+    r#use: &'static str,
+    alg: &'static str,
+    kid: &'a str,
+}
+
+impl Discovery {
+    /// Documents of `issuer` that publish `keys` in this order. `max_age` is in seconds.
+    #[must_use]
+    pub fn new(issuer: &str, keys: Vec<TrustedKey>, max_age: u32) -> Self {
+        let base = issuer.strip_suffix('/').unwrap_or(issuer);
+        let path = base
+            .split_once("://")
+            .map_or("", |(_, rest)| rest)
+            .split_once('/')
+            .map_or("", |(_, path)| path);
+        let path = if path.is_empty() {
+            String::new()
+        } else {
+            format!("/{path}")
+        };
+        Self {
+            issuer: issuer.to_owned(),
+            configuration_path: format!("{path}/.well-known/openid-configuration"),
+            jwks_paths: [format!("{path}{CERTS}"), format!("{path}/.well-known/jwks.json")],
+            cache_control: format!("public, max-age={max_age}"),
+            keys,
+            current: RefCell::new(None),
+        }
+    }
+
+    /// The answer, if the request is for one of the documents.
+    pub fn answer(&self, headers: &Headers<'_>, now: Timestamp) -> Option<Reply> {
+        let path = headers.pseudo(":path")?;
+        let path = path.split(|byte| *byte == b'?').next()?;
+        let is_jwks = self.jwks_paths.iter().any(|jwks| jwks.as_bytes() == path);
+        if !is_jwks && path != self.configuration_path.as_bytes() {
+            return None;
+        }
+        if !matches!(headers.pseudo(":method"), Some(b"GET" | b"HEAD")) {
+            return Some(Reply {
+                status: 405,
+                headers: vec![("allow", "GET, HEAD".into())],
+                body: String::new(),
+                details: "wristband_discovery".to_owned(),
+            });
+        }
+        let documents = self.documents(now);
+        let document = if is_jwks {
+            &documents.jwks
+        } else {
+            &documents.configuration
+        };
+        Some(self.reply(document, headers))
+    }
+
+    fn reply(&self, document: &Document, request: &Headers<'_>) -> Reply {
+        let mut headers = vec![
+            ("cache-control", self.cache_control.clone()),
+            ("etag", document.etag.clone()),
+            ("access-control-allow-origin", "*".into()),
+        ];
+        let known = request
+            .values(&http::header::IF_NONE_MATCH)
+            .any(|value| document.is_one_of(value));
+        if !known {
+            headers.push(("content-type", "application/json".into()));
+        }
+        Reply {
+            status: if known { 304 } else { 200 },
+            headers,
+            body: if known { String::new() } else { document.body.clone() },
+            details: "wristband_discovery".to_owned(),
+        }
+    }
+
+    fn documents(&self, now: Timestamp) -> Rc<Documents> {
+        let mut current = self.current.borrow_mut();
+        match current.as_ref() {
+            Some(documents) if documents.valid.contains(&now) => Rc::clone(documents),
+            _ => Rc::clone(current.insert(Rc::new(self.documents_at(now)))),
+        }
+    }
+
+    fn documents_at(&self, now: Timestamp) -> Documents {
+        let live = || self.keys.iter().filter(|key| key.is_live(now));
+        let algorithms: BTreeSet<_> = live().map(|key| key.algorithm).collect();
+        let names: Vec<_> = algorithms.into_iter().map(crate::key::Algorithm::name).collect();
+        let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
+        let configuration = json!({
+            "issuer": self.issuer,
+            "jwks_uri": format!("{base}{CERTS}"),
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": names,
+        });
+        let jwks = JwkSet {
+            keys: live().map(Entry::from).collect(),
+        };
+        // From this second on some key may have ended; before it, a clock that was set back may find one alive again.
+        let ends = self.keys.iter().filter_map(|key| key.not_after);
+        let end = ends.filter(|end| *end > now).min().unwrap_or(Timestamp(i64::MAX));
+        Documents {
+            valid: now..end,
+            configuration: Document::new(configuration.to_string()),
+            jwks: Document::new(serde_json::to_string(&jwks).unwrap_or_default()),
+        }
+    }
+}
+
+impl<'a> From<&'a TrustedKey> for Entry<'a> {
+    fn from(key: &'a TrustedKey) -> Self {
+        Self {
+            key: key.key.to_jwk(),
+            r#use: "sig",
+            alg: key.algorithm.name(),
+            kid: &key.name,
+        }
+    }
+}
+
+impl Document {
+    fn new(body: String) -> Self {
+        let digest = Sha256::digest(body.as_bytes());
+        let etag = format!("\"{}\"", base64url(&digest));
+        Self { body, etag }
+    }
+
+    /// Weak comparison with the entity tags of an `if-none-match` (RFC 9110, section 13.1.2).
+    fn is_one_of(&self, tags: &[u8]) -> bool {
+        tags.split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes())
+    }
+}

@@ -1,0 +1,247 @@
+//! The host functions of proxy-wasm ABI 0.2.1 that the filter calls, with every status handed to the caller.
+//!
+//! The SDK's own wrappers panic on a status that they do not expect, and a panic ends all traffic of a worker.
+
+#![expect(unsafe_code, reason = "the border to the host")]
+
+use std::ptr::{null, null_mut};
+
+use crate::headers::Headers;
+use crate::reply::Reply;
+
+/// The host refused a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused;
+
+/// The headers of a message (`proxy_header_map_type_t`).
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(super) enum Map {
+    Request = 0,
+    Response = 2,
+}
+
+const OK: u32 = 0;
+const PLUGIN_CONFIGURATION: u32 = 7;
+const COUNTER: u32 = 0;
+const NO_GRPC_STATUS: i32 = -1;
+
+#[cfg_attr(target_family = "wasm", link(wasm_import_module = "env"))]
+unsafe extern "C" {
+    fn proxy_get_buffer_bytes(kind: u32, start: usize, size: usize, data: *mut *mut u8, length: *mut usize) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, length: *mut usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_length: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_length: usize,
+        value: *const u8,
+        value_length: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: u32, name: *const u8, name_length: usize) -> u32;
+    fn proxy_get_property(path: *const u8, path_length: usize, data: *mut *mut u8, length: *mut usize) -> u32;
+    fn proxy_set_property(path: *const u8, path_length: usize, value: *const u8, value_length: usize) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_length: usize,
+        body: *const u8,
+        body_length: usize,
+        headers: *const u8,
+        headers_length: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_length: usize,
+        arguments: *const u8,
+        arguments_length: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_length: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+}
+
+/// Calls a function that returns bytes, which the host has put into memory of the SDK's allocator.
+fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Refused> {
+    let mut data = null_mut();
+    let mut length = 0;
+    done(call(&raw mut data, &raw mut length))?;
+    if data.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host allocated `length` bytes at `data` with `proxy_on_memory_allocate`, which hands out a boxed slice
+    // of exactly that size, filled them, and keeps no reference.
+    Ok(unsafe { Vec::from_raw_parts(data, length, length) })
+}
+
+fn done(status: u32) -> Result<(), Refused> {
+    if status == OK { Ok(()) } else { Err(Refused) }
+}
+
+/// The plugin's configuration.
+pub(super) fn plugin_configuration() -> Result<Vec<u8>, Refused> {
+    // SAFETY: the pointers are valid for the duration of the call; the same holds for every call below.
+    returned(|data, length| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, length) })
+}
+
+/// The request headers, to be read with [`headers`].
+pub(super) fn request_headers() -> Result<Vec<u8>, Refused> {
+    // SAFETY: see above.
+    returned(|data, length| unsafe { proxy_get_header_map_pairs(Map::Request.number(), data, length) })
+}
+
+/// The value of a response header.
+pub(super) fn response_header(name: &str) -> Result<Vec<u8>, Refused> {
+    // SAFETY: see above.
+    returned(|data, length| unsafe {
+        proxy_get_header_map_value(Map::Response.number(), name.as_ptr(), name.len(), data, length)
+    })
+}
+
+impl Map {
+    fn number(self) -> u32 {
+        match self {
+            Self::Request => 0,
+            Self::Response => 2,
+        }
+    }
+
+    /// Sets a header.
+    pub(super) fn set(self, name: &str, value: &str) -> Result<(), Refused> {
+        // SAFETY: see above.
+        done(unsafe {
+            proxy_replace_header_map_value(self.number(), name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        })
+    }
+
+    /// Removes every value of a header.
+    pub(super) fn remove(self, name: &str) -> Result<(), Refused> {
+        // SAFETY: see above.
+        done(unsafe { proxy_remove_header_map_value(self.number(), name.as_ptr(), name.len()) })
+    }
+}
+
+/// An attribute of one path segment.
+pub(super) fn property(name: &str) -> Result<Vec<u8>, Refused> {
+    // SAFETY: see above.
+    returned(|data, length| unsafe { proxy_get_property(name.as_ptr(), name.len(), data, length) })
+}
+
+/// Sets the filter state `wasm.NAME`.
+pub(super) fn set_property(name: &str, value: &[u8]) -> Result<(), Refused> {
+    // SAFETY: see above.
+    done(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Calls a function that Envoy has beside the ABI.
+pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> {
+    let start = if arguments.is_empty() {
+        null()
+    } else {
+        arguments.as_ptr()
+    };
+    // SAFETY: see above.
+    returned(|data, length| unsafe {
+        proxy_call_foreign_function(name.as_ptr(), name.len(), start, arguments.len(), data, length)
+    })
+}
+
+/// Answers the request.
+pub(super) fn reply(reply: &Reply) -> Result<(), Refused> {
+    let headers = write_headers(&reply.headers);
+    // SAFETY: see above.
+    done(unsafe {
+        proxy_send_local_response(
+            reply.status,
+            reply.details.as_ptr(),
+            reply.details.len(),
+            reply.body.as_ptr(),
+            reply.body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NO_GRPC_STATUS,
+        )
+    })
+}
+
+/// Makes or finds a counter.
+pub(super) fn define_counter(name: &str) -> Result<u32, Refused> {
+    let mut id = 0;
+    // SAFETY: see above.
+    done(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
+}
+
+/// Adds one to a counter.
+pub(super) fn increment(counter: u32) {
+    // SAFETY: see above. A counter that does not count is no reason to fail a request.
+    let _ = unsafe { proxy_increment_metric(counter, 1) };
+}
+
+/// Header pairs as proxy-wasm passes them: their number, all lengths, then each name and value with a NUL behind it.
+pub(super) fn headers(bytes: &[u8]) -> Option<Headers<'_>> {
+    if bytes.is_empty() {
+        return Some(Headers::new(Vec::new()));
+    }
+    let (count, rest) = word(bytes)?;
+    let (lengths, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let pairs = lengths.chunks_exact(8).map(|lengths| {
+        let (name, lengths) = word(lengths)?;
+        let (value, _) = word(lengths)?;
+        Some((text(&mut rest, name)?, text(&mut rest, value)?))
+    });
+    pairs.collect::<Option<_>>().map(Headers::new)
+}
+
+fn word(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (word, rest) = bytes.split_first_chunk()?;
+    Some((usize::try_from(u32::from_le_bytes(*word)).ok()?, rest))
+}
+
+fn text<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
+    let (text, after) = rest.split_at_checked(length)?;
+    *rest = after.strip_prefix(b"\0")?;
+    Some(text)
+}
+
+fn write_headers(headers: &[(&str, String)]) -> Vec<u8> {
+    let length = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let mut bytes = u32::try_from(headers.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    for (name, value) in headers {
+        bytes.extend(length(name));
+        bytes.extend(length(value));
+    }
+    for text in headers.iter().flat_map(|(name, value)| [*name, value]) {
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_pairs_are_read_as_they_are_written() {
+        let pairs = [("a", "1".to_owned()), ("b", String::new()), ("a", "\u{e9}".to_owned())];
+        let bytes = write_headers(&pairs);
+        let read = headers(&bytes).unwrap();
+        let name = http::HeaderName::from_static("a");
+        assert_eq!(read.values(&name).collect::<Vec<_>>(), [&b"1"[..], "\u{e9}".as_bytes()]);
+        assert_eq!(read.pseudo("b"), Some(&b""[..]));
+        for length in 1..bytes.len() {
+            assert!(headers(&bytes[..length]).is_none(), "{length}");
+        }
+        assert!(headers(b"").is_some());
+        assert!(headers(&[255; 64]).is_none());
+    }
+}

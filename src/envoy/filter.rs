@@ -1,0 +1,249 @@
+//! The plugin's contexts.
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use log::{debug, error, info, warn};
+use prost::Message as _;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType};
+use zeroize::Zeroizing;
+
+use super::abi::{self, Map, Refused};
+use crate::gateway::{Decision, Edits, Event, Exchange};
+use crate::host::{ExpressionId, Host, Setup};
+use crate::plan::Plan;
+use crate::reply::Reply;
+use crate::time::Timestamp;
+
+/// The name of the filter state; Envoy puts `wasm.` before it.
+const FILTER_STATE: &str = "wristband";
+
+#[cfg(target_family = "wasm")]
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Debug);
+    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+}}
+
+/// One configuration of the plugin in one VM.
+#[derive(Default)]
+pub struct Root {
+    active: Option<Rc<Active>>,
+}
+
+/// A plan in force and the counters it counts with.
+struct Active {
+    plan: Plan,
+    counters: Vec<(Event, u32)>,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        match configure() {
+            Ok(active) => {
+                info!("{}", active.plan.summary());
+                self.active = Some(Rc::new(active));
+                true
+            }
+            Err(problem) => {
+                error!("configuration rejected: {problem}");
+                false
+            }
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream {
+            active: self.active.clone(),
+            exchange: None,
+        }))
+    }
+}
+
+fn configure() -> Result<Active, String> {
+    let refused = |what: &str| format!("the host does not allow {what}; see `capability_restriction_config`");
+    let bytes = Zeroizing::new(abi::plugin_configuration().unwrap_or_default());
+    let plan = Plan::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
+    declare_filter_state();
+    let counters = Event::all().map(|event| Ok((event, abi::define_counter(&event.counter())?)));
+    let counters = counters
+        .collect::<Result<_, Refused>>()
+        .map_err(|Refused| refused("proxy_define_metric"))?;
+    Ok(Active { plan, counters })
+}
+
+/// The arguments of Envoy's `declare_property`
+/// (`envoy.source.extensions.common.wasm.DeclarePropertyArguments`).
+#[derive(Clone, PartialEq, prost::Message)]
+struct DeclareProperty {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(bool, tag = "2")]
+    readonly: bool,
+    #[prost(int32, tag = "3")]
+    kind: i32,
+    #[prost(string, tag = "4")]
+    schema: String,
+    #[prost(int32, tag = "5")]
+    span: i32,
+}
+
+/// Gives the filter state a type, so that CEL, RBAC and access logs can look into it. A second declaration in one VM is
+/// refused, and the first one still holds.
+fn declare_filter_state() {
+    const PROTOBUF: i32 = 3;
+    const FILTER_CHAIN: i32 = 0;
+    let arguments = DeclareProperty {
+        name: FILTER_STATE.to_owned(),
+        readonly: false,
+        kind: PROTOBUF,
+        schema: "type.googleapis.com/google.protobuf.Struct".to_owned(),
+        span: FILTER_CHAIN,
+    };
+    let _ = abi::foreign("declare_property", &arguments.encode_to_vec());
+}
+
+/// One request and its response.
+struct Stream {
+    /// `None` if the plugin was never configured, which lets nothing pass.
+    active: Option<Rc<Active>>,
+    exchange: Option<Exchange>,
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        match self.on_request() {
+            Ok(action) => action,
+            Err(Refused) => {
+                warn!("a host call failed; the request is denied");
+                reply(&host_error())
+            }
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let exchange = self.exchange.take();
+        if let Some(active) = &self.active
+            && active.on_response(exchange).is_err()
+        {
+            warn!("a host call failed; the response is passed on as far as it is done");
+        }
+        Action::Continue
+    }
+}
+
+impl Stream {
+    fn on_request(&mut self) -> Result<Action, Refused> {
+        let active = self.active.as_ref().ok_or(Refused)?;
+        let bytes = abi::request_headers()?;
+        let headers = abi::headers(&bytes).ok_or(Refused)?;
+        let (decision, exchange) = active.plan.on_request(&headers, now(), &Envoy);
+        match decision {
+            Decision::Reply(answer, event) => {
+                active.count(event);
+                if let Event::Denied(denial) = event {
+                    debug!("denied: {}", denial.code());
+                }
+                Ok(reply(&answer))
+            }
+            Decision::Forward(edits) => {
+                active.apply(Map::Request, &edits)?;
+                self.exchange = Some(exchange);
+                Ok(Action::Continue)
+            }
+        }
+    }
+}
+
+impl Active {
+    fn on_response(&self, exchange: Option<Exchange>) -> Result<(), Refused> {
+        let status = abi::response_header(":status")?;
+        let status = std::str::from_utf8(&status)
+            .ok()
+            .and_then(|status| status.parse().ok())
+            .ok_or(Refused)?;
+        self.apply(Map::Response, &self.plan.on_response(exchange, status, now(), &Envoy))
+    }
+
+    fn apply(&self, map: Map, edits: &Edits) -> Result<(), Refused> {
+        for name in &edits.remove {
+            map.remove(name.as_str())?;
+        }
+        for (name, value) in &edits.set {
+            map.set(name.as_str(), value)?;
+        }
+        if let Some(state) = &edits.filter_state {
+            abi::set_property(FILTER_STATE, state)?;
+        }
+        edits.events.iter().for_each(|event| self.count(*event));
+        Ok(())
+    }
+
+    fn count(&self, event: Event) {
+        if let Some((_, counter)) = self.counters.iter().find(|(counted, _)| *counted == event) {
+            abi::increment(*counter);
+        }
+    }
+}
+
+/// Answers, and stops the request even if that fails.
+fn reply(reply: &Reply) -> Action {
+    if abi::reply(reply).is_err() {
+        warn!("a response could not be sent");
+    }
+    Action::Pause
+}
+
+fn host_error() -> Reply {
+    Reply {
+        status: 500,
+        headers: Vec::new(),
+        body: String::new(),
+        details: "wristband_host_error".to_owned(),
+    }
+}
+
+/// The time. A clock before 1970 is broken: then it is the end of time, at which every token has expired.
+fn now() -> Timestamp {
+    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = elapsed.ok().and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok());
+    Timestamp(seconds.unwrap_or(i64::MAX))
+}
+
+/// The host as the core sees it.
+struct Envoy;
+
+impl Setup for Envoy {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn compile(&self, source: &str) -> Option<ExpressionId> {
+        let id = abi::foreign("expr_create", source.as_bytes()).ok()?;
+        id.try_into().ok().map(u32::from_le_bytes).map(ExpressionId)
+    }
+}
+
+impl Host for Envoy {
+    fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {
+        abi::foreign("expr_evaluate", &expression.0.to_le_bytes()).ok()
+    }
+
+    fn metadata(&self) -> Option<Vec<u8>> {
+        abi::property("metadata").ok()
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}

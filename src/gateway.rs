@@ -1,0 +1,240 @@
+//! One request and its response: what the filter does with them, decided without touching them.
+//!
+//! The adapter reads headers, asks [`Plan::on_request`] and [`Exchange::on_response`], and carries out the answer.
+
+use http::HeaderName;
+use prost::Message as _;
+use serde_json::Value;
+
+use crate::config::{Mode, Placement, source};
+use crate::credential::{self, Credential};
+use crate::denial::Denial;
+use crate::headers::{Headers, can_be_value};
+use crate::host::Host;
+use crate::issue::{Gathered, Skip};
+use crate::key::base64url;
+use crate::plan::{Inbound, Issuing, Plan};
+use crate::reply::Reply;
+use crate::time::Timestamp;
+use crate::verify::Verified;
+
+/// Something that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A wristband was signed.
+    Issued,
+    /// None was, and why.
+    IssueSkipped(Skip),
+    /// A token was accepted.
+    Verified,
+    /// A request was denied.
+    Denied(Denial),
+    /// `observe` would have denied it.
+    Observed(Denial),
+    /// A well-known document was asked for.
+    Discovery,
+}
+
+/// What to do with a message.
+#[derive(Debug, Default)]
+pub struct Edits {
+    /// Headers to remove, all their values.
+    pub remove: Vec<HeaderName>,
+    /// Headers to set after that.
+    pub set: Vec<(HeaderName, String)>,
+    /// A serialized `google.protobuf.Struct` for the filter state `wasm.wristband`.
+    pub filter_state: Option<Vec<u8>>,
+    /// What to count.
+    pub events: Vec<Event>,
+}
+
+/// What to do with a request.
+#[derive(Debug)]
+pub enum Decision {
+    /// Answer it.
+    Reply(Reply, Event),
+    /// Let it pass, changed.
+    Forward(Edits),
+}
+
+/// What the response phase has to know of the request.
+#[derive(Default)]
+pub struct Exchange {
+    inbound: Option<Verified>,
+    /// `None` when there is nothing left to do.
+    gathered: Option<Gathered>,
+}
+
+impl Event {
+    /// Everything that can be counted.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Issued, Self::Verified, Self::Discovery]
+            .into_iter()
+            .chain(Skip::ALL.map(Self::IssueSkipped))
+            .chain(Denial::ALL.map(Self::Denied))
+            .chain(Denial::ALL.map(Self::Observed))
+    }
+
+    /// The name of its counter.
+    #[must_use]
+    pub fn counter(self) -> String {
+        match self {
+            Self::Issued => "wristband.issued".to_owned(),
+            Self::IssueSkipped(skip) => format!("wristband.issue_skipped.{}", skip.code()),
+            Self::Verified => "wristband.verified".to_owned(),
+            Self::Denied(denial) => format!("wristband.denied.{}", denial.code()),
+            Self::Observed(denial) => format!("wristband.observed.{}", denial.code()),
+            Self::Discovery => "wristband.discovery".to_owned(),
+        }
+    }
+}
+
+impl Plan {
+    /// Decides on a request.
+    pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> (Decision, Exchange) {
+        let mut exchange = Exchange::default();
+        if let Some(reply) = self
+            .discovery
+            .as_ref()
+            .and_then(|discovery| discovery.answer(headers, now))
+        {
+            return (Decision::Reply(reply, Event::Discovery), exchange);
+        }
+        let mut edits = Edits::default();
+        if let Some(inbound) = &self.inbound {
+            match inbound.admit(headers, now, &mut edits) {
+                Ok(verified) => exchange.inbound = verified,
+                Err(denial) => return (Decision::Reply(denial.into(), Event::Denied(denial)), exchange),
+            }
+        }
+        if let Some(issuing) = &self.issuing {
+            let gathered = issuing.issuer.on_request(headers, exchange.inbound.as_ref(), host);
+            match issuing.issuer.placement {
+                Placement::Response => exchange.gathered = Some(gathered),
+                Placement::Request => {
+                    issuing.clear(headers, &mut edits);
+                    issuing.deliver(&gathered, exchange.inbound.as_ref(), now, host, &mut edits);
+                }
+            }
+        }
+        (Decision::Forward(edits), exchange)
+    }
+
+    /// Decides on the response to a request. `exchange` is `None` when the request phase never ran, and left empty when
+    /// the response is the filter's own.
+    pub fn on_response(&self, exchange: Option<Exchange>, status: u32, now: Timestamp, host: &impl Host) -> Edits {
+        let mut edits = Edits::default();
+        let Some(issuing) = self
+            .issuing
+            .as_ref()
+            .filter(|issuing| issuing.issuer.placement == Placement::Response)
+        else {
+            return edits;
+        };
+        // Whoever wrote it, it is not ours.
+        edits.remove.push(issuing.header.clone());
+        let Some(Exchange {
+            inbound,
+            gathered: Some(mut gathered),
+        }) = exchange
+        else {
+            return edits;
+        };
+        if !(200..300).contains(&status) {
+            edits.events.push(Event::IssueSkipped(Skip::ResponseStatus));
+            return edits;
+        }
+        issuing.issuer.on_response(&mut gathered, host);
+        if issuing.deliver(&gathered, inbound.as_ref(), now, host, &mut edits) {
+            edits.remove.push(http::header::CACHE_CONTROL);
+            edits.set.push((http::header::CACHE_CONTROL, "no-store".to_owned()));
+        }
+        edits
+    }
+}
+
+impl Issuing {
+    /// Removes an inbound copy of the header that is ours to set.
+    fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
+        if headers.has(&self.header) && !edits.remove.contains(&self.header) {
+            edits.remove.push(self.header.clone());
+        }
+    }
+
+    fn deliver(
+        &self,
+        gathered: &Gathered,
+        inbound: Option<&Verified>,
+        now: Timestamp,
+        host: &impl Host,
+        edits: &mut Edits,
+    ) -> bool {
+        let signed = self.issuer.wristband(gathered, inbound, now, host);
+        edits.events.push(match &signed {
+            Ok(_) => Event::Issued,
+            Err(skip) => Event::IssueSkipped(*skip),
+        });
+        let delivered = signed.is_ok();
+        edits
+            .set
+            .extend(signed.ok().map(|wristband| (self.header.clone(), wristband)));
+        delivered
+    }
+}
+
+impl Inbound {
+    /// Verifies the token of a request, if there is one, and writes down what follows for its headers.
+    fn admit(&self, headers: &Headers<'_>, now: Timestamp, edits: &mut Edits) -> Result<Option<Verified>, Denial> {
+        edits
+            .remove
+            .extend(self.owned_headers().filter(|name| headers.has(name)).cloned());
+        let outcome = credential::find(headers, &self.places).and_then(|credential| {
+            let Some(credential) = credential else {
+                return Ok(None);
+            };
+            self.verifier
+                .verify(credential.token, now)
+                .map(|verified| Some((credential, verified)))
+        });
+        match (outcome, self.mode) {
+            (Ok(Some((credential, verified))), _) => {
+                self.accept(&credential, &verified, edits);
+                Ok(Some(verified))
+            }
+            (Ok(None), Mode::Require) => Err(Denial::Missing),
+            (Ok(None), Mode::Optional | Mode::Observe) => Ok(None),
+            (Err(denial), Mode::Observe) => {
+                edits.events.push(Event::Observed(denial));
+                Ok(None)
+            }
+            (Err(denial), Mode::Require | Mode::Optional) => Err(denial),
+        }
+    }
+
+    fn accept(&self, credential: &Credential<'_, '_>, verified: &Verified, edits: &mut Edits) {
+        edits.events.push(Event::Verified);
+        if !self.forward {
+            edits.remove.push(credential.header.clone());
+        }
+        let payload = self
+            .payload_header
+            .iter()
+            .map(|name| (name.clone(), verified.payload().to_owned()));
+        edits.set.extend(payload);
+        for output in &self.claim_headers {
+            let text = verified.claim(&output.claim).and_then(header_text);
+            edits.set.extend(text.map(|text| (output.header.clone(), text)));
+        }
+        edits.filter_state = Some(source::to_struct(verified.claims()).encode_to_vec());
+    }
+}
+
+/// A claim as the value of a header, or `None` if it cannot stand there.
+fn header_text(claim: &Value) -> Option<String> {
+    match claim {
+        Value::Null => None,
+        Value::String(text) => can_be_value(text).then(|| text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(claim.to_string()),
+        Value::Array(_) | Value::Object(_) => Some(base64url(claim.to_string().as_bytes())),
+    }
+}

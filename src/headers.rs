@@ -1,0 +1,71 @@
+//! The headers of a message as bytes: Envoy lets through what is not UTF-8.
+
+use http::HeaderName;
+
+/// Names and values in the order of the message. Envoy has made the names lower-case.
+pub struct Headers<'m>(Vec<(&'m [u8], &'m [u8])>);
+
+impl<'m> Headers<'m> {
+    /// These headers.
+    #[must_use]
+    pub fn new(pairs: Vec<(&'m [u8], &'m [u8])>) -> Self {
+        Self(pairs)
+    }
+
+    /// Every value of a header.
+    pub fn values<'s>(&'s self, name: &'s HeaderName) -> impl Iterator<Item = &'m [u8]> + 's {
+        self.raw(name.as_str())
+    }
+
+    /// Whether the header is there.
+    #[must_use]
+    pub fn has(&self, name: &HeaderName) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// The value of a pseudo-header (RFC 9113, section 8.3).
+    #[must_use]
+    pub fn pseudo(&self, name: &str) -> Option<&'m [u8]> {
+        self.raw(name).next()
+    }
+
+    /// The value of a header that stands once and is not empty, as text.
+    #[must_use]
+    pub fn only_text(&self, name: &HeaderName) -> Option<&'m str> {
+        let mut values = self.values(name);
+        let value = values.next().filter(|value| !value.is_empty())?;
+        if values.next().is_some() {
+            return None;
+        }
+        std::str::from_utf8(value).ok()
+    }
+
+    fn raw<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'m [u8]> + 's {
+        self.0
+            .iter()
+            .filter(move |(key, _)| *key == name.as_bytes())
+            .map(|(_, value)| *value)
+    }
+}
+
+/// Whether a text can be the value of a header without losing anything: visible ASCII and inner spaces. Everything else
+/// is cut, re-encoded or, as CR and LF, taken for the end of the header, and Envoy writes what a filter sets as it is.
+#[must_use]
+pub fn can_be_value(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && text.trim_matches(' ').len() == text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_arrives_unchanged_can_be_a_value() {
+        for text in ["", "a", "a b", "~!\"#,;=", "0"] {
+            assert!(can_be_value(text), "{text:?}");
+        }
+        for text in [" a", "a ", "a\r\nb: c", "a\nb", "a\0", "a\tb", "\u{e9}", "a\u{7f}"] {
+            assert!(!can_be_value(text), "{text:?}");
+        }
+    }
+}

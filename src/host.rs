@@ -1,0 +1,26 @@
+//! What the core asks of its host. Envoy answers in production; tests answer as they like.
+
+/// An expression that the host has compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpressionId(pub u32);
+
+/// Asked while a configuration is compiled.
+pub trait Setup {
+    /// A variable of the plugin's environment; `None` when there is none, or it is not UTF-8.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// Compiles a CEL expression; `None` when it does not compile.
+    fn compile(&self, source: &str) -> Option<ExpressionId>;
+}
+
+/// Asked while a request is answered.
+pub trait Host {
+    /// Evaluates an expression; `None` when it has no value in this phase. The bytes carry no type.
+    fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>>;
+
+    /// The request's dynamic metadata so far, a serialized `envoy.config.core.v3.Metadata`.
+    fn metadata(&self) -> Option<Vec<u8>>;
+
+    /// Random bytes for a `jti`.
+    fn random(&self) -> Option<[u8; 16]>;
+}

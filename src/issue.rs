@@ -1,0 +1,400 @@
+//! From an identity to a wristband (Authorino's name for a JWT that a gateway signs about a caller).
+//!
+//! An [`Issuer`] holds the one private key. What it needs of a request is gathered in two phases, [`Gathered`], because
+//! attributes of the request are gone when the response comes and those of later filters are not there before.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::config::Placement;
+use crate::expression::{Condition, Expression};
+use crate::headers::Headers;
+use crate::host::Host;
+use crate::key::{Algorithm, PrivateKey, base64url};
+use crate::time::Timestamp;
+use crate::token;
+use crate::verify::Verified;
+
+/// The field that sets a reserved claim, for whoever tries to set it as a custom one; `None` for any other name.
+#[must_use]
+pub fn reserved(claim: &str) -> Option<&'static str> {
+    match claim {
+        "iss" => Some("set `issuer` instead"),
+        "sub" => Some("set `issue.subject` instead"),
+        "aud" => Some("set `issue.audiences` instead"),
+        "exp" => Some("set `tokenDuration` instead"),
+        "nbf" | "iat" | "jti" => Some("it is set for every wristband"),
+        "cnf" | "act" => Some("only the filter itself may say it"),
+        _ => None,
+    }
+}
+
+/// Why a response carries no wristband: a closed list, one counter each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Nobody was authenticated.
+    NoIdentity,
+    /// The identity has no name.
+    NoSubject,
+    /// The response is not 2xx.
+    ResponseStatus,
+    /// `when` is false.
+    Condition,
+    /// The request came with a wristband of our own: there is no refresh.
+    OwnWristband,
+    /// The wristband that the request came with ends now, and ours must not outlive it.
+    Expired,
+    /// Our own verifier would refuse it as too large.
+    TooLarge,
+    /// No randomness or no signature.
+    SigningFailed,
+}
+
+impl Skip {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::NoIdentity,
+        Self::NoSubject,
+        Self::ResponseStatus,
+        Self::Condition,
+        Self::OwnWristband,
+        Self::Expired,
+        Self::TooLarge,
+        Self::SigningFailed,
+    ];
+
+    /// The code, for metrics.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoIdentity => "no_identity",
+            Self::NoSubject => "no_subject",
+            Self::ResponseStatus => "response_status",
+            Self::Condition => "condition",
+            Self::OwnWristband => "own_wristband",
+            Self::Expired => "expired",
+            Self::TooLarge => "too_large",
+            Self::SigningFailed => "signing_failed",
+        }
+    }
+}
+
+/// Signs wristbands.
+#[derive(Debug)]
+pub struct Issuer {
+    signature: Signature,
+    /// Where wristbands go.
+    pub placement: Placement,
+    identity: Source,
+    subject: Option<Subject>,
+    when_request: Option<Condition>,
+    when_response: Option<Condition>,
+    fixed: Map<String, Value>,
+    computed: Vec<(String, Expression)>,
+    issuer: String,
+    duration: u32,
+}
+
+/// All that an [`Issuer`] is made of, resolved.
+pub struct Parts {
+    /// `iss`.
+    pub issuer: String,
+    /// Seconds from `iat` to `exp`.
+    pub duration: u32,
+    /// The key's `kid`.
+    pub key_name: String,
+    /// The key's algorithm.
+    pub algorithm: Algorithm,
+    /// The one private key.
+    pub key: PrivateKey,
+    /// To whom wristbands are delivered.
+    pub placement: Placement,
+    /// Who the request was authenticated as.
+    pub identity: Source,
+    /// What `sub` is made of, unless of the identity.
+    pub subject: Option<Subject>,
+    /// Asked in the request phase.
+    pub when_request: Option<Condition>,
+    /// Asked in the response phase.
+    pub when_response: Option<Condition>,
+    /// `aud`.
+    pub audiences: Vec<String>,
+    /// Custom claims that are the same for everyone.
+    pub fixed: Map<String, Value>,
+    /// Custom claims that are not.
+    pub computed: Vec<(String, Expression)>,
+}
+
+/// Where an identity comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// A request header.
+    Header(http::HeaderName),
+    /// An expression.
+    Expression(Expression),
+    /// The accepted inbound wristband.
+    Wristband,
+}
+
+/// What `sub` is made of.
+#[derive(Debug)]
+pub enum Subject {
+    /// An expression.
+    Expression(Expression),
+    /// The hash of the identity.
+    Hash,
+}
+
+/// What is known of a request so far.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    condition: Option<bool>,
+    identity: Option<Value>,
+    subject: Option<Value>,
+    claims: Vec<Option<Value>>,
+}
+
+impl Issuer {
+    /// An issuer that works as configured.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let mut fixed = parts.fixed;
+        match parts.audiences.as_slice() {
+            [] => {}
+            [one] => drop(fixed.insert("aud".to_owned(), one.as_str().into())),
+            several => drop(fixed.insert("aud".to_owned(), several.into())),
+        }
+        Self {
+            signature: Signature::new(parts.algorithm, &parts.key_name, parts.key),
+            placement: parts.placement,
+            identity: parts.identity,
+            subject: parts.subject,
+            when_request: parts.when_request,
+            when_response: parts.when_response,
+            fixed,
+            computed: parts.computed,
+            issuer: parts.issuer,
+            duration: parts.duration,
+        }
+    }
+
+    /// Gathers what there is in the request phase.
+    pub fn on_request(&self, headers: &Headers<'_>, inbound: Option<&Verified>, host: &impl Host) -> Gathered {
+        let mut gathered = Gathered {
+            condition: self.when_request.as_ref().map(|condition| condition.holds(host)),
+            claims: self.computed.iter().map(|_| None).collect(),
+            ..Gathered::default()
+        };
+        gathered.identity = match &self.identity {
+            Source::Header(name) => headers.only_text(name).map(Value::from),
+            Source::Wristband => inbound.map(|inbound| Value::Object(inbound.claims().clone())),
+            Source::Expression(_) => None,
+        };
+        self.evaluate(&mut gathered, host);
+        gathered
+    }
+
+    /// Adds what there is in the response phase only.
+    pub fn on_response(&self, gathered: &mut Gathered, host: &impl Host) {
+        if let Some(condition) = &self.when_response {
+            gathered.condition = Some(gathered.condition.unwrap_or(true) && condition.holds(host));
+        }
+        self.evaluate(gathered, host);
+    }
+
+    /// Evaluates every expression that has had no value yet.
+    fn evaluate(&self, gathered: &mut Gathered, host: &impl Host) {
+        let fill = |value: &mut Option<Value>, expression: &Expression| {
+            if value.is_none() {
+                *value = expression.value(host);
+            }
+        };
+        if let Source::Expression(expression) = &self.identity {
+            fill(&mut gathered.identity, expression);
+        }
+        if let Some(Subject::Expression(expression)) = &self.subject {
+            fill(&mut gathered.subject, expression);
+        }
+        for (value, (_, expression)) in gathered.claims.iter_mut().zip(&self.computed) {
+            fill(value, expression);
+        }
+    }
+
+    /// Signs a wristband for whom a request was authenticated as.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn wristband(
+        &self,
+        gathered: &Gathered,
+        inbound: Option<&Verified>,
+        now: Timestamp,
+        host: &impl Host,
+    ) -> Result<String, Skip> {
+        if inbound.is_some_and(Verified::is_own) {
+            return Err(Skip::OwnWristband);
+        }
+        if gathered.condition == Some(false) {
+            return Err(Skip::Condition);
+        }
+        let identity = gathered
+            .identity
+            .as_ref()
+            .filter(|identity| !is_nobody(identity))
+            .ok_or(Skip::NoIdentity)?;
+        let mut claims = self.fixed.clone();
+        for (value, (name, _)) in gathered.claims.iter().zip(&self.computed) {
+            if let Some(value) = value {
+                claims.insert(name.clone(), value.clone());
+            }
+        }
+        let end = now.after(self.duration);
+        let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
+        if end <= now {
+            return Err(Skip::Expired);
+        }
+        let subject = self
+            .subject(identity, gathered.subject.as_ref())
+            .ok_or(Skip::NoSubject)?;
+        let random = host.random().ok_or(Skip::SigningFailed)?;
+        claims.insert("iss".to_owned(), self.issuer.as_str().into());
+        claims.insert("sub".to_owned(), subject.into());
+        claims.insert("iat".to_owned(), now.0.into());
+        claims.insert("nbf".to_owned(), now.0.into());
+        claims.insert("exp".to_owned(), end.0.into());
+        claims.insert("jti".to_owned(), base64url(&random).into());
+        let wristband = self.signature.sign(&claims)?;
+        if wristband.len() > token::MAX_SIZE {
+            return Err(Skip::TooLarge);
+        }
+        Ok(wristband)
+    }
+
+    fn subject(&self, identity: &Value, evaluated: Option<&Value>) -> Option<String> {
+        let subject = match &self.subject {
+            Some(Subject::Hash) => return Some(hash(identity)),
+            Some(Subject::Expression(_)) => evaluated?.as_str(),
+            None => identity.as_str().or_else(|| identity.get("sub")?.as_str()),
+        };
+        subject.filter(|subject| !subject.is_empty()).map(str::to_owned)
+    }
+}
+
+/// Whether an identity is one of nobody: an earlier filter that left an empty name or object behind.
+fn is_nobody(identity: &Value) -> bool {
+    match identity {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// The key with all of a token that is the same every time.
+struct Signature {
+    /// The protected header, encoded, and the dot behind it.
+    header: String,
+    key: PrivateKey,
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Signature(..)")
+    }
+}
+
+impl Signature {
+    fn new(algorithm: Algorithm, key_name: &str, key: PrivateKey) -> Self {
+        let header = json!({"alg": algorithm.name(), "kid": key_name, "typ": "JWT"}).to_string();
+        Self {
+            header: format!("{}.", base64url(header.as_bytes())),
+            key,
+        }
+    }
+
+    /// JWS Compact Serialization (RFC 7515, section 7.1).
+    fn sign(&self, claims: &Map<String, Value>) -> Result<String, Skip> {
+        let payload = serde_json::to_vec(claims).map_err(|_| Skip::SigningFailed)?;
+        let input = format!("{}{}", self.header, base64url(&payload));
+        let signature = self.key.sign(input.as_bytes()).map_err(|_| Skip::SigningFailed)?;
+        Ok(format!("{input}.{}", base64url(&signature)))
+    }
+}
+
+/// Authorino's pseudonym of an identity: hexadecimal SHA-256 of what Go's `json.Marshal` makes of it.
+#[must_use]
+pub fn hash(identity: &Value) -> String {
+    let mut text = String::new();
+    write_go(&mut text, identity);
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// JSON to the byte as Go writes it: members sorted by name, which `Map` does, `< > &` and two line separators escaped,
+/// numbers as doubles.
+fn write_go(text: &mut String, value: &Value) {
+    match value {
+        Value::Null | Value::Bool(_) => text.push_str(&value.to_string()),
+        Value::Number(number) => text.push_str(&go_number(number.as_f64().unwrap_or_default())),
+        Value::String(string) => write_go_string(text, string),
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_go(text, item);
+            }
+            text.push(']');
+        }
+        Value::Object(members) => {
+            text.push('{');
+            for (index, (name, member)) in members.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_go_string(text, name);
+                text.push(':');
+                write_go(text, member);
+            }
+            text.push('}');
+        }
+    }
+}
+
+fn write_go_string(text: &mut String, string: &str) {
+    text.push('"');
+    for character in string.chars() {
+        match character {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '\u{8}' => text.push_str("\\b"),
+            '\u{c}' => text.push_str("\\f"),
+            '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+}
+
+/// A double as `encoding/json` writes it: plain, unless its exponent is below -6 or above 20.
+fn go_number(number: f64) -> String {
+    let size = number.abs();
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        let scientific = format!("{number:e}");
+        return match scientific.split_once('e') {
+            Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
+            _ => scientific,
+        };
+    }
+    number.to_string()
+}

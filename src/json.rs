@@ -1,0 +1,276 @@
+//! JSON as strictly as tokens and keys need it.
+//!
+//! RFC 8259 leaves it open what two members of one name mean, and parsers differ: the one that checks a token
+//! and the one that uses it may then read two different tokens. [`parse`] refuses them at any depth, and refuses
+//! nesting that no wristband needs, so that what it returns means one thing only.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// How deep objects and arrays may nest. Claims of real identity providers stay below ten; the bound keeps the
+/// stack of the VM small whatever an attacker sends.
+pub const MAX_DEPTH: usize = 32;
+
+const TWICE: &str = "the same member twice";
+const TOO_DEEP: &str = "nested too deep (more than 32 levels)";
+
+/// Why a text is not acceptable JSON. It never quotes the text, which may be a token or a key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct JsonError {
+    /// Where, as far as that is known: `a.b[0]`, or empty.
+    pub path: String,
+    /// What is wrong there, for the operator.
+    pub problem: String,
+}
+
+/// Parses one JSON text (RFC 8259).
+///
+/// # Errors
+/// Anything serde_json refuses, two members of one name, and more than [`MAX_DEPTH`] levels.
+pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
+    let fault = Fault::default();
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let strict = Strict {
+        fault: &fault,
+        depth: 0,
+    };
+    strict
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| fault.describe(&error))
+}
+
+/// Parses one JSON text that has to be an object.
+///
+/// # Errors
+/// As [`parse`], and for any other type.
+pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    match parse(text)? {
+        Value::Object(members) => Ok(members),
+        other => Err(JsonError {
+            path: String::new(),
+            problem: format!("expected an object, found {}", kind(&other)),
+        }),
+    }
+}
+
+/// The JSON type of a value, with its article, for messages.
+#[must_use]
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// What went wrong, kept beside serde's error because that one has no place for a path.
+#[derive(Default)]
+struct Fault {
+    problem: RefCell<Option<&'static str>>,
+    /// Innermost first: each level adds itself while the error travels outwards.
+    path: RefCell<Vec<String>>,
+}
+
+impl Fault {
+    fn raise<E: serde::de::Error>(&self, problem: &'static str) -> E {
+        *self.problem.borrow_mut() = Some(problem);
+        E::custom(problem)
+    }
+
+    /// Only for a member that stands twice: the path of what is nested too deep would be as long as the attack.
+    fn passes(&self, segment: impl FnOnce() -> String) {
+        if *self.problem.borrow() == Some(TWICE) {
+            self.path.borrow_mut().push(segment());
+        }
+    }
+
+    fn describe(&self, error: &serde_json::Error) -> JsonError {
+        if let Some(problem) = *self.problem.borrow() {
+            let mut path: String = self.path.borrow().iter().rev().map(String::as_str).collect();
+            if path.starts_with('.') {
+                path.remove(0);
+            }
+            return JsonError {
+                path,
+                problem: problem.to_owned(),
+            };
+        }
+        JsonError {
+            path: String::new(),
+            problem: format!("not valid JSON at line {}, column {}", error.line(), error.column()),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    fault: &'a Fault,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Strict<'_> {
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(self.fault.raise(TOO_DEEP));
+        }
+        Ok(Self {
+            depth: self.depth.saturating_add(1),
+            ..self
+        })
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        serde_json::Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("not a finite number"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
+        let mut array = Vec::new();
+        loop {
+            match items.next_element_seed(inner) {
+                Ok(Some(item)) => array.push(item),
+                Ok(None) => return Ok(Value::Array(array)),
+                Err(error) => {
+                    self.fault.passes(|| format!("[{}]", array.len()));
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(inner).inspect_err(|_| {
+                self.fault.passes(|| format!(".{name}"));
+            })?;
+            if let serde_json::map::Entry::Vacant(entry) = object.entry(name.as_str()) {
+                entry.insert(value);
+            } else {
+                let error = self.fault.raise(TWICE);
+                self.fault.passes(|| format!(".{name}"));
+                return Err(error);
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> (String, String) {
+        let error = parse(text.as_bytes()).unwrap_err();
+        (error.path, error.problem)
+    }
+
+    #[test]
+    fn what_serde_json_reads_is_read_the_same() {
+        for text in [
+            "null",
+            "true",
+            "-1",
+            "18446744073709551615",
+            "0.5",
+            r#""a\u00e9\n""#,
+            r#"[1,[2,{"a":null}],{}]"#,
+            r#" {"b":1,"a":{"b":[]}} "#,
+        ] {
+            let expected: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(parse(text.as_bytes()).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_at_any_depth() {
+        let twice = "the same member twice".to_owned();
+        assert_eq!(problem(r#"{"a":1,"a":1}"#), ("a".into(), twice.clone()));
+        assert_eq!(
+            problem(r#"{"a":[0,{"b":{"c":1,"d":2,"c":3}}]}"#),
+            ("a[1].b.c".into(), twice.clone())
+        );
+        // The escape names the same member.
+        assert_eq!(problem(r#"{"a":1,"\u0061":1}"#), ("a".into(), twice));
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+        let (_, problem) = problem(&nested(MAX_DEPTH + 1));
+        assert_eq!(problem, "nested too deep (more than 32 levels)");
+        let error = parse(&[b'['].repeat(1 << 20)).unwrap_err();
+        assert_eq!(error.problem, "nested too deep (more than 32 levels)");
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_with_its_place_and_without_its_text() {
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "{\"a\"}",
+            "01",
+            "1e999",
+            "NaN",
+            "\"\\ud800\"",
+            "{} {}",
+            "\u{feff}{}",
+        ] {
+            let (_, problem) = problem(text);
+            assert!(problem.starts_with("not valid JSON at line 1"), "{text}: {problem}");
+        }
+        assert!(parse(b"\"\xff\"").is_err());
+    }
+}

@@ -1,0 +1,35 @@
+//! **wristband**, an Envoy filter that signs, publishes and verifies *wristbands*: short-lived JWTs with which the
+//! gateway of one cluster vouches for a caller to the gateways of others.
+//!
+//! Each gateway holds one private key, its own, or none; of everyone else it holds public keys. A break-in gives away
+//! that one key and nothing that could speak for another cluster.
+//!
+//! The core is pure: bytes, a time and a [`Host`](host::Host) in, a decision out. In reading order:
+//!
+//! - [`config`]: the configuration as written; [`plan`]: compiled, with every rule on keys enforced
+//! - [`key`]: typed keys from PEM and JWK; [`trust`]: which key may verify what
+//! - [`gateway`]: one request and its response; [`credential`]: where a token is found
+//! - [`token`]: a token taken apart; [`verify`]: from a token to its claims; [`denial`]: why not
+//! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values
+//! - [`discovery`]: the JWKS and its company; [`reply`]: responses of our own
+//!
+//! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
+
+pub mod config;
+pub mod credential;
+pub mod denial;
+pub mod discovery;
+pub mod envoy;
+pub mod expression;
+pub mod gateway;
+pub mod headers;
+pub mod host;
+pub mod issue;
+pub mod json;
+pub mod key;
+pub mod plan;
+pub mod reply;
+pub mod time;
+pub mod token;
+pub mod trust;
+pub mod verify;

@@ -1,0 +1,476 @@
+//! From a configuration to a plan: everything a request needs and nothing that can fail.
+//!
+//! [`Plan::compile`] is the one place where text becomes keys, and so the one place that enforces who may hold which:
+//! exactly one private key, the first of `signingKeyRefs`, when `issue` is there, and none at all when it is not. Every
+//! other key is a [`PublicKey`] from here on.
+
+use std::collections::HashMap;
+
+use http::HeaderName;
+use serde_json::Map;
+use zeroize::Zeroizing;
+
+use crate::config::{
+    ClaimHeader, ClaimSource, Config, ConfigError, CredentialHeader, Identity, Issue, KeyRef, KeySource, Mode,
+    Placement, Subject, Verify,
+};
+use crate::discovery::Discovery;
+use crate::expression::{Condition, Expression};
+use crate::host::Setup;
+use crate::issue::{self, Issuer, Source};
+use crate::key::{Algorithm, Material, PrivateKey, PublicKey};
+use crate::trust::{KeySet, TrustedKey};
+use crate::verify::Verifier;
+
+/// A configuration in force.
+pub struct Plan {
+    /// The well-known documents, when there is an issuer.
+    pub discovery: Option<Discovery>,
+    /// How inbound tokens are treated, if they are.
+    pub inbound: Option<Inbound>,
+    /// How wristbands are signed, if they are.
+    pub issuing: Option<Issuing>,
+    /// How many keys there are, for the log.
+    pub key_count: usize,
+}
+
+/// How inbound tokens are treated.
+pub struct Inbound {
+    /// Who may vouch for what.
+    pub verifier: Verifier,
+    /// What a missing or bad token does.
+    pub mode: Mode,
+    /// Where tokens are looked for.
+    pub places: Vec<CredentialHeader>,
+    /// Whether the upstream sees an accepted token.
+    pub forward: bool,
+    /// Receives the payload.
+    pub payload_header: Option<HeaderName>,
+    /// Receive claims.
+    pub claim_headers: Vec<ClaimHeader>,
+}
+
+/// How wristbands are signed and delivered.
+pub struct Issuing {
+    /// Signs them.
+    pub issuer: Issuer,
+    /// Carries them.
+    pub header: HeaderName,
+}
+
+impl Inbound {
+    /// The headers that only this filter may write: inbound copies are removed from every request.
+    pub fn owned_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.payload_header
+            .iter()
+            .chain(self.claim_headers.iter().map(|output| &output.header))
+    }
+}
+
+impl Plan {
+    /// Reads and compiles a plugin configuration.
+    ///
+    /// # Errors
+    /// The first thing that an operator has to change, with its path.
+    pub fn load(bytes: &[u8], setup: &impl Setup) -> Result<Self, ConfigError> {
+        Self::compile(Config::read(bytes)?, setup)
+    }
+
+    /// What is in force, in one line for the log: counts and roles, no name and no key.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let role = |present, role| if present { role } else { "no" };
+        format!(
+            "configuration in force: {} keys, {} signing, {} verification, {} discovery",
+            self.key_count,
+            role(self.issuing.is_some(), "with"),
+            role(self.inbound.is_some(), "with"),
+            role(self.discovery.is_some(), "with"),
+        )
+    }
+
+    /// Compiles a configuration.
+    ///
+    /// # Errors
+    /// What no single field shows: keys that cannot be read, do not fit or are where they must not be, names used
+    /// twice, fields that exclude each other.
+    pub fn compile(config: Config, setup: &impl Setup) -> Result<Self, ConfigError> {
+        if config.issue.is_none() && config.verify.is_none() {
+            // Otherwise a forgotten configuration would let everything pass.
+            return Err(ConfigError::at("", "set `issue`, `verify` or both"));
+        }
+        check_issuers(&config)?;
+        let keys = Keys::load(&config, setup)?;
+        if config.verify.is_some() && keys.own.is_empty() && keys.peers.is_empty() {
+            return Err(ConfigError::at(
+                "verify",
+                "no key could verify anything; list `signingKeyRefs` or `peers`",
+            ));
+        }
+        if let (Some(issue), Some(verify)) = (&config.issue, &config.verify) {
+            check_headers_of_both(issue, verify)?;
+        }
+        let key_count = keys
+            .peers
+            .iter()
+            .map(|peer| peer.keys.len())
+            .fold(keys.own.len(), usize::saturating_add);
+        let discovery = config.issuer.as_deref().map(|issuer| {
+            let peers = keys
+                .peers
+                .iter()
+                .filter(|peer| peer.publish)
+                .flat_map(|peer| &peer.keys);
+            Discovery::new(
+                issuer,
+                keys.own.iter().chain(peers).cloned().collect(),
+                config.discovery.max_age,
+            )
+        });
+        let issuing = match (config.issue, keys.private, &config.issuer) {
+            (Some(issue), Some(key), Some(issuer)) => Some(issuing(
+                issue,
+                issuer,
+                config.token_duration,
+                key,
+                config.verify.is_some(),
+                setup,
+            )?),
+            _ => None,
+        };
+        let inbound = match config.verify {
+            Some(verify) => Some(inbound(verify, config.issuer, keys.own, keys.peers)?),
+            None => None,
+        };
+        Ok(Self {
+            discovery,
+            inbound,
+            issuing,
+            key_count,
+        })
+    }
+}
+
+fn check_issuers(config: &Config) -> Result<(), ConfigError> {
+    if config.issuer.is_none()
+        && (config.issue.is_some() || !config.signing_key_refs.is_empty() || config.peers.is_empty())
+    {
+        return Err(ConfigError::at(
+            "issuer",
+            "is missing; only a filter that verifies nobody but peers can do without",
+        ));
+    }
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for peer in &config.peers {
+        let path = format!("{}.issuer", peer.path);
+        if config.issuer.as_ref() == Some(&peer.issuer) {
+            return Err(ConfigError::at(
+                path,
+                "is our own `issuer`; put its public keys under `signingKeyRefs`",
+            ));
+        }
+        if let Some(first) = seen.insert(&peer.issuer, &peer.path) {
+            return Err(ConfigError::at(path, format!("the same issuer as that of {first}")));
+        }
+    }
+    Ok(())
+}
+
+/// Every key of a configuration, each in its role.
+struct Keys {
+    private: Option<SigningKey>,
+    own: Vec<TrustedKey>,
+    peers: Vec<PeerKeys>,
+}
+
+struct SigningKey {
+    name: String,
+    algorithm: Algorithm,
+    key: PrivateKey,
+}
+
+struct PeerKeys {
+    issuer: String,
+    publish: bool,
+    keys: Vec<TrustedKey>,
+}
+
+/// Where each name and each key was first seen.
+#[derive(Default)]
+struct Seen {
+    names: HashMap<String, String>,
+    keys: HashMap<String, String>,
+}
+
+const PUBLIC_ONLY: &str =
+    "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
+
+impl Keys {
+    fn load(config: &Config, setup: &impl Setup) -> Result<Self, ConfigError> {
+        let mut seen = Seen::default();
+        let mut keys = Self {
+            private: None,
+            own: Vec::new(),
+            peers: Vec::new(),
+        };
+        if config.issue.is_some() && config.signing_key_refs.is_empty() {
+            return Err(ConfigError::at(
+                "signingKeyRefs",
+                "`issue` needs a private key in the first entry",
+            ));
+        }
+        for (index, key) in config.signing_key_refs.iter().enumerate() {
+            let signs = index == 0 && config.issue.is_some();
+            let public = match (material(key, setup)?, signs) {
+                (Material::Private(private), true) => {
+                    if key.not_after.is_some() {
+                        return Err(ConfigError::at(
+                            format!("{}.notAfter", key.path),
+                            "the key that signs cannot end; put its successor before it first",
+                        ));
+                    }
+                    let public = private.public_key();
+                    keys.private = Some(SigningKey {
+                        name: key.name.clone(),
+                        algorithm: key.algorithm,
+                        key: private,
+                    });
+                    public
+                }
+                (Material::Public(_), true) => {
+                    return Err(key_error(
+                        key,
+                        "a public key where the private one that signs has to stand",
+                    ));
+                }
+                (Material::Private(_), false) if config.issue.is_none() => {
+                    return Err(key_error(
+                        key,
+                        format!("{PUBLIC_ONLY}: without `issue` nothing is signed"),
+                    ));
+                }
+                (Material::Private(_), false) => return Err(key_error(key, PUBLIC_ONLY)),
+                (Material::Public(public), false) => public,
+            };
+            keys.own.push(seen.admit(key, public)?);
+        }
+        for peer in &config.peers {
+            let mut trusted = Vec::with_capacity(peer.keys.len());
+            for key in &peer.keys {
+                let Material::Public(public) = material(key, setup)? else {
+                    return Err(key_error(key, PUBLIC_ONLY));
+                };
+                trusted.push(seen.admit(key, public)?);
+            }
+            keys.peers.push(PeerKeys {
+                issuer: peer.issuer.clone(),
+                publish: peer.publish,
+                keys: trusted,
+            });
+        }
+        Ok(keys)
+    }
+}
+
+fn key_error(key: &KeyRef, problem: impl Into<String>) -> ConfigError {
+    ConfigError::at(format!("{}.key", key.path), problem)
+}
+
+fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
+    let (text, place) = match &key.key {
+        KeySource::Inline(text) => (Zeroizing::new(text.clone()), String::new()),
+        KeySource::Environment(name) => {
+            let text = setup
+                .variable(name)
+                .filter(|text| !text.trim().is_empty())
+                .ok_or_else(|| {
+                    key_error(
+                        key,
+                        format!(
+                            "the environment variable `{name}` is missing or empty; set it, and list it in \
+                         `vm_config.environment_variables.host_env_keys`"
+                        ),
+                    )
+                })?;
+            (Zeroizing::new(text), format!("environment variable `{name}`: "))
+        }
+    };
+    Material::parse(&text, key.algorithm).map_err(|error| key_error(key, format!("{place}{error}")))
+}
+
+impl Seen {
+    fn admit(&mut self, key: &KeyRef, public: PublicKey) -> Result<TrustedKey, ConfigError> {
+        if let Some(first) = self.names.insert(key.name.clone(), key.path.clone()) {
+            return Err(ConfigError::at(
+                format!("{}.name", key.path),
+                format!("the same name as that of {first}"),
+            ));
+        }
+        if let Some(first) = self.keys.insert(public.to_jwk().to_string(), key.path.clone()) {
+            return Err(key_error(key, format!("the same key as that of {first}")));
+        }
+        Ok(TrustedKey {
+            name: key.name.clone(),
+            algorithm: key.algorithm,
+            key: public,
+            not_after: key.not_after,
+        })
+    }
+}
+
+fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigError> {
+    let owned: Vec<_> = verify
+        .output_payload_to_header
+        .iter()
+        .chain(verify.output_claim_to_headers.iter().map(|output| &output.header))
+        .collect();
+    if let Identity::Header(name) = &issue.identity
+        && owned.contains(&name)
+    {
+        return Err(ConfigError::at(
+            "issue.identity.header",
+            "is written by `verify`; use `{wristband: true}`",
+        ));
+    }
+    if issue.placement == Placement::Request && owned.contains(&&issue.header) {
+        return Err(ConfigError::at("issue.header", "is written by `verify` too"));
+    }
+    Ok(())
+}
+
+fn issuing(
+    issue: Issue,
+    issuer: &str,
+    duration: u32,
+    key: SigningKey,
+    verifies: bool,
+    setup: &impl Setup,
+) -> Result<Issuing, ConfigError> {
+    if issue.placement == Placement::Request && issue.when_response.is_some() {
+        return Err(ConfigError::at(
+            "issue.when.response",
+            "cannot be asked: with `placement: request` the wristband is signed before there is a response",
+        ));
+    }
+    if matches!(issue.identity, Identity::Wristband) && !verifies {
+        return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));
+    }
+    let condition = |path: &str, source: Option<String>| {
+        source
+            .map(|source| Condition::compile(path, &source, setup))
+            .transpose()
+    };
+    let mut fixed = Map::new();
+    let mut computed = Vec::new();
+    for (name, source) in issue.custom_claims {
+        match source {
+            ClaimSource::Value(value) => drop(fixed.insert(name, value)),
+            ClaimSource::Expression(source) => {
+                let path = format!("issue.customClaims.{name}.expression");
+                computed.push((name, Expression::compile(&path, &source, setup)?));
+            }
+        }
+    }
+    let parts = issue::Parts {
+        issuer: issuer.to_owned(),
+        duration,
+        key_name: key.name,
+        algorithm: key.algorithm,
+        key: key.key,
+        placement: issue.placement,
+        identity: match issue.identity {
+            Identity::Header(name) => Source::Header(name),
+            Identity::Wristband => Source::Wristband,
+            Identity::Expression(source) => {
+                Source::Expression(Expression::compile("issue.identity.expression", &source, setup)?)
+            }
+        },
+        subject: match issue.subject {
+            None => None,
+            Some(Subject::Hash) => Some(issue::Subject::Hash),
+            Some(Subject::Expression(source)) => {
+                let expression = Expression::compile("issue.subject.expression", &source, setup)?;
+                Some(issue::Subject::Expression(expression))
+            }
+        },
+        when_request: condition("issue.when.request", issue.when_request)?,
+        when_response: condition("issue.when.response", issue.when_response)?,
+        audiences: issue.audiences,
+        fixed,
+        computed,
+    };
+    Ok(Issuing {
+        issuer: Issuer::new(parts),
+        header: issue.header,
+    })
+}
+
+fn inbound(
+    verify: Verify,
+    issuer: Option<String>,
+    own: Vec<TrustedKey>,
+    peers: Vec<PeerKeys>,
+) -> Result<Inbound, ConfigError> {
+    check_places(&verify)?;
+    check_outputs(&verify)?;
+    let mut issuers: HashMap<_, _> = peers
+        .into_iter()
+        .map(|peer| (peer.issuer, KeySet::new(peer.keys)))
+        .collect();
+    if let Some(issuer) = &issuer {
+        issuers.insert(issuer.clone(), KeySet::new(own));
+    }
+    Ok(Inbound {
+        verifier: Verifier::new(issuer, issuers, verify.audiences, verify.clock_skew),
+        mode: verify.mode,
+        places: verify.from_headers,
+        forward: verify.forward,
+        payload_header: verify.output_payload_to_header,
+        claim_headers: verify.output_claim_to_headers,
+    })
+}
+
+/// A header listed twice could carry two credentials in one value.
+fn check_places(verify: &Verify) -> Result<(), ConfigError> {
+    for (index, place) in verify.from_headers.iter().enumerate() {
+        let clashes = |other: &&CredentialHeader| {
+            other.name == place.name
+                && (other.prefix.is_empty()
+                    || place.prefix.is_empty()
+                    || other.prefix.eq_ignore_ascii_case(&place.prefix))
+        };
+        if verify.from_headers.iter().take(index).any(|other| clashes(&other)) {
+            return Err(ConfigError::at(
+                format!("verify.fromHeaders[{index}]"),
+                "this header is listed already",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Each output has a header of its own, and none is one that carries tokens.
+fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
+    let payload = verify
+        .output_payload_to_header
+        .iter()
+        .map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
+    let claims = verify
+        .output_claim_to_headers
+        .iter()
+        .map(|output| (format!("{}.header", output.path), &output.header));
+    let mut seen: HashMap<&HeaderName, String> = HashMap::new();
+    for (path, name) in payload.chain(claims) {
+        if verify.from_headers.iter().any(|place| place.name == *name) {
+            return Err(ConfigError::at(
+                path,
+                "this header carries tokens (`verify.fromHeaders`)",
+            ));
+        }
+        if let Some(first) = seen.get(name) {
+            return Err(ConfigError::at(path, format!("the same header as {first}")));
+        }
+        seen.insert(name, path);
+    }
+    Ok(())
+}

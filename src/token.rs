@@ -1,0 +1,137 @@
+//! A token taken apart, in the one form that is accepted (RFC 7515, section 7.1; RFC 7519, section 7.2).
+//!
+//! An [`Untrusted`] token is well-formed and nothing more. What it says becomes claims only by way of
+//! [`Verifier::verify`](crate::verify::Verifier::verify).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::denial::Denial;
+use crate::json;
+
+/// The largest token that is looked at, in bytes. Envoy's default for all request headers together is 60 KiB; eight
+/// are what common servers take in one header.
+pub const MAX_SIZE: usize = 8192;
+
+/// The largest date that is accepted, in seconds: the end of the year 9999, where RFC 3339 ends. Up to there a double
+/// holds every second exactly.
+const MAX_DATE: f64 = 253_402_300_799.0;
+
+/// A well-formed token that nobody has vouched for yet.
+pub struct Untrusted<'t> {
+    /// What the signature covers: header and payload as they came.
+    pub signing_input: &'t [u8],
+    /// The payload as it came, base64url.
+    pub payload: &'t str,
+    /// The signature, decoded. Its form is the algorithm's affair.
+    pub signature: Vec<u8>,
+    /// `alg`.
+    pub algorithm: String,
+    /// `kid`.
+    pub key_id: Option<String>,
+    /// `iss`.
+    pub issuer: String,
+    /// `exp`, in seconds.
+    pub expires: f64,
+    /// The later of `nbf` and `iat`, in seconds: the token is not valid before either.
+    pub not_before: Option<f64>,
+    /// `aud`.
+    pub audiences: Option<Vec<String>>,
+    /// The whole payload.
+    pub claims: Map<String, Value>,
+}
+
+impl<'t> Untrusted<'t> {
+    /// Takes a token apart.
+    ///
+    /// # Errors
+    /// [`Denial::TooLarge`] and [`Denial::Malformed`].
+    pub fn parse(token: &'t [u8]) -> Result<Self, Denial> {
+        if token.len() > MAX_SIZE {
+            return Err(Denial::TooLarge);
+        }
+        let text = std::str::from_utf8(token).map_err(|_| Denial::Malformed)?;
+        let (signing_input, signature) = text.rsplit_once('.').ok_or(Denial::Malformed)?;
+        // A further dot is none of base64url's characters, so the decoder refuses it.
+        let (header, payload) = signing_input.split_once('.').ok_or(Denial::Malformed)?;
+        let mut header = Members(json_part(header)?);
+        // `crit` names extensions that have to be understood (RFC 7515, section 4.1.11), and none is. `b64` changes
+        // what is signed (RFC 7797). `jku`, `jwk`, `x5u` and `x5c` are never followed.
+        if header.has("crit") || header.has("b64") {
+            return Err(Denial::Malformed);
+        }
+        let algorithm = header.string("alg")?.ok_or(Denial::Malformed)?;
+        let key_id = header.string("kid")?;
+        header.string("typ")?;
+        header.string("cty")?;
+
+        let mut claims = Members(json_part(payload)?);
+        let issuer = claims.string("iss")?.ok_or(Denial::Malformed)?;
+        claims.string("sub")?;
+        claims.string("jti")?;
+        let expires = claims.date("exp")?.ok_or(Denial::Malformed)?;
+        let dates = [claims.date("nbf")?, claims.date("iat")?];
+        Ok(Self {
+            signing_input: signing_input.as_bytes(),
+            payload,
+            signature: base64url_part(signature)?,
+            algorithm,
+            key_id,
+            issuer,
+            expires,
+            not_before: dates.into_iter().flatten().reduce(f64::max),
+            audiences: claims.audiences()?,
+            claims: claims.0,
+        })
+    }
+}
+
+/// Decodes one part: no padding, no foreign character, no stray bits (RFC 7515, section 2; RFC 4648, section 3.5), so
+/// that a token has one spelling.
+fn base64url_part(part: &str) -> Result<Vec<u8>, Denial> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Denial::Malformed)
+}
+
+fn json_part(part: &str) -> Result<Map<String, Value>, Denial> {
+    json::parse_object(&base64url_part(part)?).map_err(|_| Denial::Malformed)
+}
+
+/// Members whose registered names have their registered types.
+struct Members(Map<String, Value>);
+
+impl Members {
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn string(&mut self, name: &str) -> Result<Option<String>, Denial> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Denial::Malformed),
+        }
+    }
+
+    /// A NumericDate (RFC 7519, section 2).
+    fn date(&self, name: &str) -> Result<Option<f64>, Denial> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(value) => value
+                .as_f64()
+                .filter(|date| date.abs() <= MAX_DATE)
+                .map(Some)
+                .ok_or(Denial::Malformed),
+        }
+    }
+
+    /// `aud`: one string or an array of strings (RFC 7519, section 4.1.3).
+    fn audiences(&self) -> Result<Option<Vec<String>>, Denial> {
+        let one = |value: &Value| value.as_str().map(str::to_owned).ok_or(Denial::Malformed);
+        match self.0.get("aud") {
+            None => Ok(None),
+            Some(Value::Array(values)) => values.iter().map(one).collect::<Result<_, _>>().map(Some),
+            Some(value) => Ok(Some(vec![one(value)?])),
+        }
+    }
+}
