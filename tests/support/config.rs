@@ -1,0 +1,180 @@
+//! Envoy configurations, in the parts that the tests vary.
+
+use serde_json::{Value, json};
+
+use super::envoy::free_port;
+
+/// The host calls that the filter needs, and no other: the samples allow the same.
+pub const CAPABILITIES: [&str; 22] = [
+    "proxy_on_context_create",
+    "proxy_on_configure",
+    "proxy_on_request_headers",
+    "proxy_on_response_headers",
+    "proxy_on_done",
+    "proxy_on_delete",
+    "proxy_log",
+    "proxy_get_buffer_bytes",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_remove_header_map_value",
+    "proxy_get_property",
+    "proxy_set_property",
+    "proxy_send_local_response",
+    "proxy_call_foreign_function",
+    "proxy_define_metric",
+    "proxy_increment_metric",
+    "environ_get",
+    "environ_sizes_get",
+    "clock_time_get",
+    "random_get",
+];
+
+/// The filter with a plugin configuration of any type.
+pub fn filter_with(configuration: Value, environment: &[&str]) -> Value {
+    let allowed: serde_json::Map<_, _> = CAPABILITIES
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({})))
+        .collect();
+    json!({
+        "name": "wristband",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": "wristband",
+                "failure_policy": "FAIL_RELOAD",
+                "vm_config": {
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": "target/wristband.wasm"}},
+                    "environment_variables": {"host_env_keys": environment},
+                    "capability_restriction_config": {"allowed_capabilities": allowed},
+                },
+                "configuration": configuration,
+            },
+        },
+    })
+}
+
+/// The filter with a configuration as plain YAML would give it, and the variables that it names.
+pub fn filter(plugin: &Value) -> Value {
+    let mut environment = Vec::new();
+    variables(plugin, &mut environment);
+    let configuration = json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": plugin});
+    filter_with(configuration, &environment)
+}
+
+fn variables<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    if let Some(name) = value.get("environmentVariable").and_then(Value::as_str) {
+        found.push(name);
+    }
+    let inner: Box<dyn Iterator<Item = &Value>> = match value {
+        Value::Array(items) => Box::new(items.iter()),
+        Value::Object(members) => Box::new(members.values()),
+        _ => return,
+    };
+    inner.for_each(|value| variables(value, found));
+}
+
+/// An upstream that answers with the request headers it received, one a line. `x-echo-status` chooses the status,
+/// `x-echo-set: NAME=VALUE` sets a response header.
+pub fn echo(port: u16) -> Value {
+    let code = r#"
+        function envoy_on_request(request)
+          local headers = request:headers()
+          local lines = {}
+          for name, value in pairs(headers) do table.insert(lines, name .. ": " .. value) end
+          table.sort(lines)
+          local answer = {[":status"] = headers:get("x-echo-status") or "200", ["content-type"] = "text/plain"}
+          local set = headers:get("x-echo-set")
+          if set then
+            local name, value = set:match("^(.-)=(.*)$")
+            answer[name] = value
+          end
+          request:respond(answer, table.concat(lines, "\n") .. "\n")
+        end"#;
+    let lua = json!({
+        "name": "envoy.filters.http.lua",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+            "default_source_code": {"inline_string": code},
+        },
+    });
+    let routes = json!([{"match": {"prefix": "/"}, "direct_response": {"status": 404}}]);
+    listener("echo", port, vec![lua], routes)
+}
+
+/// A listener with these filters before the router.
+pub fn listener(name: &str, port: u16, mut filters: Vec<Value>, routes: Value) -> Value {
+    filters.push(json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+    }));
+    json!({
+        "name": name,
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                "stat_prefix": name,
+                "max_request_headers_kb": 96,
+                "upgrade_configs": [{"upgrade_type": "websocket"}],
+                "access_log": [{
+                    "name": "envoy.access_loggers.stderr",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
+                        "log_format": {"text_format_source": {"inline_string":
+                            "access %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %FILTER_STATE(wasm.wristband:TYPED)%\n"}},
+                    },
+                }],
+                "http_filters": filters,
+                "route_config": {"virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}]},
+            },
+        }]}],
+    })
+}
+
+pub fn to_upstream() -> Value {
+    json!([{"match": {"prefix": "/"}, "route": {"cluster": "echo"}}])
+}
+
+pub fn cluster(name: &str, port: u16) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {
+            "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}]}]},
+    })
+}
+
+/// Gateways in one Envoy, all in front of the echo upstream.
+pub struct Gateways {
+    pub bootstrap: Value,
+    /// The address of each gateway, without a slash at its end.
+    pub urls: Vec<String>,
+}
+
+/// One gateway for each list of filters.
+pub fn gateways(chains: Vec<Vec<Value>>) -> Gateways {
+    let upstream = free_port();
+    let mut listeners = vec![echo(upstream)];
+    let mut urls = Vec::new();
+    for (index, filters) in chains.into_iter().enumerate() {
+        let port = free_port();
+        listeners.push(listener(&format!("gateway-{index}"), port, filters, to_upstream()));
+        urls.push(format!("http://127.0.0.1:{port}"));
+    }
+    let bootstrap = json!({"static_resources": {"listeners": listeners, "clusters": [cluster("echo", upstream)]}});
+    Gateways { bootstrap, urls }
+}
+
+/// A public key of `testdata` as an entry of the configuration.
+pub fn public(name: &str) -> Value {
+    json!({"name": name, "algorithm": "ES256", "key": {"inlineString": super::key(&format!("{name}.pub"))}})
+}
+
+/// A private key of `testdata`, to be delivered by a variable.
+pub fn private(name: &str, variable: &str) -> Value {
+    json!({"name": name, "algorithm": "ES256", "key": {"environmentVariable": variable}})
+}
