@@ -185,3 +185,154 @@ impl Document {
             .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{A_NEXT_PUB, A_PEM, A_PUB, B, B_PUB, NOW, gateway_a, key, load};
+    use serde_json::Value;
+
+    fn ask(configuration: &Value, method: &str, path: &str, headers: &[(&str, &str)], now: Timestamp) -> Option<Reply> {
+        let pairs = [(":method", method), (":path", path)]
+            .into_iter()
+            .chain(headers.iter().copied());
+        let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
+        load(configuration).unwrap().discovery?.answer(&headers, now)
+    }
+
+    fn kids(configuration: &Value, now: Timestamp) -> Vec<String> {
+        let reply = ask(configuration, "GET", "/.well-known/jwks.json", &[], now).unwrap();
+        let jwks: Value = serde_json::from_str(&reply.body).unwrap();
+        jwks["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_documents_are_under_the_path_of_the_issuer() {
+        for (issuer, base) in [
+            ("https://a.example", ""),
+            ("https://a.example/", ""),
+            ("https://a.example:8443/x/y", "/x/y"),
+            ("https://a.example/x/", "/x"),
+        ] {
+            let mut configuration = gateway_a();
+            configuration["issuer"] = issuer.into();
+            for document in ["openid-configuration", "openid-connect/certs", "jwks.json"] {
+                for query in ["", "?", "?a=/b?c"] {
+                    let path = format!("{base}/.well-known/{document}{query}");
+                    assert_eq!(
+                        ask(&configuration, "GET", &path, &[], NOW).unwrap().status,
+                        200,
+                        "{issuer} {path}"
+                    );
+                }
+            }
+            let path = format!("{base}/.well-known/openid-configuration");
+            let document: Value =
+                serde_json::from_str(&ask(&configuration, "GET", &path, &[], NOW).unwrap().body).unwrap();
+            assert_eq!(document["issuer"], issuer);
+            let certs = format!("{}/.well-known/openid-connect/certs", issuer.trim_end_matches('/'));
+            assert_eq!(document["jwks_uri"], certs);
+            assert_eq!(document["id_token_signing_alg_values_supported"], json!(["ES256"]));
+            for other in [
+                "/",
+                "/.well-known/",
+                "/.well-known/jwks.json/",
+                "/x/y/z/.well-known/jwks.json",
+                "/.WELL-KNOWN/jwks.json",
+            ] {
+                assert!(
+                    ask(&configuration, "GET", other, &[], NOW).is_none(),
+                    "{issuer} {other}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn other_methods_are_told_which_ones_there_are() {
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "get"] {
+            let reply = ask(&gateway_a(), method, "/.well-known/jwks.json", &[], NOW).unwrap();
+            assert_eq!(
+                (reply.status, reply.headers),
+                (405, vec![("allow", "GET, HEAD".to_owned())])
+            );
+        }
+    }
+
+    #[test]
+    fn keys_stand_in_order_and_only_the_living() {
+        let mut configuration = gateway_a();
+        configuration["signingKeyRefs"] = json!([key("z", A_PEM), key("a", A_NEXT_PUB)]);
+        assert_eq!(kids(&configuration, NOW), ["z", "a"]);
+        configuration["peers"] = json!([{"issuer": B, "publish": true, "keys": [key("m", B_PUB)]}]);
+        assert_eq!(kids(&configuration, NOW), ["z", "a", "m"]);
+        configuration["signingKeyRefs"][1]["notAfter"] = json!("2027-01-15T08:00:00Z");
+        assert_eq!(kids(&configuration, Timestamp(NOW.0 - 1)), ["z", "a", "m"]);
+        assert_eq!(kids(&configuration, NOW), ["z", "m"]);
+        // The same plan, as time passes and a clock is set back.
+        let discovery = load(&configuration).unwrap().discovery.unwrap();
+        for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 1, 2), (NOW.0 - 1, 3)] {
+            assert_eq!(
+                discovery.documents(Timestamp(now)).jwks.body.matches("kid").count(),
+                expected,
+                "{now}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_has_its_public_members_and_no_other() {
+        let reply = ask(&gateway_a(), "GET", "/.well-known/jwks.json", &[], NOW).unwrap();
+        let jwks: Value = serde_json::from_str(&reply.body).unwrap();
+        let members: Vec<_> = jwks["keys"][0]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+        let public = json!({"issuer": "https://a.example", "signingKeyRefs": [key("a", A_PUB)], "verify": {}});
+        assert_eq!(
+            reply.body,
+            ask(&public, "GET", "/.well-known/jwks.json", &[], NOW).unwrap().body
+        );
+    }
+
+    #[test]
+    fn who_has_the_document_is_told_so() {
+        let ask = |headers: &[(&str, &str)]| ask(&gateway_a(), "GET", "/.well-known/jwks.json", headers, NOW).unwrap();
+        let first = ask(&[]);
+        let etag = first
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "etag")
+            .unwrap()
+            .1
+            .clone();
+        for tags in [
+            etag.clone(),
+            format!("W/{etag}"),
+            format!("\"x\", {etag}"),
+            "*".to_owned(),
+        ] {
+            let reply = ask(&[("if-none-match", &tags)]);
+            assert_eq!((reply.status, reply.body.as_str()), (304, ""), "{tags}");
+            assert!(reply.headers.contains(&("etag", etag.clone())));
+        }
+        for tags in ["", "\"x\"", etag.trim_matches('"')] {
+            assert_eq!(ask(&[("if-none-match", tags)]), first, "{tags}");
+        }
+        assert!(
+            first
+                .headers
+                .contains(&("cache-control", "public, max-age=300".to_owned()))
+        );
+        assert!(first.headers.contains(&("access-control-allow-origin", "*".to_owned())));
+        assert!(first.headers.contains(&("content-type", "application/json".to_owned())));
+    }
+}

@@ -80,9 +80,9 @@ impl Expression {
 
 /// `envoy.config.core.v3.Metadata`, as far as it is needed.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Metadata {
+pub(crate) struct Metadata {
     #[prost(btree_map = "string, message", tag = "1")]
-    filter_metadata: std::collections::BTreeMap<String, prost_types::Struct>,
+    pub(crate) filter_metadata: std::collections::BTreeMap<String, prost_types::Struct>,
 }
 
 fn from_metadata(bytes: &[u8], steps: &[String]) -> Option<Value> {

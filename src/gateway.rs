@@ -122,7 +122,7 @@ impl Plan {
 
     /// Decides on the response to a request. `exchange` is `None` when the request phase never ran, and left empty when
     /// the response is the filter's own.
-    pub fn on_response(&self, exchange: Option<Exchange>, status: u32, now: Timestamp, host: &impl Host) -> Edits {
+    pub fn on_response(&self, exchange: Option<Exchange>, status: u16, now: Timestamp, host: &impl Host) -> Edits {
         let mut edits = Edits::default();
         let Some(issuing) = self
             .issuing
@@ -238,3 +238,6 @@ fn header_text(claim: &Value) -> Option<String> {
         Value::Array(_) | Value::Object(_) => Some(base64url(claim.to_string().as_bytes())),
     }
 }
+
+#[cfg(test)]
+mod tests;

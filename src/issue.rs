@@ -398,3 +398,55 @@ fn go_number(number: f64) -> String {
     }
     number.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made with Go 1.26: `json.Marshal` of the value as `json.Unmarshal` reads it, then SHA-256.
+    #[test]
+    fn a_hash_is_that_of_go_s_json() {
+        let go = |value: Value| {
+            let mut text = String::new();
+            write_go(&mut text, &value);
+            text
+        };
+        for (value, expected) in [
+            (json!(null), "null"),
+            (
+                json!({"b": 1, "a": [true, null, "x"]}),
+                r#"{"a":[true,null,"x"],"b":1}"#,
+            ),
+            (
+                json!("<a href=\"x\">&</a>"),
+                r#""\u003ca href=\"x\"\u003e\u0026\u003c/a\u003e""#,
+            ),
+            (
+                json!("\u{8}\u{c}\n\r\t\u{1}\u{7f}\u{2028}\u{2029}é\\"),
+                "\"\\b\\f\\n\\r\\t\\u0001\u{7f}\\u2028\\u2029é\\\\\"",
+            ),
+            (
+                json!([
+                    0,
+                    -0.0,
+                    1.0,
+                    1.5,
+                    -7,
+                    1e20,
+                    1e21,
+                    1.5e300,
+                    1e-6,
+                    1e-7,
+                    123456789012345678u64
+                ]),
+                "[0,-0,1,1.5,-7,100000000000000000000,1e+21,1.5e+300,0.000001,1e-7,123456789012345680]",
+            ),
+        ] {
+            assert_eq!(go(value), expected);
+        }
+        assert_eq!(
+            hash(&Value::Null),
+            "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b"
+        );
+    }
+}

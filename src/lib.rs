@@ -29,6 +29,8 @@ pub mod json;
 pub mod key;
 pub mod plan;
 pub mod reply;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod token;
 pub mod trust;

@@ -474,3 +474,6 @@ fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use crate::denial::Denial;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The status code.
-    pub status: u32,
+    pub status: u16,
     /// Its headers.
     pub headers: Vec<(&'static str, String)>,
     /// Its body.

@@ -128,3 +128,6 @@ impl Verified {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

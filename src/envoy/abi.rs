@@ -160,7 +160,7 @@ pub(super) fn reply(reply: &Reply) -> Result<(), Refused> {
     // SAFETY: see above.
     done(unsafe {
         proxy_send_local_response(
-            reply.status,
+            reply.status.into(),
             reply.details.as_ptr(),
             reply.details.len(),
             reply.body.as_ptr(),

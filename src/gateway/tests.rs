@@ -1,0 +1,483 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::headers::Headers;
+use crate::testing::{A, A_PEM, B, B_PEM, Fake, NOW, claims, gateway_a, load_with, sign};
+use crate::verify::Verified;
+
+/// A request and its response, by a configuration and a host.
+struct Story {
+    configuration: Value,
+    host: Fake,
+    status: u16,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+struct Outcome {
+    reply: Option<Reply>,
+    events: Vec<Event>,
+    request: Edits,
+    response: Edits,
+}
+
+impl Story {
+    fn new(configuration: Value) -> Self {
+        Self {
+            configuration,
+            host: Fake::default(),
+            status: 200,
+        }
+    }
+
+    fn run(&self, headers: &[(&str, &str)]) -> Outcome {
+        let plan = load_with(&self.configuration, &self.host).unwrap();
+        let pseudo = [(":method", "GET"), (":path", "/")].into_iter();
+        let pairs = pseudo.chain(headers.iter().copied());
+        let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
+        let mut outcome = Outcome::default();
+        let exchange = match plan.on_request(&headers, NOW, &self.host) {
+            (Decision::Reply(reply, event), _) => {
+                outcome.reply = Some(reply);
+                outcome.events.push(event);
+                None
+            }
+            (Decision::Forward(edits), exchange) => {
+                outcome.events.extend(&edits.events);
+                outcome.request = edits;
+                Some(exchange)
+            }
+        };
+        outcome.response = plan.on_response(exchange, self.status, NOW, &self.host);
+        outcome.events.extend(&outcome.response.events);
+        outcome
+    }
+}
+
+impl Outcome {
+    fn wristband(&self) -> Option<Verified> {
+        let value = |edits: &Edits| {
+            Some(
+                edits
+                    .set
+                    .iter()
+                    .find(|(name, _)| name == "x-wristband-token")?
+                    .1
+                    .clone(),
+            )
+        };
+        let token = value(&self.response).or_else(|| value(&self.request))?;
+        let plan = load_with(
+            &json!({
+                "issuer": A, "signingKeyRefs": [crate::testing::key("a", crate::testing::A_PUB)],
+                "verify": {"audiences": ["one", "two"]},
+            }),
+            &Fake::default(),
+        );
+        let plan_without = load_with(
+            &json!({
+                "issuer": A, "signingKeyRefs": [crate::testing::key("a", crate::testing::A_PUB)], "verify": {},
+            }),
+            &Fake::default(),
+        );
+        let verify = |plan: Plan| plan.inbound.unwrap().verifier.verify(token.as_bytes(), NOW);
+        Some(
+            verify(plan_without.unwrap())
+                .or_else(|_| verify(plan.unwrap()))
+                .unwrap(),
+        )
+    }
+}
+
+fn own() -> String {
+    sign(A_PEM, "a", &claims(A))
+}
+
+fn peers() -> String {
+    sign(B_PEM, "b", &claims(B))
+}
+
+fn with(configuration: &mut Value, pointer: &str, value: Value) {
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    configuration.pointer_mut(parent).unwrap()[member] = value;
+}
+
+#[test]
+fn who_is_authenticated_gets_a_wristband_and_it_is_never_cached() {
+    let mut configuration = gateway_a();
+    with(
+        &mut configuration,
+        "/issue/customClaims",
+        json!({"region": {"value": "eu-1"}, "n": {"value": [1, {"a": null}]}}),
+    );
+    let outcome = Story::new(configuration).run(&[("x-user", "alice")]);
+    let wristband = outcome.wristband().unwrap();
+    let mut expected = claims(A);
+    expected["jti"] = json!("BwcHBwcHBwcHBwcHBwcHBw");
+    expected["region"] = json!("eu-1");
+    expected["n"] = json!([1, {"a": null}]);
+    assert_eq!(Value::Object(wristband.claims().clone()), expected);
+    assert_eq!(outcome.events, [Event::Issued]);
+    let cache_control = (http::header::CACHE_CONTROL, "no-store".to_owned());
+    assert!(outcome.response.set.contains(&cache_control));
+    assert!(outcome.response.remove.contains(&http::header::CACHE_CONTROL));
+}
+
+#[test]
+fn one_audience_is_a_string_and_several_are_an_array() {
+    for (audiences, expected) in [
+        (json!(["one"]), json!("one")),
+        (json!(["one", "two"]), json!(["one", "two"])),
+    ] {
+        let mut configuration = gateway_a();
+        with(&mut configuration, "/issue/audiences", audiences);
+        let outcome = Story::new(configuration).run(&[("x-user", "alice")]);
+        assert_eq!(outcome.wristband().unwrap().claims()["aud"], expected);
+    }
+}
+
+#[test]
+fn nobody_gets_none() {
+    for headers in [&[][..], &[("x-user", "")], &[("x-user", "alice"), ("x-user", "bob")]] {
+        let outcome = Story::new(gateway_a()).run(headers);
+        assert!(outcome.wristband().is_none());
+        assert_eq!(outcome.events, [Event::IssueSkipped(Skip::NoIdentity)]);
+        // Whatever the upstream says, it is not ours.
+        assert_eq!(outcome.response.remove, ["x-wristband-token"]);
+    }
+}
+
+#[test]
+fn a_response_that_is_no_success_carries_none() {
+    for status in [100, 101, 199, 300, 302, 304, 401, 404, 500, 503] {
+        let mut story = Story::new(gateway_a());
+        story.status = status;
+        let outcome = story.run(&[("x-user", "alice")]);
+        assert_eq!(outcome.events, [Event::IssueSkipped(Skip::ResponseStatus)], "{status}");
+        assert!(outcome.wristband().is_none());
+    }
+    for status in [200, 201, 204, 299] {
+        let mut story = Story::new(gateway_a());
+        story.status = status;
+        assert!(story.run(&[("x-user", "alice")]).wristband().is_some(), "{status}");
+    }
+}
+
+#[test]
+fn a_response_whose_request_was_never_seen_carries_none() {
+    let host = Fake::default();
+    let plan = load_with(&gateway_a(), &host).unwrap();
+    for exchange in [None, Some(Exchange::default())] {
+        let edits = plan.on_response(exchange, 200, NOW, &host);
+        assert!(edits.set.is_empty() && edits.events.is_empty());
+        assert_eq!(edits.remove, ["x-wristband-token"]);
+    }
+}
+
+#[test]
+fn our_own_wristband_is_not_refreshed_and_a_peer_s_is_not_outlived() {
+    let outcome = Story::new(gateway_a()).run(&[("x-user", "alice"), ("x-wristband-token", &own())]);
+    assert_eq!(
+        outcome.events,
+        [Event::Verified, Event::IssueSkipped(Skip::OwnWristband)]
+    );
+    let mut short = claims(B);
+    short["exp"] = json!(NOW.0 + 10);
+    let outcome = Story::new(gateway_a()).run(&[("x-user", "alice"), ("x-wristband-token", &sign(B_PEM, "b", &short))]);
+    assert_eq!(outcome.wristband().unwrap().claims()["exp"], NOW.0 + 10);
+    // Still accepted within the skew, but nothing can be signed that ends with it.
+    short["exp"] = json!(NOW.0);
+    let outcome = Story::new(gateway_a()).run(&[("x-user", "alice"), ("x-wristband-token", &sign(B_PEM, "b", &short))]);
+    assert_eq!(outcome.events, [Event::Verified, Event::IssueSkipped(Skip::Expired)]);
+}
+
+#[test]
+fn a_signature_that_cannot_be_made_fails_no_response() {
+    let mut story = Story::new(gateway_a());
+    story.host.no_random = true;
+    let outcome = story.run(&[("x-user", "alice")]);
+    assert_eq!(outcome.events, [Event::IssueSkipped(Skip::SigningFailed)]);
+    assert_eq!(outcome.response.remove, ["x-wristband-token"]);
+}
+
+#[test]
+fn what_our_own_verifier_would_refuse_is_not_handed_out() {
+    let mut configuration = gateway_a();
+    with(
+        &mut configuration,
+        "/issue/customClaims",
+        json!({"x": {"value": "x".repeat(7000)}}),
+    );
+    let outcome = Story::new(configuration).run(&[("x-user", "alice")]);
+    assert_eq!(outcome.events, [Event::IssueSkipped(Skip::TooLarge)]);
+}
+
+#[test]
+fn the_name_of_a_caller_is_its_identity_or_the_sub_of_it() {
+    let names = "metadata.filter_metadata.idp.payload";
+    let identity = |value: Value| {
+        let mut configuration = gateway_a();
+        with(&mut configuration, "/issue/identity", json!({"expression": names}));
+        let mut story = Story::new(configuration);
+        let namespace = json!({"payload": value});
+        let metadata = [("idp".to_owned(), source::to_struct(namespace.as_object().unwrap()))];
+        story.host.metadata = Some(
+            crate::expression::Metadata {
+                filter_metadata: metadata.into(),
+            }
+            .encode_to_vec(),
+        );
+        let outcome = story.run(&[]);
+        outcome
+            .wristband()
+            .map(|wristband| wristband.claims()["sub"].clone())
+            .ok_or(outcome.events)
+    };
+    assert_eq!(identity(json!("alice")), Ok(json!("alice")));
+    assert_eq!(identity(json!({"sub": "alice", "x": null})), Ok(json!("alice")));
+    for no_subject in [
+        json!({"sub": ""}),
+        json!({"sub": 1}),
+        json!({"name": "alice"}),
+        json!(["alice"]),
+        json!(1),
+        json!(true),
+    ] {
+        assert_eq!(identity(no_subject), Err(vec![Event::IssueSkipped(Skip::NoSubject)]));
+    }
+    for nobody in [json!(null), json!(""), json!({})] {
+        assert_eq!(identity(nobody), Err(vec![Event::IssueSkipped(Skip::NoIdentity)]));
+    }
+}
+
+#[test]
+fn conditions_and_subjects_are_asked_in_their_phase() {
+    let mut configuration = gateway_a();
+    with(
+        &mut configuration,
+        "/issue/when",
+        json!({"request": "first", "response": "second"}),
+    );
+    with(&mut configuration, "/issue/subject", json!({"expression": "name"}));
+    let run = |first: &[u8], second: &[u8], name: Option<&[u8]>| {
+        let mut story = Story::new(configuration.clone());
+        let values = [("first", Some(first)), ("second", Some(second)), ("name", name)];
+        let values = values
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?.to_vec())));
+        story.host.values = values.collect();
+        let outcome = story.run(&[("x-user", "alice")]);
+        outcome
+            .wristband()
+            .map(|wristband| wristband.claims()["sub"].clone())
+            .ok_or(outcome.events)
+    };
+    let skipped = |skip| Err(vec![Event::IssueSkipped(skip)]);
+    assert_eq!(run(&[1], &[1], Some(b"carol")), Ok(json!("carol")));
+    assert_eq!(run(&[0], &[1], Some(b"carol")), skipped(Skip::Condition));
+    assert_eq!(run(&[1], &[0], Some(b"carol")), skipped(Skip::Condition));
+    // Not a boolean.
+    assert_eq!(run(b"yes", &[1], Some(b"carol")), skipped(Skip::Condition));
+    assert_eq!(run(&[1], &[1], None), skipped(Skip::NoSubject));
+    assert_eq!(run(&[1], &[1], Some(b"")), skipped(Skip::NoSubject));
+    assert_eq!(
+        run(&[1], &[1], Some(b"\x01")),
+        skipped(Skip::NoSubject),
+        "true is no name"
+    );
+}
+
+#[test]
+fn with_placement_request_the_upstream_gets_it_and_an_inbound_copy_does_not_survive() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/issue/placement", json!("request"));
+    with(&mut configuration, "/issue/header", json!("x-our-token"));
+    let story = Story::new(configuration);
+    let outcome = story.run(&[("x-user", "alice"), ("x-our-token", "forged")]);
+    assert_eq!(outcome.request.remove, ["x-our-token"]);
+    assert_eq!(outcome.request.set.len(), 1);
+    assert_eq!(outcome.events, [Event::Issued]);
+    assert!(outcome.response.remove.is_empty());
+    let outcome = story.run(&[("x-our-token", "forged")]);
+    assert_eq!(outcome.request.remove, ["x-our-token"]);
+    assert!(outcome.request.set.is_empty());
+    assert_eq!(outcome.events, [Event::IssueSkipped(Skip::NoIdentity)]);
+}
+
+#[test]
+fn the_modes_differ_in_what_a_missing_and_a_bad_token_do() {
+    let bad = peers().replace('.', "_");
+    for (mode, missing, denied) in [
+        ("require", true, true),
+        ("optional", false, true),
+        ("observe", false, false),
+    ] {
+        let mut configuration = gateway_a();
+        with(&mut configuration, "/verify/mode", json!(mode));
+        configuration.as_object_mut().unwrap().remove("issue");
+        configuration["signingKeyRefs"] = json!([crate::testing::key("a", crate::testing::A_PUB)]);
+        let story = Story::new(configuration);
+        assert_eq!(story.run(&[]).reply.is_some(), missing, "{mode}");
+        let outcome = story.run(&[("x-wristband-token", &bad)]);
+        assert_eq!(outcome.reply.is_some(), denied, "{mode}");
+        let event = if denied {
+            Event::Denied(Denial::Malformed)
+        } else {
+            Event::Observed(Denial::Malformed)
+        };
+        assert_eq!(outcome.events, [event], "{mode}");
+        assert!(
+            outcome.request.remove.is_empty() && outcome.request.filter_state.is_none(),
+            "{mode}"
+        );
+        let outcome = story.run(&[("x-wristband-token", &peers())]);
+        assert_eq!(outcome.events, [Event::Verified], "{mode}");
+        assert_eq!(outcome.request.remove, ["x-wristband-token"], "{mode}");
+    }
+}
+
+#[test]
+fn a_denial_says_which_and_nothing_of_the_request() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/verify/mode", json!("require"));
+    let story = Story::new(configuration);
+    let missing = story.run(&[]).reply.unwrap();
+    assert_eq!(missing.status, 401);
+    assert_eq!(
+        missing.headers[0],
+        ("www-authenticate", "Bearer realm=\"wristband\"".to_owned())
+    );
+    assert_eq!(
+        missing.body,
+        r#"{"error":"missing_token","error_description":"no token"}"#
+    );
+    assert_eq!(missing.details, "wristband_denied{missing}");
+    let expired = story.run(&[(
+        "authorization",
+        &format!("Bearer {}", sign(A_PEM, "a", &json!({"iss": A, "exp": 1}))),
+    )]);
+    let expired = expired.reply.unwrap();
+    let challenge = r#"Bearer realm="wristband", error="invalid_token", error_description="token has expired""#;
+    assert_eq!(expired.headers[0], ("www-authenticate", challenge.to_owned()));
+    assert_eq!(expired.headers[1], ("content-type", "application/json".to_owned()));
+    assert_eq!(
+        expired.body,
+        r#"{"error":"invalid_token","error_description":"token has expired"}"#
+    );
+    assert_eq!(expired.details, "wristband_denied{expired}");
+}
+
+#[test]
+fn every_denial_has_a_code_and_a_text_of_its_own() {
+    let mut seen = std::collections::HashSet::new();
+    for denial in Denial::ALL {
+        assert!(seen.insert(denial.code()) && seen.insert(denial.text()), "{denial:?}");
+        assert!(
+            can_be_value(denial.text()) && !denial.text().contains(['"', '\\']),
+            "{denial:?}"
+        );
+    }
+    let counters: Vec<_> = Event::all().map(Event::counter).collect();
+    assert_eq!(
+        counters.iter().collect::<std::collections::HashSet<_>>().len(),
+        counters.len()
+    );
+}
+
+#[test]
+fn claims_become_headers_as_text_or_not_at_all() {
+    let mut configuration = gateway_a();
+    let names = [
+        "s", "i", "f", "b", "n", "l", "o", "crlf", "utf8", "space", "empty", "absent", "o.a",
+    ];
+    let outputs: Vec<_> = names
+        .iter()
+        .map(|name| json!({"header": format!("x-{}", name.replace('.', "-")), "claim": name}))
+        .collect();
+    with(&mut configuration, "/verify/outputClaimToHeaders", json!(outputs));
+    with(&mut configuration, "/verify/outputPayloadToHeader", json!("x-payload"));
+    let mut claims = claims(B);
+    for (name, value) in [
+        ("s", json!("a b")),
+        ("i", json!(-7)),
+        ("f", json!(1.5)),
+        ("b", json!(true)),
+        ("n", json!(null)),
+        ("l", json!(["x"])),
+        ("o", json!({"a": 1})),
+        ("crlf", json!("a\r\nx-admin: 1")),
+        ("utf8", json!("\u{e9}")),
+        ("space", json!(" a")),
+        ("empty", json!("")),
+    ] {
+        claims[name] = value;
+    }
+    let token = sign(B_PEM, "b", &claims);
+    let forged = ["x-s", "x-n", "x-crlf", "x-absent", "x-payload"].map(|name| (name, "forged"));
+    let mut headers = forged.to_vec();
+    headers.push(("x-wristband-token", &token));
+    let outcome = Story::new(configuration).run(&headers);
+    let set: Vec<_> = outcome
+        .request
+        .set
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        set,
+        [
+            ("x-payload", token.split('.').nth(1).unwrap()),
+            ("x-s", "a b"),
+            ("x-i", "-7"),
+            ("x-f", "1.5"),
+            ("x-b", "true"),
+            ("x-l", "WyJ4Il0"),
+            ("x-o", "eyJhIjoxfQ"),
+            ("x-empty", ""),
+            ("x-o-a", "1"),
+        ]
+    );
+    for (name, _) in forged {
+        assert!(outcome.request.remove.iter().any(|removed| removed == name), "{name}");
+    }
+    let state = prost_types::Struct::decode(outcome.request.filter_state.unwrap().as_slice()).unwrap();
+    assert_eq!(source::from_struct(state, "").unwrap(), claims);
+}
+
+#[test]
+fn headers_that_are_ours_to_write_are_removed_whatever_the_verdict() {
+    let mut configuration = gateway_a();
+    with(
+        &mut configuration,
+        "/verify/outputClaimToHeaders",
+        json!([{"header": "x-sub", "claim": "sub"}]),
+    );
+    for mode in ["optional", "observe"] {
+        with(&mut configuration, "/verify/mode", json!(mode));
+        let outcome = Story::new(configuration.clone()).run(&[("x-sub", "admin")]);
+        assert_eq!(outcome.request.remove, ["x-sub"], "{mode}");
+    }
+    let outcome = Story::new(configuration).run(&[("x-sub", "admin"), ("x-wristband-token", "bad")]);
+    assert_eq!(outcome.request.remove, ["x-sub"]);
+}
+
+#[test]
+fn an_accepted_token_is_forwarded_only_on_request() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/verify/forward", json!(true));
+    let outcome = Story::new(configuration).run(&[("authorization", &format!("Bearer {}", peers()))]);
+    assert_eq!(outcome.events[0], Event::Verified);
+    assert!(outcome.request.remove.is_empty());
+    let outcome = Story::new(gateway_a()).run(&[("authorization", &format!("Bearer {}", peers()))]);
+    assert_eq!(outcome.request.remove, ["authorization"]);
+}
+
+#[test]
+fn an_identity_may_be_the_accepted_wristband() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/issue/identity", json!({"wristband": true}));
+    let story = Story::new(configuration);
+    let outcome = story.run(&[("x-wristband-token", &peers())]);
+    assert_eq!(outcome.wristband().unwrap().claims()["sub"], "alice");
+    assert_eq!(story.run(&[]).events, [Event::IssueSkipped(Skip::NoIdentity)]);
+}

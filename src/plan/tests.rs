@@ -1,0 +1,273 @@
+use serde_json::{Value, json};
+
+use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, gateway_a, key, load, load_with};
+
+/// The message for the gateway of A with one value changed, named by its JSON pointer.
+fn with(pointer: &str, value: Value) -> String {
+    let mut configuration = gateway_a();
+    set(&mut configuration, pointer, value);
+    load(&configuration)
+        .map(|_| String::from("accepted"))
+        .unwrap_or_else(|problem| problem)
+}
+
+fn set(configuration: &mut Value, pointer: &str, value: Value) {
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    match configuration.pointer_mut(parent).unwrap() {
+        Value::Object(members) => drop(members.insert(member.to_owned(), value)),
+        Value::Array(items) => items.push(value),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_stanza_that_all_began_with_works() {
+    let plan = load(&json!({
+        "issuer": A,
+        "signingKeyRefs": [key("local-signing-key", A_PEM), key("peer-cluster-key", B_PUB)],
+        "issue": {"identity": {"header": "x-user"}},
+        "verify": {},
+    }));
+    assert_eq!(
+        plan.unwrap().summary(),
+        "configuration in force: 2 keys, with signing, with verification, with discovery"
+    );
+}
+
+#[test]
+fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
+    let plan = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
+    assert_eq!(
+        plan.summary(),
+        "configuration in force: 1 keys, no signing, with verification, no discovery"
+    );
+}
+
+#[test]
+fn whoever_holds_a_private_key_is_told_where_it_must_not_be() {
+    let public_only =
+        "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
+    let cases = [
+        (
+            with("/signingKeyRefs/-", key("b2", B_PEM)),
+            format!("signingKeyRefs[1].key: {public_only}"),
+        ),
+        (
+            with("/peers/0/keys", json!([key("b", B_PEM)])),
+            format!("peers[0].keys[0].key: {public_only}"),
+        ),
+        (
+            with("/signingKeyRefs", json!([key("a", A_PUB)])),
+            "signingKeyRefs[0].key: a public key where the private one that signs has to stand".to_owned(),
+        ),
+        (
+            load(&json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "verify": {}}))
+                .err()
+                .unwrap(),
+            format!("signingKeyRefs[0].key: {public_only}: without `issue` nothing is signed"),
+        ),
+        (
+            load(&json!({"issuer": A, "issue": {"identity": {"header": "x-user"}}}))
+                .err()
+                .unwrap(),
+            "signingKeyRefs: `issue` needs a private key in the first entry".to_owned(),
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_name_a_key_and_an_issuer_stand_once() {
+    let cases = [
+        (
+            with("/signingKeyRefs/-", key("a", A_NEXT_PUB)),
+            "signingKeyRefs[1].name: the same name as that of signingKeyRefs[0]",
+        ),
+        (
+            with("/peers/0/keys", json!([key("a", B_PUB)])),
+            "peers[0].keys[0].name: the same name as that of signingKeyRefs[0]",
+        ),
+        (
+            with("/signingKeyRefs/-", key("a2", A_PUB)),
+            "signingKeyRefs[1].key: the same key as that of signingKeyRefs[0]",
+        ),
+        (
+            with("/signingKeyRefs/-", key("b2", B_PUB)),
+            "peers[0].keys[0].key: the same key as that of signingKeyRefs[1]",
+        ),
+        (
+            with("/peers/-", json!({"issuer": B, "keys": [key("a3", A_NEXT_PUB)]})),
+            "peers[1].issuer: the same issuer as that of peers[0]",
+        ),
+        (
+            with("/peers/0/issuer", json!(A)),
+            "peers[0].issuer: is our own `issuer`; put its public keys under `signingKeyRefs`",
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
+    let url = "expected an absolute http or https URL without query and fragment";
+    let cases = [
+        ("/issuer", json!("cluster-a"), format!("issuer: {url}")),
+        ("/issuer", json!("ftp://a.example"), format!("issuer: {url}")),
+        ("/issuer", json!("https://a.example?x"), format!("issuer: {url}")),
+        ("/issuer", json!("https://a.example#x"), format!("issuer: {url}")),
+        ("/issuer", json!("https://"), format!("issuer: {url}")),
+        ("/issuer", json!("https://a example"), format!("issuer: {url}")),
+        ("/issuer", json!(""), "issuer: is empty".into()),
+        ("/issuer", json!(7), "issuer: expected a string, found a number".into()),
+        ("/peers/0/issuer", json!("b"), format!("peers[0].issuer: {url}")),
+        ("/tokenDuration", json!(0), "tokenDuration: expected a whole number from 1 to 86400, found 0".into()),
+        ("/tokenDuration", json!(86401), "tokenDuration: expected a whole number from 1 to 86400, found 86401".into()),
+        ("/tokenDuration", json!(1.5), "tokenDuration: expected a whole number from 1 to 86400, found 1.5".into()),
+        ("/tokenDuration", json!("300"), "tokenDuration: expected a whole number, found a string".into()),
+        ("/signingKeyRefs", json!([]), "signingKeyRefs: is empty; leave the field out or list at least one".into()),
+        ("/signingKeyRefs", json!({}), "signingKeyRefs: expected an array, found an object".into()),
+        ("/signingKeyRefs/-", json!({}), "signingKeyRefs[1].name: is missing".into()),
+        ("/signingKeyRefs/0/algorithm", json!("none"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
+        ("/signingKeyRefs/0/algorithm", json!("HS256"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
+        ("/signingKeyRefs/0/algorithm", json!("RS256"), "signingKeyRefs[0].algorithm: `RS256` is not supported yet; use `ES256`".into()),
+        ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`".into()),
+        ("/signingKeyRefs/0/key", json!("text"), "signingKeyRefs[0].key: expected an object, found a string".into()),
+        ("/signingKeyRefs/0/key", json!({}), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
+        ("/signingKeyRefs/0/key/environmentVariable", json!("X"), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
+        ("/signingKeyRefs/0/notAfter", json!("2026-12-01"), "signingKeyRefs[0].notAfter: expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`".into()),
+        ("/signingKeyRefs/0/notAfter", json!("2036-12-01T00:00:00Z"), "signingKeyRefs[0].notAfter: the key that signs cannot end; put its successor before it first".into()),
+        ("/peers/0/keys", json!([]), "peers[0].keys: is empty; leave the field out or list at least one".into()),
+        ("/peers/0/publish", json!("yes"), "peers[0].publish: expected true or false, found a string".into()),
+        ("/issue", json!(null), "issue: is null; leave the field out or give it a value".into()),
+        ("/verify", json!(null), "verify: is null; leave the field out or give it a value".into()),
+        ("/issue/identity", json!({}), "issue.identity: expected exactly one of `header`, `expression`, `wristband`".into()),
+        ("/issue/identity", json!({"header": ":path"}), "issue.identity.header: expected the name of a header (no pseudo-header)".into()),
+        ("/issue/identity", json!({"wristband": false}), "issue.identity.wristband: expected true; leave it out otherwise".into()),
+        ("/issue/identity", json!({"expression": "broken"}), "issue.identity.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/issue/subject", json!({"expression": "broken"}), "issue.subject.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/issue/subject", json!({"hash": true, "expression": "a"}), "issue.subject: expected exactly one of `expression`, `hash`".into()),
+        ("/issue/when", json!({"response": "broken"}), "issue.when.response: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/issue/when", json!({"always": "x"}), "issue.when.always: unknown field, expected one of `request`, `response`".into()),
+        ("/issue/placement", json!("both"), "issue.placement: expected one of `response`, `request`".into()),
+        ("/issue/header", json!("host"), "issue.header: `host` frames or routes the message and cannot be used".into()),
+        ("/issue/header", json!("a b"), "issue.header: expected the name of a header (no pseudo-header)".into()),
+        ("/issue/audiences", json!([""]), "issue.audiences[0]: is empty".into()),
+        ("/issue/customClaims", json!({"sub": {"value": "x"}}), "issue.customClaims.sub: `sub` is a reserved claim; set `issue.subject` instead".into()),
+        ("/issue/customClaims", json!({"act": {"value": {}}}), "issue.customClaims.act: `act` is a reserved claim; only the filter itself may say it".into()),
+        ("/issue/customClaims", json!({"a": "x"}), "issue.customClaims.a: expected an object, found a string".into()),
+        ("/issue/customClaims", json!({"a": {"expression": "broken"}}), "issue.customClaims.a.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/verify/mode", json!("off"), "verify.mode: expected one of `require`, `optional`, `observe`".into()),
+        ("/verify/clockSkew", json!(301), "verify.clockSkew: expected a whole number from 0 to 300, found 301".into()),
+        ("/verify/clockSkew", json!(-1), "verify.clockSkew: expected a whole number from 0 to 300, found -1".into()),
+        ("/verify/fromHeaders", json!([]), "verify.fromHeaders: is empty; leave the field out or list at least one".into()),
+        ("/verify/fromHeaders", json!([{"name": "a", "prefix": "Bearer"}]), "verify.fromHeaders[0].prefix: expected an authentication scheme and one space, such as `Bearer `".into()),
+        ("/verify/fromHeaders", json!([{"name": "a"}, {"name": "A", "prefix": "Bearer "}]), "verify.fromHeaders[1]: this header is listed already".into()),
+        ("/verify/outputClaimToHeaders", json!([{"header": "x-a"}]), "verify.outputClaimToHeaders[0].claim: is missing".into()),
+        ("/verify/outputClaimToHeaders", json!([{"header": "x-a", "claim": "a"}, {"header": "X-A", "claim": "b"}]), "verify.outputClaimToHeaders[1].header: the same header as verify.outputClaimToHeaders[0].header".into()),
+        ("/verify/outputClaimToHeaders", json!([{"header": "authorization", "claim": "a"}]), "verify.outputClaimToHeaders[0].header: this header carries tokens (`verify.fromHeaders`)".into()),
+        ("/verify/outputPayloadToHeader", json!("x-wristband-token"), "verify.outputPayloadToHeader: this header carries tokens (`verify.fromHeaders`)".into()),
+        ("/verify/outputPayloadToHeader", json!("x-user"), "issue.identity.header: is written by `verify`; use `{wristband: true}`".into()),
+        ("/discovery", json!({"maxAge": 86401}), "discovery.maxAge: expected a whole number from 0 to 86400, found 86401".into()),
+        ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`".into()),
+    ];
+    for (pointer, value, expected) in cases {
+        assert_eq!(with(pointer, value.clone()), expected, "{pointer} {value}");
+    }
+}
+
+#[test]
+fn fields_that_exclude_each_other_are_refused() {
+    let both = json!({"identity": {"header": "x-user"}, "placement": "request", "when": {"response": "true"}});
+    assert_eq!(
+        with("/issue", both),
+        "issue.when.response: cannot be asked: with `placement: request` the wristband is signed before there is a response"
+    );
+    let nothing = "set `issue`, `verify` or both";
+    assert_eq!(load(&json!({})).err().unwrap(), nothing);
+    assert_eq!(load(&json!({"issuer": A})).err().unwrap(), nothing);
+    assert_eq!(load(&json!([])).err().unwrap(), "expected an object, found an array");
+    let no_issuer = "issuer: is missing; only a filter that verifies nobody but peers can do without";
+    for configuration in [
+        json!({"verify": {}}),
+        json!({"verify": {}, "signingKeyRefs": [key("a", A_PUB)]}),
+        json!({"issue": {"identity": {"header": "x-user"}}, "signingKeyRefs": [key("a", A_PEM)]}),
+    ] {
+        assert_eq!(load(&configuration).err().unwrap(), no_issuer);
+    }
+    assert_eq!(
+        load(&json!({"issuer": A, "verify": {}})).err().unwrap(),
+        "verify: no key could verify anything; list `signingKeyRefs` or `peers`"
+    );
+    let mut exchange = gateway_a();
+    set(&mut exchange, "/issue/identity", json!({"wristband": true}));
+    assert!(load(&exchange).is_ok());
+    exchange.as_object_mut().unwrap().remove("verify");
+    assert_eq!(
+        load(&exchange).err().unwrap(),
+        "issue.identity.wristband: needs `verify`"
+    );
+}
+
+#[test]
+fn a_variable_has_to_be_there_and_to_hold_a_key() {
+    let mut configuration = gateway_a();
+    set(
+        &mut configuration,
+        "/signingKeyRefs/0/key",
+        json!({"environmentVariable": "KEY"}),
+    );
+    let with = |text: Option<&str>| {
+        let environment = text.map(|text| ("KEY", text.to_owned())).into_iter().collect();
+        load_with(
+            &configuration,
+            &Fake {
+                environment,
+                ..Fake::default()
+            },
+        )
+        .err()
+    };
+    assert_eq!(with(Some(A_PEM)), None);
+    let missing = "signingKeyRefs[0].key: the environment variable `KEY` is missing or empty; set it, and list it in \
+                   `vm_config.environment_variables.host_env_keys`";
+    for text in [None, Some(""), Some(" \n")] {
+        assert_eq!(with(text).as_deref(), Some(missing));
+    }
+    assert_eq!(
+        with(Some("-----BEGIN")).as_deref(),
+        Some("signingKeyRefs[0].key: environment variable `KEY`: not valid PEM")
+    );
+}
+
+#[test]
+fn no_message_repeats_a_key_wherever_it_was_put() {
+    let body: Vec<_> = A_PEM.lines().filter(|line| !line.starts_with("-----")).collect();
+    for pointer in [
+        "/issuer",
+        "/tokenDuration",
+        "/signingKeyRefs",
+        "/signingKeyRefs/0/name",
+        "/signingKeyRefs/0/algorithm",
+        "/signingKeyRefs/0/key",
+        "/signingKeyRefs/0/notAfter",
+        "/peers",
+        "/peers/0/issuer",
+        "/peers/0/keys/0/key",
+        "/issue/identity",
+        "/issue/placement",
+        "/issue/header",
+        "/verify/mode",
+        "/verify/fromHeaders",
+        "/discovery",
+    ] {
+        let message = with(pointer, json!(A_PEM));
+        assert!(body.iter().all(|line| !message.contains(line)), "{pointer}: {message}");
+    }
+    let broken = A_PEM.replace("MIG", "M?G");
+    let message = with("/signingKeyRefs", json!([key("a", &broken)]));
+    assert_eq!(message, "signingKeyRefs[0].key: not valid PEM");
+}

@@ -1,0 +1,120 @@
+//! What the native tests share: a host that answers as it is told, worthless keys, and tokens made of any text.
+
+#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::HashMap;
+
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
+use p256::pkcs8::DecodePrivateKey as _;
+use serde_json::{Value, json};
+
+use crate::host::{ExpressionId, Host, Setup};
+use crate::key::base64url;
+use crate::plan::Plan;
+use crate::time::Timestamp;
+
+pub(crate) const A: &str = "https://cluster-a.example.com";
+pub(crate) const B: &str = "https://cluster-b.example.com";
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000);
+
+pub(crate) const A_PEM: &str = include_str!("../testdata/worthless-keys/cluster-a-2026-11.pem");
+pub(crate) const A_PUB: &str = include_str!("../testdata/worthless-keys/cluster-a-2026-11.pub.pem");
+pub(crate) const A_NEXT_PUB: &str = include_str!("../testdata/worthless-keys/cluster-a-2027-02.pub.pem");
+pub(crate) const B_PEM: &str = include_str!("../testdata/worthless-keys/cluster-b-2026-10.pem");
+pub(crate) const B_PUB: &str = include_str!("../testdata/worthless-keys/cluster-b-2026-10.pub.pem");
+
+/// A host with an environment and expressions, whose ids are their places in the list. One named `broken` does not
+/// compile; one without bytes has no value.
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) environment: HashMap<&'static str, String>,
+    pub(crate) values: HashMap<String, Vec<u8>>,
+    pub(crate) metadata: Option<Vec<u8>>,
+    pub(crate) no_random: bool,
+    pub(crate) compiled: std::cell::RefCell<Vec<String>>,
+}
+
+impl Setup for Fake {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).cloned()
+    }
+
+    fn compile(&self, source: &str) -> Option<ExpressionId> {
+        if source == "broken" {
+            return None;
+        }
+        let mut compiled = self.compiled.borrow_mut();
+        compiled.push(source.to_owned());
+        Some(ExpressionId(u32::try_from(compiled.len() - 1).unwrap()))
+    }
+}
+
+impl Host for Fake {
+    fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {
+        let compiled = self.compiled.borrow();
+        let source = &compiled[usize::try_from(expression.0).unwrap()];
+        // The expression that asks for a type: every value of this host is a string, unless it is one byte.
+        if let Some(inner) = source.strip_prefix("type(").and_then(|rest| rest.split("\n)").next()) {
+            let kind: i64 = if self.values.get(inner)?.len() == 1 { 5 } else { 1 };
+            return Some(kind.to_le_bytes().to_vec());
+        }
+        self.values.get(source).cloned()
+    }
+
+    fn metadata(&self) -> Option<Vec<u8>> {
+        self.metadata.clone()
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        (!self.no_random).then_some([7; 16])
+    }
+}
+
+/// An entry of `signingKeyRefs` or `keys`.
+pub(crate) fn key(name: &str, pem: &str) -> Value {
+    json!({"name": name, "algorithm": "ES256", "key": {"inlineString": pem}})
+}
+
+pub(crate) fn load(configuration: &Value) -> Result<Plan, String> {
+    load_with(configuration, &Fake::default())
+}
+
+pub(crate) fn load_with(configuration: &Value, host: &Fake) -> Result<Plan, String> {
+    Plan::load(configuration.to_string().as_bytes(), host).map_err(|error| error.to_string())
+}
+
+/// A gateway of cluster A that verifies itself and B, and signs.
+pub(crate) fn gateway_a() -> Value {
+    json!({
+        "issuer": A,
+        "signingKeyRefs": [key("a", A_PEM)],
+        "peers": [{"issuer": B, "keys": [key("b", B_PUB)]}],
+        "issue": {"identity": {"header": "x-user"}},
+        "verify": {"mode": "optional"},
+    })
+}
+
+/// Signs header and payload as they are.
+pub(crate) fn sign_text(pem: &str, header: &str, payload: &str) -> String {
+    let input = format!("{}.{}", base64url(header.as_bytes()), base64url(payload.as_bytes()));
+    let pem = pem::parse(pem).unwrap();
+    let signature: Signature = SigningKey::from_pkcs8_der(pem.contents())
+        .unwrap()
+        .sign(input.as_bytes());
+    format!("{input}.{}", base64url(&signature.to_bytes()))
+}
+
+/// A token with this `kid`.
+pub(crate) fn sign(pem: &str, name: &str, claims: &Value) -> String {
+    sign_text(
+        pem,
+        &json!({"alg": "ES256", "kid": name, "typ": "JWT"}).to_string(),
+        &claims.to_string(),
+    )
+}
+
+/// Claims that are valid at [`NOW`].
+pub(crate) fn claims(issuer: &str) -> Value {
+    json!({"iss": issuer, "sub": "alice", "iat": NOW.0, "nbf": NOW.0, "exp": NOW.0 + 300, "jti": "1"})
+}

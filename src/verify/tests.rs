@@ -1,0 +1,377 @@
+#![allow(clippy::arithmetic_side_effects, clippy::string_slice, clippy::unreachable)]
+
+use serde_json::{Value, json};
+
+use crate::denial::Denial;
+use crate::testing::{A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, NOW, claims, gateway_a, key, load, sign, sign_text};
+use crate::time::Timestamp;
+use crate::verify::Verified;
+
+fn verify_with(configuration: &Value, token: &str, now: Timestamp) -> Result<Verified, Denial> {
+    let plan = load(configuration).unwrap();
+    plan.inbound.unwrap().verifier.verify(token.as_bytes(), now)
+}
+
+fn verify(token: &str) -> Result<Verified, Denial> {
+    verify_with(&gateway_a(), token, NOW)
+}
+
+fn denial(token: &str) -> Denial {
+    verify(token).expect_err(token)
+}
+
+/// A valid token of A whose payload is changed.
+fn with(name: &str, value: Value) -> String {
+    let mut claims = claims(A);
+    claims[name] = value;
+    sign(A_PEM, "a", &claims)
+}
+
+fn without(name: &str) -> String {
+    let mut claims = claims(A);
+    claims.as_object_mut().unwrap().remove(name);
+    sign(A_PEM, "a", &claims)
+}
+
+/// A valid token of A with this header.
+fn headed(header: &str) -> String {
+    sign_text(A_PEM, header, &claims(A).to_string())
+}
+
+#[test]
+fn a_token_of_ours_and_one_of_a_peer_s_pass() {
+    let own = verify(&sign(A_PEM, "a", &claims(A))).unwrap();
+    assert!(own.is_own());
+    assert_eq!(own.claims()["sub"], "alice");
+    assert_eq!(own.expires(), NOW.after(300));
+    assert!(!verify(&sign(B_PEM, "b", &claims(B))).unwrap().is_own());
+}
+
+#[test]
+fn a_key_speaks_for_its_own_issuer_only() {
+    assert_eq!(denial(&sign(B_PEM, "b", &claims(A))), Denial::UnknownKey);
+    assert_eq!(denial(&sign(B_PEM, "a", &claims(A))), Denial::BadSignature);
+    assert_eq!(denial(&sign(A_PEM, "a", &claims(B))), Denial::UnknownKey);
+    assert_eq!(denial(&sign(A_PEM, "b", &claims(B))), Denial::BadSignature);
+    for issuer in [
+        "",
+        "https://cluster-a.example.com/",
+        "HTTPS://cluster-a.example.com",
+        "https://stranger.example",
+    ] {
+        assert_eq!(denial(&sign(A_PEM, "a", &claims(issuer))), Denial::UnknownIssuer);
+    }
+}
+
+#[test]
+fn the_key_decides_the_algorithm() {
+    for alg in ["none", "None", "", "HS256", "HS512", "es256", "ES256K", "RSA-OAEP"] {
+        assert_eq!(
+            denial(&headed(&json!({"alg": alg, "kid": "a"}).to_string())),
+            Denial::WrongAlgorithm,
+            "{alg}"
+        );
+        assert_eq!(
+            denial(&headed(&json!({"alg": alg, "kid": "no"}).to_string())),
+            Denial::WrongAlgorithm,
+            "{alg}"
+        );
+    }
+    for alg in ["ES384", "RS256", "PS512", "EdDSA"] {
+        assert_eq!(
+            denial(&headed(&json!({"alg": alg, "kid": "a"}).to_string())),
+            Denial::WrongAlgorithm,
+            "{alg}"
+        );
+        assert_eq!(
+            denial(&headed(&json!({"alg": alg, "kid": "no"}).to_string())),
+            Denial::UnknownKey,
+            "{alg}"
+        );
+        assert_eq!(
+            denial(&headed(&json!({"alg": alg}).to_string())),
+            Denial::UnknownKey,
+            "{alg}"
+        );
+    }
+}
+
+#[test]
+fn without_a_kid_there_must_be_one_key_only() {
+    let token = headed(r#"{"alg":"ES256"}"#);
+    assert!(verify(&token).is_ok());
+    let mut two = gateway_a();
+    two["signingKeyRefs"] = json!([key("a", A_PEM), key("a2", A_NEXT_PUB)]);
+    assert_eq!(verify_with(&two, &token, NOW).unwrap_err(), Denial::UnknownKey);
+    // One of the two has ended: again there is one.
+    two["signingKeyRefs"][1]["notAfter"] = json!("2020-01-01T00:00:00Z");
+    assert!(verify_with(&two, &token, NOW).is_ok());
+    assert_eq!(denial(&headed(r#"{"alg":"ES256","kid":""}"#)), Denial::UnknownKey);
+}
+
+#[test]
+fn a_key_ends_at_its_second() {
+    let mut configuration = gateway_a();
+    configuration["peers"][0]["keys"] = json!([key("b", B_PUB)]);
+    configuration["peers"][0]["keys"][0]["notAfter"] = json!("2027-01-15T08:00:00Z");
+    let token = sign(B_PEM, "b", &claims(B));
+    assert_eq!(Timestamp::from_rfc3339("2027-01-15T08:00:00Z"), Some(NOW));
+    assert!(verify_with(&configuration, &token, Timestamp(NOW.0 - 1)).is_ok());
+    assert_eq!(
+        verify_with(&configuration, &token, NOW).unwrap_err(),
+        Denial::UnknownKey
+    );
+}
+
+#[test]
+fn time_is_checked_to_the_second_and_the_skew() {
+    let at = |seconds: i64| Timestamp(NOW.0 + seconds);
+    let token = sign(A_PEM, "a", &claims(A));
+    let verify_at = |token: &str, seconds| verify_with(&gateway_a(), token, at(seconds)).err();
+    for (seconds, expected) in [
+        (-31, Some(Denial::NotYetValid)),
+        (-30, None),
+        (0, None),
+        (329, None),
+        (330, Some(Denial::Expired)),
+    ] {
+        assert_eq!(verify_at(&token, seconds), expected, "{seconds}");
+    }
+    for name in ["nbf", "iat"] {
+        assert_eq!(verify_at(&with(name, (NOW.0 + 30).into()), 0), None);
+        assert_eq!(
+            verify_at(&with(name, (NOW.0 + 31).into()), 0),
+            Some(Denial::NotYetValid)
+        );
+        assert_eq!(verify_at(&without(name), 0), None);
+    }
+    assert_eq!(verify_at(&with("exp", json!(0)), 0), Some(Denial::Expired));
+    assert_eq!(verify_at(&with("exp", json!(-1)), 0), Some(Denial::Expired));
+    // Decimals count (RFC 7519, section 2).
+    let fraction = |offset: i64| json!(f64::from(u32::try_from(NOW.0 + offset).unwrap()) + 0.5);
+    assert_eq!(verify_at(&with("exp", fraction(-30)), 0), None);
+    assert_eq!(verify_at(&with("exp", fraction(-31)), 0), Some(Denial::Expired));
+    let verified = verify(&with("exp", fraction(100))).unwrap();
+    assert_eq!(verified.expires(), at(100));
+    let mut strict = gateway_a();
+    strict["verify"]["clockSkew"] = json!(0);
+    assert_eq!(verify_with(&strict, &token, at(299)).err(), None);
+    assert_eq!(verify_with(&strict, &token, at(300)).err(), Some(Denial::Expired));
+}
+
+#[test]
+fn an_audience_has_to_be_ours_and_ours_has_to_be_named() {
+    let mut ours = gateway_a();
+    ours["verify"]["audiences"] = json!(["federation", "other"]);
+    for (aud, alone, with_ours) in [
+        (json!("federation"), Some(Denial::WrongAudience), None),
+        (json!(["x", "other"]), Some(Denial::WrongAudience), None),
+        (json!("x"), Some(Denial::WrongAudience), Some(Denial::WrongAudience)),
+        (json!([]), Some(Denial::WrongAudience), Some(Denial::WrongAudience)),
+        (
+            json!("Federation"),
+            Some(Denial::WrongAudience),
+            Some(Denial::WrongAudience),
+        ),
+        (json!(""), Some(Denial::WrongAudience), Some(Denial::WrongAudience)),
+    ] {
+        let token = with("aud", aud.clone());
+        assert_eq!(verify(&token).err(), alone, "{aud}");
+        assert_eq!(verify_with(&ours, &token, NOW).err(), with_ours, "{aud}");
+    }
+    assert_eq!(
+        verify_with(&ours, &without("aud"), NOW).err(),
+        Some(Denial::WrongAudience)
+    );
+}
+
+#[test]
+fn registered_members_have_their_registered_types() {
+    for (name, values) in [
+        ("iss", json!([null, 1, [], {}, ["https://cluster-a.example.com"]])),
+        ("sub", json!([null, 1, [], {}])),
+        ("jti", json!([null, 1, [], {}])),
+        ("aud", json!([null, 1, {}, ["a", 1], [["a"]], [null]])),
+        (
+            "exp",
+            json!([null, "1800000300", [], {}, true, 1e300, 253_402_300_800_i64]),
+        ),
+        ("nbf", json!([null, "1800000000", false, -1e300])),
+        ("iat", json!([null, "1800000000", []])),
+    ] {
+        for value in values.as_array().unwrap() {
+            assert_eq!(denial(&with(name, value.clone())), Denial::Malformed, "{name} {value}");
+        }
+    }
+    for name in ["iss", "exp"] {
+        assert_eq!(denial(&without(name)), Denial::Malformed, "{name}");
+    }
+    for header in [
+        r#"{"kid":"a"}"#,
+        r#"{"alg":null,"kid":"a"}"#,
+        r#"{"alg":["ES256"],"kid":"a"}"#,
+        r#"{"alg":"ES256","kid":1}"#,
+        r#"{"alg":"ES256","kid":null}"#,
+        r#"{"alg":"ES256","kid":"a","typ":1}"#,
+        r#"{"alg":"ES256","kid":"a","crit":[]}"#,
+        r#"{"alg":"ES256","kid":"a","crit":["exp"],"exp":1}"#,
+        r#"{"alg":"ES256","kid":"a","b64":true}"#,
+        r#"{"alg":"ES256","kid":"a","b64":false}"#,
+        r#"{"alg":"ES256","alg":"ES256","kid":"a"}"#,
+        r#"{"alg":"ES256","kid":"a","\u0061lg":"none"}"#,
+        r#"["alg","ES256"]"#,
+        r#""ES256""#,
+        "",
+        "{",
+    ] {
+        assert_eq!(denial(&headed(header)), Denial::Malformed, "{header}");
+    }
+    // Ignored, and never followed.
+    assert!(
+        verify(&headed(
+            r#"{"alg":"ES256","kid":"a","jku":"http://x","x5c":["AA"],"jwk":{},"x":1}"#
+        ))
+        .is_ok()
+    );
+}
+
+#[test]
+fn a_member_twice_at_any_depth_is_malformed() {
+    let text = claims(A).to_string();
+    for extra in [
+        r#""sub":"bob""#,
+        r#""x":{"a":1,"a":1}"#,
+        r#""x":[{"y":{"a":1,"\u0061":2}}]"#,
+    ] {
+        let payload = text.replacen('{', &format!("{{{extra},"), 1);
+        assert_eq!(
+            denial(&sign_text(A_PEM, r#"{"alg":"ES256","kid":"a"}"#, &payload)),
+            Denial::Malformed,
+            "{extra}"
+        );
+    }
+}
+
+#[test]
+fn a_token_has_one_spelling() {
+    let token = sign(A_PEM, "a", &claims(A));
+    let [header, payload, signature]: [&str; 3] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
+    for bad in [
+        String::new(),
+        ".".into(),
+        "..".into(),
+        "...".into(),
+        format!("{header}.{payload}"),
+        format!(".{token}"),
+        format!("{token}."),
+        format!("{header}..{payload}.{signature}"),
+        format!("{header}.{payload}..{signature}"),
+        format!("{header}.{payload}.{signature}.{signature}"),
+        format!("{header}=.{payload}.{signature}"),
+        format!("{header}.{payload}=.{signature}"),
+        format!("{header}.{payload}.{signature}=="),
+        format!(" {token}"),
+        format!("{token} "),
+        format!("{header}.{payload}.{signature}\n"),
+        format!("{header}.{payload}.{}", signature.replace(['-', '_'], "+")) + "+",
+        format!("{header}.{payload}.{signature}\u{e9}"),
+    ] {
+        assert_eq!(denial(&bad), Denial::Malformed, "{bad}");
+    }
+    // 64 bytes leave four bits over in the last character: only zero is canonical.
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let last = alphabet.find(token.chars().last().unwrap()).unwrap();
+    for stray in 1..16 {
+        let other = alphabet.chars().nth(last + stray).unwrap();
+        let respelt = format!("{}{other}", &token[..token.len() - 1]);
+        assert_eq!(denial(&respelt), Denial::Malformed, "{stray}");
+    }
+    assert_eq!(
+        verify_with(&gateway_a(), &format!("{header}.{payload}."), NOW).unwrap_err(),
+        Denial::BadSignature
+    );
+    let plan = load(&gateway_a()).unwrap();
+    assert_eq!(
+        plan.inbound.unwrap().verifier.verify(b"a.b.\xff", NOW).unwrap_err(),
+        Denial::Malformed
+    );
+}
+
+#[test]
+fn every_flipped_bit_every_length_and_every_edge_value_is_a_bad_signature() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let verifier = load(&gateway_a()).unwrap().inbound.unwrap().verifier;
+    let token = sign(A_PEM, "a", &claims(A));
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let denied = |signature: &[u8]| {
+        let token = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
+        assert_eq!(
+            verifier.verify(token.as_bytes(), NOW).unwrap_err(),
+            Denial::BadSignature,
+            "{signature:?}"
+        );
+    };
+    for bit in 0..512 {
+        let mut flipped = signature.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        denied(&flipped);
+    }
+    for length in 0..64 {
+        denied(&signature[..length]);
+        denied(&signature[64 - length..]);
+    }
+    denied(&[&signature[..], &[0]].concat());
+    denied(&[&signature[..], &signature[..]].concat());
+    denied(&[0; 64]);
+    denied(&[255; 64]);
+    let (r, s) = signature.split_at(32);
+    denied(&[r, &[0; 32]].concat());
+    denied(&[&[0; 32], s].concat());
+    denied(&[s, r].concat());
+    // DER, as TLS and X.509 write it, is not the form of a JWS.
+    let der = p256::ecdsa::Signature::from_slice(&signature).unwrap().to_der();
+    denied(der.as_bytes());
+}
+
+#[test]
+fn the_size_has_a_limit_to_the_byte() {
+    let padded = |length: usize| {
+        let mut claims = claims(A);
+        claims["x"] = json!("");
+        let empty = sign(A_PEM, "a", &claims).len();
+        // Four characters carry three bytes; the rest is made up by trying.
+        for extra in (0..).map(|extra| (length - empty) * 3 / 4 - 4 + extra) {
+            claims["x"] = json!("x".repeat(extra));
+            let token = sign(A_PEM, "a", &claims);
+            if token.len() >= length {
+                return token;
+            }
+        }
+        unreachable!()
+    };
+    let token = padded(8192);
+    assert_eq!(token.len(), 8192);
+    assert!(verify(&token).is_ok());
+    let token = padded(8193);
+    assert!(token.len() > 8192);
+    assert_eq!(denial(&token), Denial::TooLarge);
+    assert_eq!(denial(&".".repeat(8193)), Denial::TooLarge);
+}
+
+#[test]
+fn a_claim_is_found_by_its_name_or_by_a_path() {
+    let mut claims = claims(A);
+    claims["a.b"] = json!("name");
+    claims["a"] = json!({"b": "path", "c": {"d": 1}});
+    let verified = verify(&sign(A_PEM, "a", &claims)).unwrap();
+    for (name, expected) in [
+        ("a.b", Some(json!("name"))),
+        ("a.c.d", Some(json!(1))),
+        ("a.c.x", None),
+        ("x", None),
+    ] {
+        assert_eq!(verified.claim(name), expected.as_ref(), "{name}");
+    }
+}
