@@ -23,13 +23,15 @@ pub enum Denial {
     NotYetValid,
     /// `aud` is not ours.
     WrongAudience,
+    /// The token is bound to a certificate that the client has not shown (RFC 8705, section 3).
+    WrongCertificate,
     /// The signature is not the key's.
     BadSignature,
 }
 
 impl Denial {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Missing,
         Self::Ambiguous,
         Self::TooLarge,
@@ -40,6 +42,7 @@ impl Denial {
         Self::Expired,
         Self::NotYetValid,
         Self::WrongAudience,
+        Self::WrongCertificate,
         Self::BadSignature,
     ];
 
@@ -67,6 +70,7 @@ impl Denial {
             Self::Expired => ("expired", "token has expired"),
             Self::NotYetValid => ("not_yet_valid", "token is not yet valid"),
             Self::WrongAudience => ("wrong_audience", "token is meant for another audience"),
+            Self::WrongCertificate => ("wrong_certificate", "token is bound to another client certificate"),
             Self::BadSignature => ("bad_signature", "signature of the token is not valid"),
         }
     }

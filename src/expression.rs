@@ -5,7 +5,7 @@
 //!
 //! - An expression that only walks into dynamic metadata, as most do, is read from the metadata's protobuf, where every
 //!   value has a type, and where a null somewhere inside does not spoil the rest as it does in CEL.
-//! - For any other expression a second one is compiled which tells the type of the first.
+//! - Any other expression is wrapped into one that returns each value together with its type, lists and maps included.
 
 use prost::Message as _;
 use serde_json::Value;
@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::config::ConfigError;
 use crate::config::source;
 use crate::host::{ExpressionId, Host, Setup};
+use crate::pairs;
 
 /// An expression whose value becomes JSON.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Expression(Form);
 #[derive(Debug)]
 enum Form {
     Metadata(Vec<String>),
-    Cel { value: ExpressionId, kind: ExpressionId },
+    Typed(ExpressionId),
 }
 
 /// An expression that is true or not.
@@ -58,23 +59,21 @@ impl Expression {
     /// # Errors
     /// When Envoy does not compile it.
     pub fn compile(path: &str, source: &str, setup: &impl Setup) -> Result<Self, ConfigError> {
-        let value = compile(path, source, setup)?;
-        if let Some(steps) = metadata_path(source) {
-            return Ok(Self(Form::Metadata(steps)));
-        }
-        let kind = compile(path, &kind_of(source), setup)?;
-        Ok(Self(Form::Cel { value, kind }))
+        // As it is, so that it is an expression by itself and errors point into it.
+        compile(path, source, setup)?;
+        Ok(Self(match metadata_path(source) {
+            Some(steps) => Form::Metadata(steps),
+            None => Form::Typed(compile(path, &typed(source), setup)?),
+        }))
     }
 
     /// Its value, if it has one in this phase. Null is none.
     pub fn value(&self, host: &impl Host) -> Option<Value> {
-        match &self.0 {
+        let value = match &self.0 {
             Form::Metadata(steps) => from_metadata(&host.metadata()?, steps),
-            Form::Cel { value, kind } => {
-                let kind = integer(&host.evaluate(*kind)?)?;
-                decode(kind, &host.evaluate(*value)?)
-            }
-        }
+            Form::Typed(expression) => untyped(&host.evaluate(*expression)?),
+        };
+        value.filter(|value| !value.is_null())
     }
 }
 
@@ -92,7 +91,7 @@ fn from_metadata(bytes: &[u8], steps: &[String]) -> Option<Value> {
     for step in steps {
         value = value.as_object_mut()?.remove(step)?;
     }
-    (!value.is_null()).then_some(value)
+    Some(value)
 }
 
 /// The steps of an expression that is nothing but a walk into `metadata.filter_metadata`: `.name` and `['name']`.
@@ -124,52 +123,104 @@ fn metadata_path(source: &str) -> Option<Vec<String>> {
     (!steps.is_empty()).then_some(steps)
 }
 
-const STRING: i64 = 1;
-const INT: i64 = 2;
-const UINT: i64 = 3;
-const DOUBLE: i64 = 4;
-const BOOL: i64 = 5;
+/// How deep lists and maps of an expression may nest. Each level doubles the wrapping expression.
+const MAX_DEPTH: usize = 4;
 
-/// An expression that tells the type of another. The line feed ends a comment that `source` may end with.
-fn kind_of(source: &str) -> String {
-    let types = [
+const STRING: u64 = 1;
+const INT: u64 = 2;
+const UINT: u64 = 3;
+const DOUBLE: u64 = 4;
+const BOOL: u64 = 5;
+const NULL: u64 = 6;
+const LIST: u64 = 7;
+const MAP: u64 = 8;
+
+/// An expression for the value of `source` with its types: `[TYPE, VALUE]`, in which a list is a list of such pairs and
+/// a map one of `[KEY, PAIR]`. A value of another type, such as a duration, is `[0]`.
+///
+/// The list around `source` has it evaluated once; the line feed ends a comment at its end.
+fn typed(source: &str) -> String {
+    format!("[{source}\n].map(v0, {})[0]", pair("v0", 0))
+}
+
+fn pair(value: &str, depth: usize) -> String {
+    let scalars = [
         ("string", STRING),
         ("int", INT),
         ("uint", UINT),
         ("double", DOUBLE),
         ("bool", BOOL),
     ];
-    let tests = types.map(|(name, kind)| format!("type({source}\n) == {name} ? {kind} : "));
-    format!("{}0", tests.concat())
+    let scalars = scalars
+        .map(|(name, kind)| format!("type({value}) == {name} ? [{kind}, {value}] : "))
+        .concat();
+    let null = format!("type({value}) == null_type ? [{NULL}] : ");
+    let nested = if depth < MAX_DEPTH {
+        let depth = depth.saturating_add(1);
+        let (item, name) = (format!("v{depth}"), format!("k{depth}"));
+        let (in_list, in_map) = (pair(&item, depth), pair(&format!("{value}[{name}]"), depth));
+        format!(
+            "type({value}) == list ? [{LIST}, {value}.map({item}, {in_list})] : \
+             type({value}) == map ? [{MAP}, {value}.map({name}, [string({name}), {in_map}])] : "
+        )
+    } else {
+        String::new()
+    };
+    format!("({scalars}{null}{nested}[0])")
 }
 
-fn integer(bytes: &[u8]) -> Option<i64> {
-    bytes.try_into().ok().map(i64::from_le_bytes)
-}
-
-fn decode(kind: i64, bytes: &[u8]) -> Option<Value> {
+/// The value of a `[TYPE, VALUE]`.
+fn untyped(bytes: &[u8]) -> Option<Value> {
+    let mut pair = items(bytes)?.into_iter();
+    let kind = u64::from_le_bytes(pair.next()?.try_into().ok()?);
+    if kind == NULL {
+        return Some(Value::Null);
+    }
+    let value = pair.next()?;
     match kind {
-        STRING => String::from_utf8(bytes.to_vec()).ok().map(Value::String),
-        INT => integer(bytes).map(Value::from),
-        UINT => bytes.try_into().ok().map(u64::from_le_bytes).map(Value::from),
-        DOUBLE => bytes
+        STRING => std::str::from_utf8(value).ok().map(Value::from),
+        INT => value.try_into().ok().map(i64::from_le_bytes).map(Value::from),
+        UINT => value.try_into().ok().map(u64::from_le_bytes).map(Value::from),
+        DOUBLE => value
             .try_into()
             .ok()
             .map(f64::from_le_bytes)
             .and_then(source::number)
             .map(Value::Number),
-        BOOL => match bytes {
+        BOOL => match value {
             [0] => Some(Value::Bool(false)),
             [1] => Some(Value::Bool(true)),
             _ => None,
         },
+        LIST => items(value)?
+            .into_iter()
+            .map(untyped)
+            .collect::<Option<_>>()
+            .map(Value::Array),
+        MAP => items(value)?
+            .into_iter()
+            .map(member)
+            .collect::<Option<_>>()
+            .map(Value::Object),
         _ => None,
     }
+}
+
+fn member(bytes: &[u8]) -> Option<(String, Value)> {
+    let mut member = items(bytes)?.into_iter();
+    let name = std::str::from_utf8(member.next()?).ok()?;
+    Some((name.to_owned(), untyped(member.next()?)?))
+}
+
+/// The items of a list: Envoy encodes it as header pairs are, each item a name with an empty value.
+fn items(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    Some(pairs::read(bytes)?.into_iter().map(|(item, _)| item).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_walk_into_metadata_is_recognised_and_nothing_else() {
@@ -200,22 +251,41 @@ mod tests {
         }
     }
 
+    fn list(items: &[&[u8]]) -> Vec<u8> {
+        pairs::write(&items.iter().map(|item| (*item, &b""[..])).collect::<Vec<_>>())
+    }
+
+    fn typed_value(kind: u64, value: &[u8]) -> Vec<u8> {
+        list(&[&kind.to_le_bytes(), value])
+    }
+
     #[test]
-    fn numbers_keep_their_type() {
+    fn values_keep_their_type() {
+        let text = typed_value(STRING, b"12345678");
         for (kind, bytes, expected) in [
-            (INT, (-5i64).to_le_bytes().to_vec(), Some(Value::from(-5))),
-            (UINT, u64::MAX.to_le_bytes().to_vec(), Some(Value::from(u64::MAX))),
-            (DOUBLE, 300f64.to_le_bytes().to_vec(), Some(Value::from(300))),
-            (DOUBLE, 0.5f64.to_le_bytes().to_vec(), Some(Value::from(0.5))),
-            (DOUBLE, f64::NAN.to_le_bytes().to_vec(), None),
-            (BOOL, vec![1], Some(Value::Bool(true))),
-            (BOOL, vec![2], None),
-            (STRING, b"12345678".to_vec(), Some(Value::from("12345678"))),
+            (STRING, b"12345678".to_vec(), Some(json!("12345678"))),
             (STRING, b"\xff".to_vec(), None),
+            (INT, (-5i64).to_le_bytes().to_vec(), Some(json!(-5))),
             (INT, vec![0], None),
+            (UINT, u64::MAX.to_le_bytes().to_vec(), Some(json!(u64::MAX))),
+            (DOUBLE, 300f64.to_le_bytes().to_vec(), Some(json!(300))),
+            (DOUBLE, 0.5f64.to_le_bytes().to_vec(), Some(json!(0.5))),
+            (DOUBLE, f64::NAN.to_le_bytes().to_vec(), None),
+            (BOOL, vec![1], Some(json!(true))),
+            (BOOL, vec![2], None),
+            (NULL, vec![], Some(json!(null))),
+            (LIST, list(&[&text, &text]), Some(json!(["12345678", "12345678"]))),
+            (LIST, list(&[]), Some(json!([]))),
+            (MAP, list(&[&list(&[b"a", &text])]), Some(json!({"a": "12345678"}))),
+            (LIST, list(&[&typed_value(0, b"")]), None),
             (0, vec![0], None),
+            (9, vec![0], None),
         ] {
-            assert_eq!(decode(kind, &bytes), expected, "{kind} {bytes:?}");
+            assert_eq!(untyped(&typed_value(kind, &bytes)), expected, "{kind} {bytes:?}");
+        }
+        let whole = typed_value(MAP, &list(&[&list(&[b"a", &text])]));
+        for length in 0..whole.len() {
+            assert_eq!(untyped(&whole[..length]), None, "{length}");
         }
     }
 }

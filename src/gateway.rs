@@ -3,10 +3,11 @@
 //! The adapter reads headers, asks [`Plan::on_request`] and [`Exchange::on_response`], and carries out the answer.
 
 use http::HeaderName;
+use http::header::{CACHE_CONTROL, SET_COOKIE};
 use prost::Message as _;
 use serde_json::Value;
 
-use crate::config::{Mode, Placement, source};
+use crate::config::{Mode, OnFailure, Placement, source};
 use crate::credential::{self, Credential};
 use crate::denial::Denial;
 use crate::headers::{Headers, can_be_value};
@@ -42,16 +43,18 @@ pub struct Edits {
     pub remove: Vec<HeaderName>,
     /// Headers to set after that.
     pub set: Vec<(HeaderName, String)>,
+    /// Values to add after that.
+    pub add: Vec<(HeaderName, String)>,
     /// A serialized `google.protobuf.Struct` for the filter state `wasm.wristband`.
     pub filter_state: Option<Vec<u8>>,
     /// What to count.
     pub events: Vec<Event>,
 }
 
-/// What to do with a request.
+/// What to do with a request or a response.
 #[derive(Debug)]
 pub enum Decision {
-    /// Answer it.
+    /// Answer in its place.
     Reply(Reply, Event),
     /// Let it pass, changed.
     Forward(Edits),
@@ -102,7 +105,7 @@ impl Plan {
         }
         let mut edits = Edits::default();
         if let Some(inbound) = &self.inbound {
-            match inbound.admit(headers, now, &mut edits) {
+            match inbound.admit(headers, now, host, &mut edits) {
                 Ok(verified) => exchange.inbound = verified,
                 Err(denial) => return (Decision::Reply(denial.into(), Event::Denied(denial)), exchange),
             }
@@ -113,54 +116,75 @@ impl Plan {
                 Placement::Response => exchange.gathered = Some(gathered),
                 Placement::Request => {
                     issuing.clear(headers, &mut edits);
-                    issuing.deliver(&gathered, exchange.inbound.as_ref(), now, host, &mut edits);
+                    if let Err(skip) = issuing.deliver(&gathered, exchange.inbound.as_ref(), now, host, &mut edits) {
+                        return (
+                            Decision::Reply(Reply::cannot_sign(skip), Event::IssueSkipped(skip)),
+                            exchange,
+                        );
+                    }
                 }
             }
         }
         (Decision::Forward(edits), exchange)
     }
 
-    /// Decides on the response to a request. `exchange` is `None` when the request phase never ran, and left empty when
-    /// the response is the filter's own.
-    pub fn on_response(&self, exchange: Option<Exchange>, status: u16, now: Timestamp, host: &impl Host) -> Edits {
+    /// Decides on the response to a request. `exchange` is `None` when the request phase never ran, and empty when the
+    /// response is the filter's own.
+    pub fn on_response(
+        &self,
+        exchange: Option<Exchange>,
+        headers: &Headers<'_>,
+        now: Timestamp,
+        host: &impl Host,
+    ) -> Decision {
         let mut edits = Edits::default();
         let Some(issuing) = self
             .issuing
             .as_ref()
             .filter(|issuing| issuing.issuer.placement == Placement::Response)
         else {
-            return edits;
+            return Decision::Forward(edits);
         };
         // Whoever wrote it, it is not ours.
-        edits.remove.push(issuing.header.clone());
+        issuing.clear(headers, &mut edits);
         let Some(Exchange {
             inbound,
             gathered: Some(mut gathered),
         }) = exchange
         else {
-            return edits;
+            return Decision::Forward(edits);
         };
-        if !(200..300).contains(&status) {
+        if !matches!(headers.pseudo(":status"), Some([b'2', _, _])) {
             edits.events.push(Event::IssueSkipped(Skip::ResponseStatus));
-            return edits;
+            return Decision::Forward(edits);
         }
         issuing.issuer.on_response(&mut gathered, host);
-        if issuing.deliver(&gathered, inbound.as_ref(), now, host, &mut edits) {
-            edits.remove.push(http::header::CACHE_CONTROL);
-            edits.set.push((http::header::CACHE_CONTROL, "no-store".to_owned()));
+        match issuing.deliver(&gathered, inbound.as_ref(), now, host, &mut edits) {
+            Ok(()) => Decision::Forward(edits),
+            Err(skip) => Decision::Reply(Reply::cannot_sign(skip), Event::IssueSkipped(skip)),
         }
-        edits
     }
 }
 
 impl Issuing {
-    /// Removes an inbound copy of the header that is ours to set.
+    /// Removes what would pass for a wristband of ours.
     fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
-        if headers.has(&self.header) && !edits.remove.contains(&self.header) {
-            edits.remove.push(self.header.clone());
+        let header = self
+            .header
+            .iter()
+            .filter(|header| headers.has(header) && !edits.remove.contains(header));
+        let header: Vec<_> = header.cloned().collect();
+        edits.remove.extend(header);
+        if let Some(others) = self.cookie.as_ref().and_then(|cookie| cookie.others(headers)) {
+            edits.remove.push(SET_COOKIE);
+            edits.add.extend(others.into_iter().map(|other| (SET_COOKIE, other)));
         }
     }
 
+    /// Signs a wristband and puts it where it belongs.
+    ///
+    /// # Errors
+    /// Only when it could not be signed and the message must not go on without.
     fn deliver(
         &self,
         gathered: &Gathered,
@@ -168,23 +192,41 @@ impl Issuing {
         now: Timestamp,
         host: &impl Host,
         edits: &mut Edits,
-    ) -> bool {
-        let signed = self.issuer.wristband(gathered, inbound, now, host);
-        edits.events.push(match &signed {
-            Ok(_) => Event::Issued,
-            Err(skip) => Event::IssueSkipped(*skip),
-        });
-        let delivered = signed.is_ok();
-        edits
-            .set
-            .extend(signed.ok().map(|wristband| (self.header.clone(), wristband)));
-        delivered
+    ) -> Result<(), Skip> {
+        let wristband = match self.issuer.wristband(gathered, inbound, now, host) {
+            Ok(wristband) => wristband,
+            Err(skip) if skip.is_failure() && self.on_failure == OnFailure::Deny => return Err(skip),
+            Err(skip) => {
+                edits.events.push(Event::IssueSkipped(skip));
+                return Ok(());
+            }
+        };
+        edits.events.push(Event::Issued);
+        if let Some(cookie) = &self.cookie {
+            edits
+                .add
+                .push((SET_COOKIE, cookie.set(&wristband.token, wristband.seconds)));
+        }
+        if let Some(header) = &self.header {
+            edits.set.push((header.clone(), wristband.token));
+        }
+        if self.issuer.placement == Placement::Response {
+            edits.remove.push(CACHE_CONTROL);
+            edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
+        }
+        Ok(())
     }
 }
 
 impl Inbound {
     /// Verifies the token of a request, if there is one, and writes down what follows for its headers.
-    fn admit(&self, headers: &Headers<'_>, now: Timestamp, edits: &mut Edits) -> Result<Option<Verified>, Denial> {
+    fn admit(
+        &self,
+        headers: &Headers<'_>,
+        now: Timestamp,
+        host: &impl Host,
+        edits: &mut Edits,
+    ) -> Result<Option<Verified>, Denial> {
         edits
             .remove
             .extend(self.owned_headers().filter(|name| headers.has(name)).cloned());
@@ -193,7 +235,7 @@ impl Inbound {
                 return Ok(None);
             };
             self.verifier
-                .verify(credential.token, now)
+                .verify(credential.token, now, host)
                 .map(|verified| Some((credential, verified)))
         });
         match (outcome, self.mode) {

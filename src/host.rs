@@ -21,6 +21,9 @@ pub trait Host {
     /// The request's dynamic metadata so far, a serialized `envoy.config.core.v3.Metadata`.
     fn metadata(&self) -> Option<Vec<u8>>;
 
+    /// The SHA-256 of the certificate that the client has proved to own in its TLS handshake, in hexadecimal as Envoy has it.
+    fn client_certificate(&self) -> Option<Vec<u8>>;
+
     /// Random bytes for a `jti`.
     fn random(&self) -> Option<[u8; 16]>;
 }

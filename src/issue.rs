@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::certificate;
 use crate::config::Placement;
 use crate::expression::{Condition, Expression};
 use crate::headers::Headers;
@@ -26,7 +27,8 @@ pub fn reserved(claim: &str) -> Option<&'static str> {
         "aud" => Some("set `issue.audiences` instead"),
         "exp" => Some("set `tokenDuration` instead"),
         "nbf" | "iat" | "jti" => Some("it is set for every wristband"),
-        "cnf" | "act" => Some("only the filter itself may say it"),
+        "cnf" => Some("set `issue.bindClientCertificate` instead"),
+        "act" => Some("set `issue.chain` instead"),
         _ => None,
     }
 }
@@ -46,6 +48,14 @@ pub enum Skip {
     OwnWristband,
     /// The wristband that the request came with ends now, and ours must not outlive it.
     Expired,
+    /// A required claim has no value.
+    ClaimMissing,
+    /// The wristband is to be bound to a certificate, and the client has none.
+    NoCertificate,
+    /// The identity has passed through too many gateways.
+    TooManyHops,
+    /// The identity has passed through one gateway twice, or its path cannot be read.
+    Loop,
     /// Our own verifier would refuse it as too large.
     TooLarge,
     /// No randomness or no signature.
@@ -54,13 +64,17 @@ pub enum Skip {
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::NoIdentity,
         Self::NoSubject,
         Self::ResponseStatus,
         Self::Condition,
         Self::OwnWristband,
         Self::Expired,
+        Self::ClaimMissing,
+        Self::NoCertificate,
+        Self::TooManyHops,
+        Self::Loop,
         Self::TooLarge,
         Self::SigningFailed,
     ];
@@ -75,9 +89,19 @@ impl Skip {
             Self::Condition => "condition",
             Self::OwnWristband => "own_wristband",
             Self::Expired => "expired",
+            Self::ClaimMissing => "claim_missing",
+            Self::NoCertificate => "no_certificate",
+            Self::TooManyHops => "too_many_hops",
+            Self::Loop => "loop",
             Self::TooLarge => "too_large",
             Self::SigningFailed => "signing_failed",
         }
+    }
+
+    /// Whether a wristband was due, and it is the filter that could not make it.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::SigningFailed | Self::TooLarge)
     }
 }
 
@@ -92,9 +116,31 @@ pub struct Issuer {
     when_request: Option<Condition>,
     when_response: Option<Condition>,
     fixed: Map<String, Value>,
-    computed: Vec<(String, Expression)>,
+    computed: Vec<Claim>,
     issuer: String,
     duration: u32,
+    chain: Option<u32>,
+    bind_client_certificate: bool,
+}
+
+/// A custom claim that depends on the request.
+#[derive(Debug)]
+pub struct Claim {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub expression: Expression,
+    /// Whether a wristband without it is none.
+    pub required: bool,
+}
+
+/// A signed wristband.
+#[derive(Debug)]
+pub struct Wristband {
+    /// The token.
+    pub token: String,
+    /// Seconds until it expires.
+    pub seconds: i64,
 }
 
 /// All that an [`Issuer`] is made of, resolved.
@@ -124,7 +170,11 @@ pub struct Parts {
     /// Custom claims that are the same for everyone.
     pub fixed: Map<String, Value>,
     /// Custom claims that are not.
-    pub computed: Vec<(String, Expression)>,
+    pub computed: Vec<Claim>,
+    /// How many hops `act` may record, if it records any.
+    pub chain: Option<u32>,
+    /// Whether wristbands are bound to the client's certificate.
+    pub bind_client_certificate: bool,
 }
 
 /// Where an identity comes from.
@@ -177,6 +227,8 @@ impl Issuer {
             computed: parts.computed,
             issuer: parts.issuer,
             duration: parts.duration,
+            chain: parts.chain,
+            bind_client_certificate: parts.bind_client_certificate,
         }
     }
 
@@ -217,8 +269,8 @@ impl Issuer {
         if let Some(Subject::Expression(expression)) = &self.subject {
             fill(&mut gathered.subject, expression);
         }
-        for (value, (_, expression)) in gathered.claims.iter_mut().zip(&self.computed) {
-            fill(value, expression);
+        for (value, claim) in gathered.claims.iter_mut().zip(&self.computed) {
+            fill(value, &claim.expression);
         }
     }
 
@@ -232,7 +284,7 @@ impl Issuer {
         inbound: Option<&Verified>,
         now: Timestamp,
         host: &impl Host,
-    ) -> Result<String, Skip> {
+    ) -> Result<Wristband, Skip> {
         if inbound.is_some_and(Verified::is_own) {
             return Err(Skip::OwnWristband);
         }
@@ -245,10 +297,19 @@ impl Issuer {
             .filter(|identity| !is_nobody(identity))
             .ok_or(Skip::NoIdentity)?;
         let mut claims = self.fixed.clone();
-        for (value, (name, _)) in gathered.claims.iter().zip(&self.computed) {
-            if let Some(value) = value {
-                claims.insert(name.clone(), value.clone());
+        for (value, claim) in gathered.claims.iter().zip(&self.computed) {
+            match value {
+                Some(value) => drop(claims.insert(claim.name.clone(), value.clone())),
+                None if claim.required => return Err(Skip::ClaimMissing),
+                None => {}
             }
+        }
+        if self.bind_client_certificate {
+            let thumbprint = certificate::of_client(host).ok_or(Skip::NoCertificate)?;
+            claims.insert("cnf".to_owned(), certificate::confirmation(&thumbprint));
+        }
+        if let (Some(max_hops), Some(inbound)) = (self.chain, inbound) {
+            claims.insert("act".to_owned(), self.actor(inbound.claims(), max_hops)?);
         }
         let end = now.after(self.duration);
         let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
@@ -265,11 +326,40 @@ impl Issuer {
         claims.insert("nbf".to_owned(), now.0.into());
         claims.insert("exp".to_owned(), end.0.into());
         claims.insert("jti".to_owned(), base64url(&random).into());
-        let wristband = self.signature.sign(&claims)?;
-        if wristband.len() > token::MAX_SIZE {
+        let token = self.signature.sign(&claims)?;
+        if token.len() > token::MAX_SIZE {
             return Err(Skip::TooLarge);
         }
-        Ok(wristband)
+        Ok(Wristband {
+            token,
+            seconds: end.0.saturating_sub(now.0),
+        })
+    }
+
+    /// The gateways that an identity has passed through, the last one outermost (RFC 8693, section 4.1). A path that
+    /// cannot be read may hide a loop, and counts as one.
+    fn actor(&self, inbound: &Map<String, Value>, max_hops: u32) -> Result<Value, Skip> {
+        let actor: Map<_, _> = ["iss", "sub", "act"]
+            .iter()
+            .filter_map(|name| inbound.get_key_value(*name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let actor = Value::Object(actor);
+        let mut seen = vec![self.issuer.as_str()];
+        let mut hop = Some(&actor);
+        while let Some(current) = hop {
+            let issuer = current.get("iss").and_then(Value::as_str).ok_or(Skip::Loop)?;
+            if seen.contains(&issuer) {
+                return Err(Skip::Loop);
+            }
+            // The first entry is ourselves, who are no hop yet.
+            if u32::try_from(seen.len()).is_ok_and(|hops| hops > max_hops) {
+                return Err(Skip::TooManyHops);
+            }
+            seen.push(issuer);
+            hop = current.get("act");
+        }
+        Ok(actor)
     }
 
     fn subject(&self, identity: &Value, evaluated: Option<&Value>) -> Option<String> {

@@ -10,12 +10,15 @@
 //! - [`key`]: typed keys from PEM and JWK; [`trust`]: which key may verify what
 //! - [`gateway`]: one request and its response; [`credential`]: where a token is found
 //! - [`token`]: a token taken apart; [`verify`]: from a token to its claims; [`denial`]: why not
-//! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values
+//! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values; [`cookie`] and
+//!   [`certificate`]: how it is delivered and bound
 //! - [`discovery`]: the JWKS and its company; [`reply`]: responses of our own
 //!
 //! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
 
+pub mod certificate;
 pub mod config;
+pub mod cookie;
 pub mod credential;
 pub mod denial;
 pub mod discovery;
@@ -27,6 +30,7 @@ pub mod host;
 pub mod issue;
 pub mod json;
 pub mod key;
+pub mod pairs;
 pub mod plan;
 pub mod reply;
 #[cfg(test)]

@@ -12,12 +12,13 @@ use zeroize::Zeroizing;
 
 use crate::config::{
     ClaimHeader, ClaimSource, Config, ConfigError, CredentialHeader, Identity, Issue, KeyRef, KeySource, Mode,
-    Placement, Subject, Verify,
+    OnFailure, Placement, Subject, Verify,
 };
+use crate::cookie::Cookie;
 use crate::discovery::Discovery;
 use crate::expression::{Condition, Expression};
 use crate::host::Setup;
-use crate::issue::{self, Issuer, Source};
+use crate::issue::{self, Claim, Issuer, Source};
 use crate::key::{Algorithm, Material, PrivateKey, PublicKey};
 use crate::trust::{KeySet, TrustedKey};
 use crate::verify::Verifier;
@@ -55,7 +56,11 @@ pub struct Issuing {
     /// Signs them.
     pub issuer: Issuer,
     /// Carries them.
-    pub header: HeaderName,
+    pub header: Option<HeaderName>,
+    /// Carries them too.
+    pub cookie: Option<Cookie>,
+    /// What happens when one cannot be signed.
+    pub on_failure: OnFailure,
 }
 
 impl Inbound {
@@ -230,6 +235,14 @@ impl Keys {
                         ));
                     }
                     let public = private.public_key();
+                    // Before anyone depends on it: a wristband that no peer can verify is worse than none.
+                    let test = b"wristband";
+                    if !private
+                        .sign(test)
+                        .is_ok_and(|signature| public.verifies(test, &signature))
+                    {
+                        return Err(key_error(key, "signs what its own public half does not verify"));
+                    }
                     keys.private = Some(SigningKey {
                         name: key.name.clone(),
                         algorithm: key.algorithm,
@@ -332,7 +345,7 @@ fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigErr
             "is written by `verify`; use `{wristband: true}`",
         ));
     }
-    if issue.placement == Placement::Request && owned.contains(&&issue.header) {
+    if issue.placement == Placement::Request && issue.header.as_ref().is_some_and(|header| owned.contains(&header)) {
         return Err(ConfigError::at("issue.header", "is written by `verify` too"));
     }
     Ok(())
@@ -352,8 +365,17 @@ fn issuing(
             "cannot be asked: with `placement: request` the wristband is signed before there is a response",
         ));
     }
+    if issue.placement == Placement::Request && issue.cookie.is_some() {
+        return Err(ConfigError::at(
+            "issue.cookie",
+            "is set with a response; it excludes `placement: request`",
+        ));
+    }
     if matches!(issue.identity, Identity::Wristband) && !verifies {
         return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));
+    }
+    if issue.chain.is_some() && !matches!(issue.identity, Identity::Wristband) {
+        return Err(ConfigError::at("issue.chain", "needs `identity: {wristband: true}`"));
     }
     let condition = |path: &str, source: Option<String>| {
         source
@@ -365,9 +387,14 @@ fn issuing(
     for (name, source) in issue.custom_claims {
         match source {
             ClaimSource::Value(value) => drop(fixed.insert(name, value)),
-            ClaimSource::Expression(source) => {
+            ClaimSource::Expression { source, required } => {
                 let path = format!("issue.customClaims.{name}.expression");
-                computed.push((name, Expression::compile(&path, &source, setup)?));
+                let expression = Expression::compile(&path, &source, setup)?;
+                computed.push(Claim {
+                    name,
+                    expression,
+                    required,
+                });
             }
         }
     }
@@ -398,10 +425,14 @@ fn issuing(
         audiences: issue.audiences,
         fixed,
         computed,
+        chain: issue.chain,
+        bind_client_certificate: issue.bind_client_certificate,
     };
     Ok(Issuing {
         issuer: Issuer::new(parts),
         header: issue.header,
+        cookie: issue.cookie,
+        on_failure: issue.on_failure,
     })
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::denial::Denial;
+use crate::issue::Skip;
 
 /// A response, without the parts that Envoy adds.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +16,19 @@ pub struct Reply {
     pub body: String,
     /// Envoy's `RESPONSE_CODE_DETAILS`, for access logs.
     pub details: String,
+}
+
+impl Reply {
+    /// 503, for those who would rather have no response than one without its wristband.
+    #[must_use]
+    pub fn cannot_sign(skip: Skip) -> Self {
+        Self {
+            status: 503,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: json!({"error": "server_error", "error_description": "no wristband could be signed"}).to_string(),
+            details: format!("wristband_failed{{{}}}", skip.code()),
+        }
+    }
 }
 
 impl From<Denial> for Reply {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::host::{ExpressionId, Host, Setup};
 use crate::key::base64url;
+use crate::pairs;
 use crate::plan::Plan;
 use crate::time::Timestamp;
 
@@ -32,6 +33,7 @@ pub(crate) struct Fake {
     pub(crate) values: HashMap<String, Vec<u8>>,
     pub(crate) metadata: Option<Vec<u8>>,
     pub(crate) no_random: bool,
+    pub(crate) certificate: Option<&'static str>,
     pub(crate) compiled: std::cell::RefCell<Vec<String>>,
 }
 
@@ -54,16 +56,21 @@ impl Host for Fake {
     fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {
         let compiled = self.compiled.borrow();
         let source = &compiled[usize::try_from(expression.0).unwrap()];
-        // The expression that asks for a type: every value of this host is a string, unless it is one byte.
-        if let Some(inner) = source.strip_prefix("type(").and_then(|rest| rest.split("\n)").next()) {
-            let kind: i64 = if self.values.get(inner)?.len() == 1 { 5 } else { 1 };
-            return Some(kind.to_le_bytes().to_vec());
+        // The expression that asks for the types too: every value of this host is a string, unless it is one byte.
+        if let Some(inner) = source.strip_prefix('[').and_then(|rest| rest.split("\n]").next()) {
+            let value = self.values.get(inner)?;
+            let kind: u64 = if value.len() == 1 { 5 } else { 1 };
+            return Some(pairs::write(&[(&kind.to_le_bytes(), b""), (value, b"")]));
         }
         self.values.get(source).cloned()
     }
 
     fn metadata(&self) -> Option<Vec<u8>> {
         self.metadata.clone()
+    }
+
+    fn client_certificate(&self) -> Option<Vec<u8>> {
+        self.certificate.map(|digest| digest.as_bytes().to_vec())
     }
 
     fn random(&self) -> Option<[u8; 16]> {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::certificate;
 use crate::denial::Denial;
 use crate::json;
 
@@ -71,6 +72,7 @@ impl<'t> Untrusted<'t> {
         claims.string("sub")?;
         claims.string("jti")?;
         let expires = claims.date("exp")?.ok_or(Denial::Malformed)?;
+        certificate::bound_to(&claims.0)?;
         let dates = [claims.date("nbf")?, claims.date("iat")?];
         Ok(Self {
             signing_input: signing_input.as_bytes(),

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use crate::certificate;
 use crate::denial::Denial;
+use crate::host::Host;
 use crate::time::Timestamp;
 use crate::token::Untrusted;
 use crate::trust::KeySet;
@@ -50,13 +52,18 @@ impl Verifier {
     ///
     /// # Errors
     /// The first [`Denial`] in the order in which RFC 8725 and the cost suggest: form, issuer, algorithm and key, time,
-    /// audience, signature.
-    pub fn verify(&self, token: &[u8], now: Timestamp) -> Result<Verified, Denial> {
+    /// audience, certificate, signature.
+    pub fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
         let token = Untrusted::parse(token)?;
         let keys = self.issuers.get(&token.issuer).ok_or(Denial::UnknownIssuer)?;
         let key = keys.select(&token.algorithm, token.key_id.as_deref(), now)?;
         self.check_time(&token, now)?;
         self.check_audience(&token)?;
+        if let Some(thumbprint) = certificate::bound_to(&token.claims)?
+            && certificate::of_client(host).as_deref() != Some(thumbprint)
+        {
+            return Err(Denial::WrongCertificate);
+        }
         if !key.key.verifies(token.signing_input, &token.signature) {
             return Err(Denial::BadSignature);
         }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 pub use node::{ConfigError, Node, Object};
 
+use crate::cookie::{Cookie, SameSite};
 use crate::key::Algorithm;
 use crate::time::Timestamp;
 
@@ -21,6 +22,9 @@ const DEFAULT_DURATION: u32 = 300;
 const DEFAULT_CLOCK_SKEW: u32 = 30;
 const DEFAULT_MAX_AGE: u32 = 300;
 const DAY: u32 = 86_400;
+const DEFAULT_COOKIE: &str = "wristband";
+const DEFAULT_HOPS: u32 = 3;
+const MAX_HOPS: u32 = 16;
 
 /// The whole configuration. Field by field it is documented in the README.
 pub struct Config {
@@ -76,8 +80,10 @@ pub struct Peer {
 
 /// How wristbands are signed.
 pub struct Issue {
-    /// The header that delivers them.
-    pub header: HeaderName,
+    /// The header that delivers them; `None` when a cookie does.
+    pub header: Option<HeaderName>,
+    /// The cookie that delivers them.
+    pub cookie: Option<Cookie>,
     /// To whom they are delivered.
     pub placement: Placement,
     /// Who the request was authenticated as.
@@ -92,6 +98,21 @@ pub struct Issue {
     pub audiences: Vec<String>,
     /// Claims beside the registered ones.
     pub custom_claims: Vec<(String, ClaimSource)>,
+    /// How many hops `act` may record; `None`: it records none.
+    pub chain: Option<u32>,
+    /// Whether wristbands are bound to the client's certificate (RFC 8705, section 3.1).
+    pub bind_client_certificate: bool,
+    /// What happens when a wristband is due and cannot be signed.
+    pub on_failure: OnFailure,
+}
+
+/// What happens to a message whose wristband cannot be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It goes on without.
+    Pass,
+    /// It is answered with 503.
+    Deny,
 }
 
 /// Who receives a wristband.
@@ -125,8 +146,13 @@ pub enum Subject {
 pub enum ClaimSource {
     /// The configuration itself.
     Value(Value),
-    /// A CEL expression.
-    Expression(String),
+    /// A CEL expression. With `required`, nothing is signed when it has no value.
+    Expression {
+        /// The expression.
+        source: String,
+        /// Whether a wristband without the claim is none.
+        required: bool,
+    },
 }
 
 /// How inbound wristbands are verified.
@@ -323,6 +349,11 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         "when",
         "audiences",
         "customClaims",
+        "cookie",
+        "chain",
+        "maxHops",
+        "bindClientCertificate",
+        "onFailure",
     ])?;
     let when = fields
         .optional("when")
@@ -332,8 +363,22 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         let node = when.as_ref().and_then(|when| when.optional(phase));
         node.map(|node| text(&node)).transpose()
     };
+    let cookie = fields.optional("cookie").map(|node| cookie(&node)).transpose()?;
+    let chain = or(fields.optional("chain"), false, Node::boolean)?;
+    let max_hops = fields.optional("maxHops").map(|node| {
+        if chain {
+            node.integer(1..=MAX_HOPS)
+        } else {
+            Err(node.error("needs `chain: true`"))
+        }
+    });
+    let max_hops = max_hops.transpose()?.unwrap_or(DEFAULT_HOPS);
     Ok(Issue {
-        header: or(fields.optional("header"), DEFAULT_HEADER, owned_header)?,
+        header: match fields.optional("header") {
+            Some(node) => Some(owned_header(&node)?),
+            None => cookie.is_none().then_some(DEFAULT_HEADER),
+        },
+        cookie,
         placement: or(fields.optional("placement"), Placement::Response, |node| {
             word(
                 node,
@@ -346,7 +391,38 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         when_response: condition("response")?,
         audiences: list(fields.optional("audiences"), |node| text(&node))?,
         custom_claims: or(fields.optional("customClaims"), Vec::new(), custom_claims)?,
+        chain: chain.then_some(max_hops),
+        bind_client_certificate: or(fields.optional("bindClientCertificate"), false, Node::boolean)?,
+        on_failure: or(fields.optional("onFailure"), OnFailure::Pass, |node| {
+            word(node, &[("pass", OnFailure::Pass), ("deny", OnFailure::Deny)])
+        })?,
     })
+}
+
+fn cookie(node: &Node<'_>) -> Result<Cookie, ConfigError> {
+    let fields = node.object(&["name", "path", "domain", "sameSite", "secure", "httpOnly"])?;
+    let same_site = [
+        ("strict", SameSite::Strict),
+        ("lax", SameSite::Lax),
+        ("none", SameSite::None),
+        ("Strict", SameSite::Strict),
+        ("Lax", SameSite::Lax),
+        ("None", SameSite::None),
+    ];
+    let cookie = Cookie {
+        name: or(fields.optional("name"), DEFAULT_COOKIE.to_owned(), text)?,
+        path: or(fields.optional("path"), "/".to_owned(), text)?,
+        domain: fields.optional("domain").map(|node| text(&node)).transpose()?,
+        same_site: or(fields.optional("sameSite"), SameSite::Lax, |node| {
+            word(node, &same_site)
+        })?,
+        secure: or(fields.optional("secure"), true, Node::boolean)?,
+        http_only: or(fields.optional("httpOnly"), true, Node::boolean)?,
+    };
+    match cookie.problem() {
+        Some((field, problem)) => Err(ConfigError::at(format!("{}.{field}", node.path()), problem)),
+        None => Ok(cookie),
+    }
 }
 
 fn identity(node: &Node<'_>) -> Result<Identity, ConfigError> {
@@ -382,10 +458,18 @@ fn custom_claims(node: &Node<'_>) -> Result<Vec<(String, ClaimSource)>, ConfigEr
         if let Some(instead) = crate::issue::reserved(name) {
             return Err(node.error(format!("`{name}` is a reserved claim; {instead}")));
         }
-        let (source, value) = node.object(&SOURCES)?.one_of(&SOURCES)?;
+        let fields = node.object(&["value", "expression", "required"])?;
+        let (source, value) = fields.one_of(&SOURCES)?;
+        let required = fields.optional("required");
         let source = match source {
-            "value" => ClaimSource::Value(value.value().clone()),
-            _ => ClaimSource::Expression(text(&value)?),
+            "value" => match required {
+                Some(node) => return Err(node.error("a fixed value is always there")),
+                None => ClaimSource::Value(value.value().clone()),
+            },
+            _ => ClaimSource::Expression {
+                source: text(&value)?,
+                required: or(required, false, Node::boolean)?,
+            },
         };
         Ok((name.to_owned(), source))
     });

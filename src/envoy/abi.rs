@@ -6,7 +6,7 @@
 
 use std::ptr::{null, null_mut};
 
-use crate::headers::Headers;
+use crate::pairs;
 use crate::reply::Reply;
 
 /// The host refused a call.
@@ -15,10 +15,9 @@ pub(super) struct Refused;
 
 /// The headers of a message (`proxy_header_map_type_t`).
 #[derive(Clone, Copy)]
-#[repr(u32)]
 pub(super) enum Map {
-    Request = 0,
-    Response = 2,
+    Request,
+    Response,
 }
 
 const OK: u32 = 0;
@@ -30,12 +29,12 @@ const NO_GRPC_STATUS: i32 = -1;
 unsafe extern "C" {
     fn proxy_get_buffer_bytes(kind: u32, start: usize, size: usize, data: *mut *mut u8, length: *mut usize) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, length: *mut usize) -> u32;
-    fn proxy_get_header_map_value(
+    fn proxy_add_header_map_value(
         map: u32,
         name: *const u8,
         name_length: usize,
-        data: *mut *mut u8,
-        length: *mut usize,
+        value: *const u8,
+        value_length: usize,
     ) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
@@ -92,26 +91,26 @@ pub(super) fn plugin_configuration() -> Result<Vec<u8>, Refused> {
     returned(|data, length| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, length) })
 }
 
-/// The request headers, to be read with [`headers`].
-pub(super) fn request_headers() -> Result<Vec<u8>, Refused> {
-    // SAFETY: see above.
-    returned(|data, length| unsafe { proxy_get_header_map_pairs(Map::Request.number(), data, length) })
-}
-
-/// The value of a response header.
-pub(super) fn response_header(name: &str) -> Result<Vec<u8>, Refused> {
-    // SAFETY: see above.
-    returned(|data, length| unsafe {
-        proxy_get_header_map_value(Map::Response.number(), name.as_ptr(), name.len(), data, length)
-    })
-}
-
 impl Map {
     fn number(self) -> u32 {
         match self {
             Self::Request => 0,
             Self::Response => 2,
         }
+    }
+
+    /// All headers, encoded as [`pairs`].
+    pub(super) fn read(self) -> Result<Vec<u8>, Refused> {
+        // SAFETY: see above.
+        returned(|data, length| unsafe { proxy_get_header_map_pairs(self.number(), data, length) })
+    }
+
+    /// Adds a value to a header.
+    pub(super) fn add(self, name: &str, value: &str) -> Result<(), Refused> {
+        // SAFETY: see above.
+        done(unsafe {
+            proxy_add_header_map_value(self.number(), name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        })
     }
 
     /// Sets a header.
@@ -129,7 +128,7 @@ impl Map {
     }
 }
 
-/// An attribute of one path segment.
+/// An attribute, its path in one string with NUL between the segments.
 pub(super) fn property(name: &str) -> Result<Vec<u8>, Refused> {
     // SAFETY: see above.
     returned(|data, length| unsafe { proxy_get_property(name.as_ptr(), name.len(), data, length) })
@@ -156,7 +155,12 @@ pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> 
 
 /// Answers the request.
 pub(super) fn reply(reply: &Reply) -> Result<(), Refused> {
-    let headers = write_headers(&reply.headers);
+    let headers: Vec<_> = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+        .collect();
+    let headers = pairs::write(&headers);
     // SAFETY: see above.
     done(unsafe {
         proxy_send_local_response(
@@ -184,64 +188,4 @@ pub(super) fn define_counter(name: &str) -> Result<u32, Refused> {
 pub(super) fn increment(counter: u32) {
     // SAFETY: see above. A counter that does not count is no reason to fail a request.
     let _ = unsafe { proxy_increment_metric(counter, 1) };
-}
-
-/// Header pairs as proxy-wasm passes them: their number, all lengths, then each name and value with a NUL behind it.
-pub(super) fn headers(bytes: &[u8]) -> Option<Headers<'_>> {
-    if bytes.is_empty() {
-        return Some(Headers::new(Vec::new()));
-    }
-    let (count, rest) = word(bytes)?;
-    let (lengths, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let pairs = lengths.chunks_exact(8).map(|lengths| {
-        let (name, lengths) = word(lengths)?;
-        let (value, _) = word(lengths)?;
-        Some((text(&mut rest, name)?, text(&mut rest, value)?))
-    });
-    pairs.collect::<Option<_>>().map(Headers::new)
-}
-
-fn word(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (word, rest) = bytes.split_first_chunk()?;
-    Some((usize::try_from(u32::from_le_bytes(*word)).ok()?, rest))
-}
-
-fn text<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
-    let (text, after) = rest.split_at_checked(length)?;
-    *rest = after.strip_prefix(b"\0")?;
-    Some(text)
-}
-
-fn write_headers(headers: &[(&str, String)]) -> Vec<u8> {
-    let length = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let mut bytes = u32::try_from(headers.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
-    for (name, value) in headers {
-        bytes.extend(length(name));
-        bytes.extend(length(value));
-    }
-    for text in headers.iter().flat_map(|(name, value)| [*name, value]) {
-        bytes.extend(text.as_bytes());
-        bytes.push(0);
-    }
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn header_pairs_are_read_as_they_are_written() {
-        let pairs = [("a", "1".to_owned()), ("b", String::new()), ("a", "\u{e9}".to_owned())];
-        let bytes = write_headers(&pairs);
-        let read = headers(&bytes).unwrap();
-        let name = http::HeaderName::from_static("a");
-        assert_eq!(read.values(&name).collect::<Vec<_>>(), [&b"1"[..], "\u{e9}".as_bytes()]);
-        assert_eq!(read.pseudo("b"), Some(&b""[..]));
-        for length in 1..bytes.len() {
-            assert!(headers(&bytes[..length]).is_none(), "{length}");
-        }
-        assert!(headers(b"").is_some());
-        assert!(headers(&[255; 64]).is_none());
-    }
 }

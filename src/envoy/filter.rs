@@ -1,5 +1,6 @@
 //! The plugin's contexts.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -11,7 +12,10 @@ use zeroize::Zeroizing;
 
 use super::abi::{self, Map, Refused};
 use crate::gateway::{Decision, Edits, Event, Exchange};
+use crate::headers::Headers;
 use crate::host::{ExpressionId, Host, Setup};
+use crate::issue::Skip;
+use crate::pairs;
 use crate::plan::Plan;
 use crate::reply::Reply;
 use crate::time::Timestamp;
@@ -35,6 +39,7 @@ pub struct Root {
 struct Active {
     plan: Plan,
     counters: Vec<(Event, u32)>,
+    silent_until: Cell<Option<Timestamp>>,
 }
 
 impl Context for Root {}
@@ -75,7 +80,11 @@ fn configure() -> Result<Active, String> {
     let counters = counters
         .collect::<Result<_, Refused>>()
         .map_err(|Refused| refused("proxy_define_metric"))?;
-    Ok(Active { plan, counters })
+    Ok(Active {
+        plan,
+        counters,
+        silent_until: Cell::new(None),
+    })
 }
 
 /// The arguments of Envoy's `declare_property`
@@ -130,47 +139,51 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let exchange = self.exchange.take();
-        if let Some(active) = &self.active
-            && active.on_response(exchange).is_err()
-        {
-            warn!("a host call failed; the response is passed on as far as it is done");
+        match self.on_response() {
+            Ok(action) => action,
+            Err(Refused) => {
+                warn!("a host call failed; the response is passed on as far as it is done");
+                Action::Continue
+            }
         }
-        Action::Continue
     }
 }
 
 impl Stream {
     fn on_request(&mut self) -> Result<Action, Refused> {
         let active = self.active.as_ref().ok_or(Refused)?;
-        let bytes = abi::request_headers()?;
-        let headers = abi::headers(&bytes).ok_or(Refused)?;
+        let bytes = Map::Request.read()?;
+        let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
         let (decision, exchange) = active.plan.on_request(&headers, now(), &Envoy);
+        let forwarded = matches!(decision, Decision::Forward(_));
+        let action = active.carry_out(Map::Request, decision)?;
+        if forwarded {
+            self.exchange = Some(exchange);
+        }
+        Ok(action)
+    }
+
+    fn on_response(&mut self) -> Result<Action, Refused> {
+        let active = self.active.as_ref().ok_or(Refused)?;
+        let bytes = Map::Response.read()?;
+        let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
+        let decision = active.plan.on_response(self.exchange.take(), &headers, now(), &Envoy);
+        active.carry_out(Map::Response, decision)
+    }
+}
+
+impl Active {
+    fn carry_out(&self, map: Map, decision: Decision) -> Result<Action, Refused> {
         match decision {
+            Decision::Forward(edits) => self.apply(map, &edits).map(|()| Action::Continue),
             Decision::Reply(answer, event) => {
-                active.count(event);
+                self.count(event);
                 if let Event::Denied(denial) = event {
                     debug!("denied: {}", denial.code());
                 }
                 Ok(reply(&answer))
             }
-            Decision::Forward(edits) => {
-                active.apply(Map::Request, &edits)?;
-                self.exchange = Some(exchange);
-                Ok(Action::Continue)
-            }
         }
-    }
-}
-
-impl Active {
-    fn on_response(&self, exchange: Option<Exchange>) -> Result<(), Refused> {
-        let status = abi::response_header(":status")?;
-        let status = std::str::from_utf8(&status)
-            .ok()
-            .and_then(|status| status.parse().ok())
-            .ok_or(Refused)?;
-        self.apply(Map::Response, &self.plan.on_response(exchange, status, now(), &Envoy))
     }
 
     fn apply(&self, map: Map, edits: &Edits) -> Result<(), Refused> {
@@ -180,6 +193,9 @@ impl Active {
         for (name, value) in &edits.set {
             map.set(name.as_str(), value)?;
         }
+        for (name, value) in &edits.add {
+            map.add(name.as_str(), value)?;
+        }
         if let Some(state) = &edits.filter_state {
             abi::set_property(FILTER_STATE, state)?;
         }
@@ -188,8 +204,24 @@ impl Active {
     }
 
     fn count(&self, event: Event) {
+        if let Event::IssueSkipped(skip) = event
+            && skip.is_failure()
+        {
+            self.complain(skip);
+        }
         if let Some((_, counter)) = self.counters.iter().find(|(counted, _)| *counted == event) {
             abi::increment(*counter);
+        }
+    }
+}
+
+impl Active {
+    /// Says at most once a minute and worker that wristbands are missing: whoever can cause it could fill the log.
+    fn complain(&self, skip: Skip) {
+        let now = now();
+        if self.silent_until.get().is_none_or(|end| now >= end) {
+            self.silent_until.set(Some(now.after(60)));
+            warn!("no wristband could be signed: {}", skip.code());
         }
     }
 }
@@ -239,6 +271,10 @@ impl Host for Envoy {
 
     fn metadata(&self) -> Option<Vec<u8>> {
         abi::property("metadata").ok()
+    }
+
+    fn client_certificate(&self) -> Option<Vec<u8>> {
+        abi::property("connection\0sha256_peer_certificate_digest").ok()
     }
 
     fn random(&self) -> Option<[u8; 16]> {

@@ -9,7 +9,8 @@ use crate::verify::Verified;
 struct Story {
     configuration: Value,
     host: Fake,
-    status: u16,
+    status: &'static str,
+    response: Vec<(&'static str, &'static str)>,
 }
 
 /// What came of it.
@@ -26,7 +27,8 @@ impl Story {
         Self {
             configuration,
             host: Fake::default(),
-            status: 200,
+            status: "200",
+            response: Vec::new(),
         }
     }
 
@@ -48,8 +50,24 @@ impl Story {
                 Some(exchange)
             }
         };
-        outcome.response = plan.on_response(exchange, self.status, NOW, &self.host);
-        outcome.events.extend(&outcome.response.events);
+        let response = [(":status", self.status)]
+            .into_iter()
+            .chain(self.response.iter().copied());
+        let response = Headers::new(
+            response
+                .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+                .collect(),
+        );
+        match plan.on_response(exchange, &response, NOW, &self.host) {
+            Decision::Reply(reply, event) => {
+                outcome.reply = Some(reply);
+                outcome.events.push(event);
+            }
+            Decision::Forward(edits) => {
+                outcome.events.extend(&edits.events);
+                outcome.response = edits;
+            }
+        }
         outcome
     }
 }
@@ -80,7 +98,12 @@ impl Outcome {
             }),
             &Fake::default(),
         );
-        let verify = |plan: Plan| plan.inbound.unwrap().verifier.verify(token.as_bytes(), NOW);
+        let verify = |plan: Plan| {
+            plan.inbound
+                .unwrap()
+                .verifier
+                .verify(token.as_bytes(), NOW, &Fake::default())
+        };
         Some(
             verify(plan_without.unwrap())
                 .or_else(|_| verify(plan.unwrap()))
@@ -142,21 +165,21 @@ fn nobody_gets_none() {
         let outcome = Story::new(gateway_a()).run(headers);
         assert!(outcome.wristband().is_none());
         assert_eq!(outcome.events, [Event::IssueSkipped(Skip::NoIdentity)]);
-        // Whatever the upstream says, it is not ours.
-        assert_eq!(outcome.response.remove, ["x-wristband-token"]);
     }
 }
 
 #[test]
 fn a_response_that_is_no_success_carries_none() {
-    for status in [100, 101, 199, 300, 302, 304, 401, 404, 500, 503] {
+    for status in [
+        "100", "101", "199", "300", "302", "304", "401", "404", "500", "503", "", "2", "20", "2000",
+    ] {
         let mut story = Story::new(gateway_a());
         story.status = status;
         let outcome = story.run(&[("x-user", "alice")]);
         assert_eq!(outcome.events, [Event::IssueSkipped(Skip::ResponseStatus)], "{status}");
         assert!(outcome.wristband().is_none());
     }
-    for status in [200, 201, 204, 299] {
+    for status in ["200", "201", "204", "299"] {
         let mut story = Story::new(gateway_a());
         story.status = status;
         assert!(story.run(&[("x-user", "alice")]).wristband().is_some(), "{status}");
@@ -167,10 +190,27 @@ fn a_response_that_is_no_success_carries_none() {
 fn a_response_whose_request_was_never_seen_carries_none() {
     let host = Fake::default();
     let plan = load_with(&gateway_a(), &host).unwrap();
+    let response = Headers::new(vec![(b":status", b"200"), (b"x-wristband-token", b"forged")]);
     for exchange in [None, Some(Exchange::default())] {
-        let edits = plan.on_response(exchange, 200, NOW, &host);
+        let Decision::Forward(edits) = plan.on_response(exchange, &response, NOW, &host) else {
+            panic!()
+        };
         assert!(edits.set.is_empty() && edits.events.is_empty());
         assert_eq!(edits.remove, ["x-wristband-token"]);
+    }
+}
+
+#[test]
+fn an_upstream_cannot_smuggle_a_wristband_in() {
+    for (user, status) in [("alice", "200"), ("", "200"), ("alice", "404")] {
+        let mut story = Story::new(gateway_a());
+        story.status = status;
+        story.response = vec![("x-wristband-token", "forged"), ("x-wristband-token", "twice")];
+        assert_eq!(
+            story.run(&[("x-user", user)]).response.remove[0],
+            "x-wristband-token",
+            "{user} {status}"
+        );
     }
 }
 
@@ -197,7 +237,25 @@ fn a_signature_that_cannot_be_made_fails_no_response() {
     story.host.no_random = true;
     let outcome = story.run(&[("x-user", "alice")]);
     assert_eq!(outcome.events, [Event::IssueSkipped(Skip::SigningFailed)]);
-    assert_eq!(outcome.response.remove, ["x-wristband-token"]);
+    assert!(outcome.reply.is_none());
+    for placement in ["response", "request"] {
+        with(&mut story.configuration, "/issue/onFailure", json!("deny"));
+        with(&mut story.configuration, "/issue/placement", json!(placement));
+        let outcome = story.run(&[("x-user", "alice")]);
+        assert_eq!(
+            outcome.events,
+            [Event::IssueSkipped(Skip::SigningFailed)],
+            "{placement}"
+        );
+        let reply = outcome.reply.unwrap();
+        assert_eq!(
+            (reply.status, reply.details.as_str()),
+            (503, "wristband_failed{signing_failed}"),
+            "{placement}"
+        );
+        // Nobody's fault: there was nobody to sign for.
+        assert!(story.run(&[]).reply.is_none(), "{placement}");
+    }
 }
 
 #[test]
@@ -480,4 +538,136 @@ fn an_identity_may_be_the_accepted_wristband() {
     let outcome = story.run(&[("x-wristband-token", &peers())]);
     assert_eq!(outcome.wristband().unwrap().claims()["sub"], "alice");
     assert_eq!(story.run(&[]).events, [Event::IssueSkipped(Skip::NoIdentity)]);
+}
+
+#[test]
+fn a_cookie_takes_the_place_of_the_header_unless_both_are_asked_for() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/issue/cookie", json!({}));
+    let mut story = Story::new(configuration);
+    story.response = vec![
+        ("set-cookie", "theme=dark"),
+        ("set-cookie", "wristband=forged"),
+        ("x-wristband-token", "kept"),
+    ];
+    let outcome = story.run(&[("x-user", "alice")]);
+    assert!(outcome.wristband().is_none());
+    assert_eq!(outcome.response.remove, ["set-cookie", "cache-control"]);
+    let cookies: Vec<_> = outcome.response.add.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(cookies[0], "theme=dark");
+    let token = cookies[1]
+        .strip_prefix("wristband=")
+        .unwrap()
+        .strip_suffix("; Path=/; Max-Age=300; SameSite=Lax; Secure; HttpOnly")
+        .unwrap();
+    assert_eq!(token.split('.').count(), 3);
+    // An upstream's forgery goes even when nothing takes its place.
+    let outcome = story.run(&[]);
+    assert_eq!(outcome.response.remove, ["set-cookie"]);
+    assert_eq!(outcome.response.add.len(), 1);
+    with(&mut story.configuration, "/issue/header", json!("x-wristband-token"));
+    let outcome = story.run(&[("x-user", "alice")]);
+    assert!(outcome.wristband().is_some());
+    assert_eq!(outcome.response.add.len(), 2);
+}
+
+#[test]
+fn a_required_claim_without_a_value_is_no_wristband() {
+    let mut configuration = gateway_a();
+    with(
+        &mut configuration,
+        "/issue/customClaims",
+        json!({"team": {"expression": "team", "required": true}, "x": {"expression": "x"}}),
+    );
+    let mut story = Story::new(configuration);
+    assert_eq!(
+        story.run(&[("x-user", "alice")]).events,
+        [Event::IssueSkipped(Skip::ClaimMissing)]
+    );
+    story.host.values = [("team".to_owned(), b"red".to_vec())].into();
+    let wristband = story.run(&[("x-user", "alice")]).wristband().unwrap();
+    assert_eq!(wristband.claims()["team"], "red");
+    assert!(!wristband.claims().contains_key("x"));
+}
+
+#[test]
+fn a_wristband_can_be_bound_to_the_client_s_certificate() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/issue/bindClientCertificate", json!(true));
+    let mut story = Story::new(configuration);
+    assert_eq!(
+        story.run(&[("x-user", "alice")]).events,
+        [Event::IssueSkipped(Skip::NoCertificate)]
+    );
+    story.host.certificate = Some("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+    let outcome = story.run(&[("x-user", "alice")]);
+    let token = &outcome.response.set[0].1;
+    let payload = base64::Engine::decode(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+        token.split('.').nth(1).unwrap(),
+    );
+    let payload: Value = serde_json::from_slice(&payload.unwrap()).unwrap();
+    assert_eq!(
+        payload["cnf"],
+        json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"})
+    );
+    // What was signed for this certificate is accepted with it, and with no other.
+    let outcome = story.run(&[("x-wristband-token", token)]);
+    assert_eq!(outcome.events[0], Event::Verified);
+    story.host.certificate = None;
+    assert_eq!(
+        story.run(&[("x-wristband-token", token)]).events,
+        [Event::Denied(Denial::WrongCertificate)]
+    );
+}
+
+#[test]
+fn an_exchange_records_its_hops_and_stops_before_a_loop() {
+    let exchange = |max_hops: Option<u32>, act: Value| {
+        let mut configuration = gateway_a();
+        with(&mut configuration, "/issue/identity", json!({"wristband": true}));
+        with(&mut configuration, "/issue/chain", json!(true));
+        if let Some(max_hops) = max_hops {
+            with(&mut configuration, "/issue/maxHops", json!(max_hops));
+        }
+        let mut claims = claims(B);
+        if !act.is_null() {
+            claims["act"] = act;
+        }
+        let outcome = Story::new(configuration).run(&[("x-wristband-token", &sign(B_PEM, "b", &claims))]);
+        outcome
+            .wristband()
+            .map(|wristband| wristband.claims()["act"].clone())
+            .ok_or(outcome.events[1])
+    };
+    let hop = |issuer: &str, act: Option<Value>| {
+        let mut hop = json!({"iss": issuer, "sub": "alice"});
+        if let Some(act) = act {
+            hop["act"] = act;
+        }
+        hop
+    };
+    let (c, d, e) = ("https://c.example", "https://d.example", "https://e.example");
+    assert_eq!(exchange(None, json!(null)), Ok(hop(B, None)));
+    let two = hop(c, Some(hop(d, None)));
+    assert_eq!(exchange(None, two.clone()), Ok(hop(B, Some(two.clone()))));
+    let skipped = |skip| Err(Event::IssueSkipped(skip));
+    assert_eq!(exchange(None, hop(e, Some(two.clone()))), skipped(Skip::TooManyHops));
+    assert_eq!(
+        exchange(Some(4), hop(e, Some(two.clone()))),
+        Ok(hop(B, Some(hop(e, Some(two)))))
+    );
+    assert_eq!(exchange(Some(1), json!(null)), Ok(hop(B, None)));
+    assert_eq!(exchange(Some(1), hop(c, None)), skipped(Skip::TooManyHops));
+    for looping in [
+        hop(A, None),
+        hop(B, None),
+        hop(c, Some(hop(A, None))),
+        hop(c, Some(hop(c, None))),
+    ] {
+        assert_eq!(exchange(None, looping), skipped(Skip::Loop));
+    }
+    for unreadable in [json!("x"), json!({}), json!({"iss": 1}), hop(c, Some(json!(1)))] {
+        assert_eq!(exchange(None, unreadable), skipped(Skip::Loop));
+    }
 }

@@ -157,7 +157,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/header", json!("a b"), "issue.header: expected the name of a header (no pseudo-header)".into()),
         ("/issue/audiences", json!([""]), "issue.audiences[0]: is empty".into()),
         ("/issue/customClaims", json!({"sub": {"value": "x"}}), "issue.customClaims.sub: `sub` is a reserved claim; set `issue.subject` instead".into()),
-        ("/issue/customClaims", json!({"act": {"value": {}}}), "issue.customClaims.act: `act` is a reserved claim; only the filter itself may say it".into()),
+        ("/issue/customClaims", json!({"act": {"value": {}}}), "issue.customClaims.act: `act` is a reserved claim; set `issue.chain` instead".into()),
         ("/issue/customClaims", json!({"a": "x"}), "issue.customClaims.a: expected an object, found a string".into()),
         ("/issue/customClaims", json!({"a": {"expression": "broken"}}), "issue.customClaims.a.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
         ("/verify/mode", json!("off"), "verify.mode: expected one of `require`, `optional`, `observe`".into()),

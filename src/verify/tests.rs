@@ -3,13 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::denial::Denial;
-use crate::testing::{A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, NOW, claims, gateway_a, key, load, sign, sign_text};
+use crate::testing::{A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, Fake, NOW, claims, gateway_a, key, load, sign, sign_text};
 use crate::time::Timestamp;
 use crate::verify::Verified;
 
 fn verify_with(configuration: &Value, token: &str, now: Timestamp) -> Result<Verified, Denial> {
     let plan = load(configuration).unwrap();
-    plan.inbound.unwrap().verifier.verify(token.as_bytes(), now)
+    plan.inbound
+        .unwrap()
+        .verifier
+        .verify(token.as_bytes(), now, &Fake::default())
 }
 
 fn verify(token: &str) -> Result<Verified, Denial> {
@@ -292,7 +295,11 @@ fn a_token_has_one_spelling() {
     );
     let plan = load(&gateway_a()).unwrap();
     assert_eq!(
-        plan.inbound.unwrap().verifier.verify(b"a.b.\xff", NOW).unwrap_err(),
+        plan.inbound
+            .unwrap()
+            .verifier
+            .verify(b"a.b.\xff", NOW, &Fake::default())
+            .unwrap_err(),
         Denial::Malformed
     );
 }
@@ -308,7 +315,7 @@ fn every_flipped_bit_every_length_and_every_edge_value_is_a_bad_signature() {
     let denied = |signature: &[u8]| {
         let token = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
         assert_eq!(
-            verifier.verify(token.as_bytes(), NOW).unwrap_err(),
+            verifier.verify(token.as_bytes(), NOW, &Fake::default()).unwrap_err(),
             Denial::BadSignature,
             "{signature:?}"
         );
@@ -374,4 +381,36 @@ fn a_claim_is_found_by_its_name_or_by_a_path() {
     ] {
         assert_eq!(verified.claim(name), expected.as_ref(), "{name}");
     }
+}
+
+#[test]
+fn a_token_that_is_bound_needs_its_certificate() {
+    const DIGEST: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
+    let verifier = load(&gateway_a()).unwrap().inbound.unwrap().verifier;
+    let verify = |token: &str, certificate| {
+        let host = Fake {
+            certificate,
+            ..Fake::default()
+        };
+        verifier.verify(token.as_bytes(), NOW, &host).err()
+    };
+    let bound = with(
+        "cnf",
+        json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}),
+    );
+    assert_eq!(verify(&bound, Some(DIGEST)), None);
+    let other = "100102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
+    for certificate in [None, Some(""), Some("00"), Some("zz"), Some(other)] {
+        assert_eq!(
+            verify(&bound, certificate),
+            Some(Denial::WrongCertificate),
+            "{certificate:?}"
+        );
+    }
+    assert_eq!(
+        verify(&with("cnf", json!({"x5t#S256": ""})), None),
+        Some(Denial::WrongCertificate)
+    );
+    assert_eq!(verify(&with("cnf", json!({"jkt": "x"})), None), None);
+    assert_eq!(verify(&with("cnf", json!({})), Some(DIGEST)), None);
 }

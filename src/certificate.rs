@@ -1,0 +1,42 @@
+//! Binding a token to the client's certificate (RFC 8705, section 3.1): who steals the token cannot use it.
+
+use serde_json::{Map, Value, json};
+
+use crate::denial::Denial;
+use crate::host::Host;
+use crate::key::base64url;
+
+const THUMBPRINT: &str = "x5t#S256";
+
+/// The thumbprint of the client's certificate, as `cnf` has it.
+pub fn of_client(host: &impl Host) -> Option<String> {
+    let digest: Option<Vec<u8>> = host.client_certificate()?.chunks(2).map(byte).collect();
+    digest
+        .filter(|digest| digest.len() == 32)
+        .map(|digest| base64url(&digest))
+}
+
+fn byte(digits: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// The confirmation claim (RFC 7800, section 3.1) for a thumbprint.
+#[must_use]
+pub fn confirmation(thumbprint: &str) -> Value {
+    json!({THUMBPRINT: thumbprint})
+}
+
+/// The thumbprint that a token is bound to, if it is. Other kinds of confirmation are ignored, as RFC 7800 has it.
+///
+/// # Errors
+/// [`Denial::Malformed`] when `cnf` or the thumbprint in it has the wrong type.
+pub fn bound_to(claims: &Map<String, Value>) -> Result<Option<&str>, Denial> {
+    let Some(confirmation) = claims.get("cnf") else {
+        return Ok(None);
+    };
+    let members = confirmation.as_object().ok_or(Denial::Malformed)?;
+    members
+        .get(THUMBPRINT)
+        .map(|value| value.as_str().ok_or(Denial::Malformed))
+        .transpose()
+}
