@@ -126,78 +126,69 @@ fn metadata_path(source: &str) -> Option<Vec<String>> {
 /// How deep lists and maps of an expression may nest. Each level doubles the wrapping expression.
 const MAX_DEPTH: usize = 4;
 
-const STRING: u64 = 1;
-const INT: u64 = 2;
-const UINT: u64 = 3;
-const DOUBLE: u64 = 4;
-const BOOL: u64 = 5;
-const NULL: u64 = 6;
-const LIST: u64 = 7;
-const MAP: u64 = 8;
+/// The types that JSON has too, in the order of the flags that [`pair`] makes.
+const TYPES: [&str; 8] = ["string", "int", "uint", "double", "bool", "null_type", "list", "map"];
 
-/// An expression for the value of `source` with its types: `[TYPE, VALUE]`, in which a list is a list of such pairs and
-/// a map one of `[KEY, PAIR]`. A value of another type, such as a duration, is `[0]`.
+/// An expression for the value of `source` with its types: `[FLAGS, VALUE]`, in which one of the flags says which of
+/// [`TYPES`] it is, a list is a list of such pairs and a map one of `[KEY, PAIR]`.
 ///
 /// The list around `source` has it evaluated once; the line feed ends a comment at its end.
 fn typed(source: &str) -> String {
     format!("[{source}\n].map(v0, {})[0]", pair("v0", 0))
 }
 
+/// Flat where it can be: Envoy's parser takes 32 levels of nested expressions, the operator's own included.
 fn pair(value: &str, depth: usize) -> String {
-    let scalars = [
-        ("string", STRING),
-        ("int", INT),
-        ("uint", UINT),
-        ("double", DOUBLE),
-        ("bool", BOOL),
-    ];
-    let scalars = scalars
-        .map(|(name, kind)| format!("type({value}) == {name} ? [{kind}, {value}] : "))
-        .concat();
-    let null = format!("type({value}) == null_type ? [{NULL}] : ");
-    let nested = if depth < MAX_DEPTH {
+    let is_nested = depth < MAX_DEPTH;
+    let types = TYPES
+        .iter()
+        .filter(|name| is_nested || !matches!(**name, "list" | "map"));
+    let flags: Vec<_> = types.map(|name| format!("type({value}) == {name}")).collect();
+    let nested = if is_nested {
         let depth = depth.saturating_add(1);
         let (item, name) = (format!("v{depth}"), format!("k{depth}"));
         let (in_list, in_map) = (pair(&item, depth), pair(&format!("{value}[{name}]"), depth));
         format!(
-            "type({value}) == list ? [{LIST}, {value}.map({item}, {in_list})] : \
-             type({value}) == map ? [{MAP}, {value}.map({name}, [string({name}), {in_map}])] : "
+            "type({value}) == list ? {value}.map({item}, {in_list}) : \
+             type({value}) == map ? {value}.map({name}, [string({name}), {in_map}]) : "
         )
     } else {
         String::new()
     };
-    format!("({scalars}{null}{nested}[0])")
+    // Null, and a list with null in it, are what Envoy cannot return.
+    format!(
+        "[[{}], {nested}type({value}) == null_type ? 0 : {value}]",
+        flags.join(", ")
+    )
 }
 
-/// The value of a `[TYPE, VALUE]`.
+/// The value of a `[FLAGS, VALUE]`; `None` for a type that JSON has not.
 fn untyped(bytes: &[u8]) -> Option<Value> {
     let mut pair = items(bytes)?.into_iter();
-    let kind = u64::from_le_bytes(pair.next()?.try_into().ok()?);
-    if kind == NULL {
-        return Some(Value::Null);
-    }
+    let flag = items(pair.next()?)?.into_iter().position(|flag| flag == [1])?;
     let value = pair.next()?;
-    match kind {
-        STRING => std::str::from_utf8(value).ok().map(Value::from),
-        INT => value.try_into().ok().map(i64::from_le_bytes).map(Value::from),
-        UINT => value.try_into().ok().map(u64::from_le_bytes).map(Value::from),
-        DOUBLE => value
+    match *TYPES.get(flag)? {
+        "string" => std::str::from_utf8(value).ok().map(Value::from),
+        "int" => value.try_into().ok().map(i64::from_le_bytes).map(Value::from),
+        "uint" => value.try_into().ok().map(u64::from_le_bytes).map(Value::from),
+        "double" => value
             .try_into()
             .ok()
             .map(f64::from_le_bytes)
             .and_then(source::number)
             .map(Value::Number),
-        BOOL => match value {
+        "bool" => match value {
             [0] => Some(Value::Bool(false)),
             [1] => Some(Value::Bool(true)),
             _ => None,
         },
-        LIST => items(value)?
+        "null_type" => Some(Value::Null),
+        "list" => items(value)?
             .into_iter()
             .map(untyped)
             .collect::<Option<_>>()
             .map(Value::Array),
-        MAP => items(value)?
+        "map" => items(value)?
             .into_iter()
             .map(member)
             .collect::<Option<_>>()
@@ -255,35 +246,38 @@ mod tests {
         pairs::write(&items.iter().map(|item| (*item, &b""[..])).collect::<Vec<_>>())
     }
 
-    fn typed_value(kind: u64, value: &[u8]) -> Vec<u8> {
-        list(&[&kind.to_le_bytes(), value])
+    fn typed_value(kind: &str, value: &[u8]) -> Vec<u8> {
+        let flags: Vec<&[u8]> = TYPES
+            .iter()
+            .map(|name| if *name == kind { &[1][..] } else { &[0][..] })
+            .collect();
+        list(&[&list(&flags), value])
     }
 
     #[test]
     fn values_keep_their_type() {
-        let text = typed_value(STRING, b"12345678");
+        let text = typed_value("string", b"12345678");
         for (kind, bytes, expected) in [
-            (STRING, b"12345678".to_vec(), Some(json!("12345678"))),
-            (STRING, b"\xff".to_vec(), None),
-            (INT, (-5i64).to_le_bytes().to_vec(), Some(json!(-5))),
-            (INT, vec![0], None),
-            (UINT, u64::MAX.to_le_bytes().to_vec(), Some(json!(u64::MAX))),
-            (DOUBLE, 300f64.to_le_bytes().to_vec(), Some(json!(300))),
-            (DOUBLE, 0.5f64.to_le_bytes().to_vec(), Some(json!(0.5))),
-            (DOUBLE, f64::NAN.to_le_bytes().to_vec(), None),
-            (BOOL, vec![1], Some(json!(true))),
-            (BOOL, vec![2], None),
-            (NULL, vec![], Some(json!(null))),
-            (LIST, list(&[&text, &text]), Some(json!(["12345678", "12345678"]))),
-            (LIST, list(&[]), Some(json!([]))),
-            (MAP, list(&[&list(&[b"a", &text])]), Some(json!({"a": "12345678"}))),
-            (LIST, list(&[&typed_value(0, b"")]), None),
-            (0, vec![0], None),
-            (9, vec![0], None),
+            ("string", b"12345678".to_vec(), Some(json!("12345678"))),
+            ("string", b"\xff".to_vec(), None),
+            ("int", (-5i64).to_le_bytes().to_vec(), Some(json!(-5))),
+            ("int", vec![0], None),
+            ("uint", u64::MAX.to_le_bytes().to_vec(), Some(json!(u64::MAX))),
+            ("double", 300f64.to_le_bytes().to_vec(), Some(json!(300))),
+            ("double", 0.5f64.to_le_bytes().to_vec(), Some(json!(0.5))),
+            ("double", f64::NAN.to_le_bytes().to_vec(), None),
+            ("bool", vec![1], Some(json!(true))),
+            ("bool", vec![2], None),
+            ("null_type", 0i64.to_le_bytes().to_vec(), Some(json!(null))),
+            ("list", list(&[&text, &text]), Some(json!(["12345678", "12345678"]))),
+            ("list", list(&[]), Some(json!([]))),
+            ("map", list(&[&list(&[b"a", &text])]), Some(json!({"a": "12345678"}))),
+            ("list", list(&[&typed_value("duration", b"")]), None),
+            ("duration", vec![0; 8], None),
         ] {
             assert_eq!(untyped(&typed_value(kind, &bytes)), expected, "{kind} {bytes:?}");
         }
-        let whole = typed_value(MAP, &list(&[&list(&[b"a", &text])]));
+        let whole = typed_value("map", &list(&[&list(&[b"a", &text])]));
         for length in 0..whole.len() {
             assert_eq!(untyped(&whole[..length]), None, "{length}");
         }

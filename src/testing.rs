@@ -59,8 +59,12 @@ impl Host for Fake {
         // The expression that asks for the types too: every value of this host is a string, unless it is one byte.
         if let Some(inner) = source.strip_prefix('[').and_then(|rest| rest.split("\n]").next()) {
             let value = self.values.get(inner)?;
-            let kind: u64 = if value.len() == 1 { 5 } else { 1 };
-            return Some(pairs::write(&[(&kind.to_le_bytes(), b""), (value, b"")]));
+            let is_bool = value.len() == 1;
+            let flags: Vec<_> = (0..5)
+                .map(|flag| [u8::from(flag == if is_bool { 4 } else { 0 })])
+                .collect();
+            let flags = pairs::write(&flags.iter().map(|flag| (&flag[..], &b""[..])).collect::<Vec<_>>());
+            return Some(pairs::write(&[(&flags, b""), (value, b"")]));
         }
         self.values.get(source).cloned()
     }

@@ -1,8 +1,10 @@
 //! Envoy configurations, in the parts that the tests vary.
 
+use p256::pkcs8::DecodePublicKey as _;
 use serde_json::{Value, json};
 
 use super::envoy::free_port;
+use super::token::encode;
 
 /// The host calls that the filter needs, and no other: the samples allow the same.
 pub const CAPABILITIES: [&str; 22] = [
@@ -15,7 +17,7 @@ pub const CAPABILITIES: [&str; 22] = [
     "proxy_log",
     "proxy_get_buffer_bytes",
     "proxy_get_header_map_pairs",
-    "proxy_get_header_map_value",
+    "proxy_add_header_map_value",
     "proxy_replace_header_map_value",
     "proxy_remove_header_map_value",
     "proxy_get_property",
@@ -146,6 +148,37 @@ pub fn cluster(name: &str, port: u16) -> Value {
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {
             "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}]}]},
     })
+}
+
+/// Envoy's own JWT filter for the tokens of one issuer, with its payload as dynamic metadata `payload`.
+pub fn jwt_authn(issuer: &str, jwks: &Value, optional: bool) -> Value {
+    let provider = json!({"provider_name": "idp"});
+    let requires = if optional {
+        json!({"requires_any": {"requirements": [provider, {"allow_missing": {}}]}})
+    } else {
+        provider
+    };
+    json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"idp": {
+                "issuer": issuer,
+                "local_jwks": {"inline_string": jwks.to_string()},
+                "payload_in_metadata": "payload",
+            }},
+            "rules": [{"match": {"prefix": "/"}, "requires": requires}],
+        },
+    })
+}
+
+/// The public half of a key in `testdata` as a JWKS.
+pub fn jwks(name: &str) -> Value {
+    let pem = pem::parse(super::key(&format!("{name}.pub"))).unwrap();
+    let key = p256::ecdsa::VerifyingKey::from_public_key_der(pem.contents()).unwrap();
+    let point = key.to_sec1_point(false);
+    let (x, y) = (encode(point.x().unwrap()), encode(point.y().unwrap()));
+    json!({"keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "alg": "ES256", "kid": name}]})
 }
 
 /// Gateways in one Envoy, all in front of the echo upstream.

@@ -81,15 +81,14 @@ impl Envoy {
             .arg(&file)
             .args(["--concurrency", "2", "--disable-hot-restart"])
             // At `info` it lists all its extensions.
-            .args(["--component-log-level", "main:warning", "--log-path"])
-            .arg(directory.path().join("log"))
+            .args(["--component-log-level", "main:warning"])
             .args(arguments)
             .current_dir(super::path(""))
             .env_clear()
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(directory.path().join("stderr")).unwrap())
+            .stderr(fs::File::create(directory.path().join("log")).unwrap())
             .spawn()
             .unwrap();
         let mut envoy = Self {
@@ -123,9 +122,7 @@ impl Envoy {
 
     /// Everything that Envoy has logged so far.
     pub fn log(&self) -> String {
-        let read = |name| fs::read(self.directory.path().join(name)).unwrap_or_default();
-        let text = [read("log"), read("stderr")].concat();
-        String::from_utf8_lossy(&text).into_owned()
+        String::from_utf8_lossy(&fs::read(self.directory.path().join("log")).unwrap_or_default()).into_owned()
     }
 
     pub fn admin(&self, path: &str) -> String {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::{HeaderMap, HeaderValue, Request, Response};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -40,7 +41,12 @@ impl Answer {
 }
 
 fn agent() -> Agent {
+    agent_with(TlsConfig::default())
+}
+
+fn agent_with(tls: TlsConfig) -> Agent {
     let config = Agent::config_builder()
+        .tls_config(tls)
         .http_status_as_error(false)
         .max_redirects(0)
         .max_response_header_size(1 << 20)
@@ -79,6 +85,22 @@ pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
 
 pub fn get(url: &str) -> Answer {
     get_with(url, &[])
+}
+
+/// A GET over TLS with a client certificate or none; everything in PEM.
+pub fn get_tls(url: &str, authority: &str, client: Option<(&str, &str)>, headers: &[(&str, &str)]) -> Answer {
+    let certificate = |pem: &str| Certificate::from_pem(pem.as_bytes()).unwrap();
+    let client = client.map(|(chain, key)| {
+        ClientCert::new_with_certs(&[certificate(chain)], PrivateKey::from_pem(key.as_bytes()).unwrap())
+    });
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&[certificate(authority)]))
+        .client_cert(client);
+    let mut request = agent_with(tls.build()).get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    read(request.call().unwrap_or_else(|error| panic!("{url}: {error}")))
 }
 
 /// A GET, or nothing if nobody answers.
