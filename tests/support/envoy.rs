@@ -163,6 +163,12 @@ impl Envoy {
         fs::rename(temporary, self.directory.path().join(name)).unwrap();
     }
 
+    /// Ends it and frees its ports, to start another one on them.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     fn admin_url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.admin)
     }
@@ -170,8 +176,7 @@ impl Envoy {
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
         if std::thread::panicking() {
             eprintln!("--- what Envoy logged, its end\n{}", tail(&self.log(), 4000));
         }

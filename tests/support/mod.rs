@@ -13,6 +13,7 @@
 pub mod config;
 pub mod envoy;
 pub mod http;
+pub mod sample;
 pub mod token;
 
 use std::path::PathBuf;

@@ -1,0 +1,87 @@
+//! The configurations in `envoy/`, to be run on ports that are free.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::envoy::free_port;
+
+/// A sample, moved to free ports.
+pub struct Sample {
+    pub bootstrap: Value,
+}
+
+/// Every sample's file.
+pub fn files() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(super::path("envoy")).unwrap();
+    let files = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+/// A sample as it is, its aliases resolved.
+pub fn parse(text: &str) -> Value {
+    serde_yaml_ng::from_str(text).unwrap()
+}
+
+impl Sample {
+    /// Loads `envoy/{name}.yaml`. Equal ports stay equal, so listeners and clusters still find each other.
+    pub fn load(name: &str) -> Self {
+        let mut bootstrap = parse(&super::read(&format!("envoy/{name}.yaml")));
+        let mut moved = BTreeMap::new();
+        visit(&mut bootstrap, &mut |members| {
+            if let Some(port) = members.get_mut("port_value") {
+                let to = moved.entry(port.as_u64().unwrap()).or_insert_with(free_port);
+                *port = (*to).into();
+            }
+        });
+        Self { bootstrap }
+    }
+
+    /// The address of a listener, without a slash at its end.
+    pub fn url(&self, listener: &str) -> String {
+        let listeners = self.bootstrap["static_resources"]["listeners"].as_array().unwrap();
+        let found = listeners.iter().find(|found| found["name"] == listener);
+        let address = &found.unwrap_or_else(|| panic!("no listener `{listener}`"))["address"]["socket_address"];
+        format!(
+            "http://{}:{}",
+            address["address"].as_str().unwrap(),
+            address["port_value"]
+        )
+    }
+
+    /// The plugin configuration of this name.
+    pub fn plugin(&mut self, name: &str) -> &mut Value {
+        plugin(&mut self.bootstrap, name).unwrap_or_else(|| panic!("no plugin `{name}`"))
+    }
+}
+
+fn plugin<'v>(value: &'v mut Value, name: &str) -> Option<&'v mut Value> {
+    match value {
+        Value::Array(items) => items.iter_mut().find_map(|item| plugin(item, name)),
+        Value::Object(members) => {
+            if members.contains_key("vm_config") && members["name"] == name {
+                return members["configuration"].get_mut("value");
+            }
+            members.values_mut().find_map(|member| plugin(member, name))
+        }
+        _ => None,
+    }
+}
+
+/// Shows every object to `see`, the outer ones first.
+pub fn visit(value: &mut Value, see: &mut impl FnMut(&mut serde_json::Map<String, Value>)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| visit(item, see)),
+        Value::Object(members) => {
+            see(members);
+            members.values_mut().for_each(|member| visit(member, see));
+        }
+        _ => {}
+    }
+}
