@@ -1,0 +1,369 @@
+//! The configurations in `envoy/` do what their first lines say, and so does the demo.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use crate::support::config::{CAPABILITIES, public};
+use crate::support::envoy::{self, Envoy};
+use crate::support::http::{Answer, get, get_with};
+use crate::support::sample::{self, Sample};
+use crate::support::token::{self, A, B};
+use crate::support::{key, path, read};
+
+const KEY_OF_A: &str = "CLUSTER_A_SIGNING_KEY";
+const KEY_OF_B: &str = "CLUSTER_B_SIGNING_KEY";
+const CERTS: &str = "/.well-known/openid-connect/certs";
+
+/// Every sample, and the keys that its variables hold.
+const SAMPLES: [(&str, &[(&str, &str)]); 4] = [
+    ("edge", &[(KEY_OF_A, "cluster-a-2026-11")]),
+    (
+        "federation",
+        &[(KEY_OF_A, "cluster-a-2026-11"), (KEY_OF_B, "cluster-b-2026-10")],
+    ),
+    ("rotation", &[(KEY_OF_A, "cluster-a-2027-02")]),
+    ("verify-only", &[]),
+];
+
+/// The environment of a sample.
+fn environment(name: &str) -> Vec<(&'static str, String)> {
+    let (_, keys) = SAMPLES.iter().find(|(sample, _)| *sample == name).unwrap();
+    keys.iter().map(|(variable, file)| (*variable, key(file))).collect()
+}
+
+fn borrowed<'e>(environment: &'e [(&'static str, String)]) -> Vec<(&'e str, &'e str)> {
+    environment
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
+}
+
+fn start(name: &str, sample: &Sample) -> Envoy {
+    Envoy::start(&sample.bootstrap, &borrowed(&environment(name)))
+}
+
+fn login(url: &str, password: &str, headers: &[(&str, &str)]) -> Answer {
+    let authorization = format!("Basic {}", STANDARD.encode(password));
+    let mut headers = headers.to_vec();
+    headers.push(("authorization", &authorization));
+    get_with(&format!("{url}/login"), &headers)
+}
+
+fn with_wristband(url: &str, wristband: &str) -> Answer {
+    get_with(url, &[("x-wristband-token", wristband)])
+}
+
+/// The claims of a wristband for the federation.
+fn claims(issuer: &str) -> Value {
+    let mut claims = token::claims(issuer);
+    claims["aud"] = "federation".into();
+    claims
+}
+
+/// A token signed by one key in the name of another.
+fn forged(key: &str, kid: &str, claims: &Value) -> String {
+    let header = json!({"alg": "ES256", "kid": kid, "typ": "JWT"});
+    token::sign_text(key, &header.to_string(), &claims.to_string())
+}
+
+/// The `kid` of each published key, in order.
+fn published(url: &str) -> Vec<String> {
+    let jwks = get(&format!("{url}{CERTS}")).json();
+    let keys = jwks["keys"].as_array().unwrap();
+    keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_sample_is_valid_as_it_is() {
+    let files: BTreeSet<_> = sample::files()
+        .iter()
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        files,
+        SAMPLES.map(|(name, _)| name.to_owned()).into(),
+        "list every sample"
+    );
+    for (name, _) in SAMPLES {
+        let file = path(&format!("envoy/{name}.yaml"));
+        let outcome = envoy::validate_file(&file, &borrowed(&environment(name)));
+        assert!(outcome.is_ok(), "{name}: {}", outcome.unwrap_err());
+    }
+}
+
+/// Shows every object of every sample, and the text of the sample.
+fn each_object(mut see: impl FnMut(&str, &mut Map<String, Value>)) {
+    for (name, _) in SAMPLES {
+        let mut bootstrap = sample::parse(&read(&format!("envoy/{name}.yaml")));
+        sample::visit(&mut bootstrap, &mut |members| see(name, members));
+    }
+}
+
+fn is_a(members: &Map<String, Value>, message: &str) -> bool {
+    let kind = members.get("@type").and_then(Value::as_str);
+    kind.is_some_and(|kind| kind.rsplit('.').next() == Some(message))
+}
+
+#[test]
+fn every_sample_grants_the_filter_what_it_needs_and_no_more() {
+    let mut filters = 0;
+    each_object(|name, members| {
+        if !is_a(members, "Wasm") {
+            return;
+        }
+        filters += 1;
+        let config = &members["config"];
+        let machine = &config["vm_config"];
+        let allowed = machine["capability_restriction_config"]["allowed_capabilities"].as_object();
+        let allowed: BTreeSet<_> = allowed.unwrap().keys().map(String::as_str).collect();
+        assert_eq!(allowed, CAPABILITIES.into(), "{name}");
+        assert_eq!(config["failure_policy"], "FAIL_RELOAD", "{name}");
+        assert_eq!(machine["code"]["local"]["filename"], "target/wristband.wasm", "{name}");
+        let mut named = Vec::new();
+        sample::visit(&mut config["configuration"].clone(), &mut |members| {
+            named.extend(members.get("environmentVariable").cloned());
+        });
+        let variables = machine["environment_variables"]["host_env_keys"].as_array();
+        assert_eq!(
+            variables.cloned().unwrap_or_default(),
+            named,
+            "{name}: other variables than named"
+        );
+    });
+    assert_eq!(filters, 6);
+}
+
+#[test]
+fn every_sample_is_fit_to_be_copied() {
+    let (mut managers, mut addresses) = (0, 0);
+    each_object(|name, members| {
+        if is_a(members, "HttpConnectionManager") {
+            managers += 1;
+            let action = &members["common_http_protocol_options"]["headers_with_underscores_action"];
+            assert_eq!(action, "DROP_HEADER", "{name}: {}", members["stat_prefix"]);
+        }
+        if let Some(address) = members.get("socket_address") {
+            addresses += 1;
+            assert_eq!(address["address"], "127.0.0.1", "{name}");
+        }
+        if members.contains_key("static_resources") {
+            assert!(members.contains_key("admin"), "{name}");
+            assert!(members.contains_key("stats_config"), "{name}");
+        }
+    });
+    assert_eq!((managers, addresses), (11, 20));
+    for (name, _) in SAMPLES {
+        assert!(!read(&format!("envoy/{name}.yaml")).contains("PRIVATE KEY-"), "{name}");
+    }
+}
+
+#[test]
+fn in_the_federation_nobody_can_name_himself() {
+    let sample = Sample::load("federation");
+    let _envoy = start("federation", &sample);
+    let [a, c, native] = ["cluster-a", "cluster-c", "native"].map(|name| sample.url(name));
+
+    for header in ["x-user", "x-wristband-sub", "x_user", "x_wristband_sub"] {
+        let answer = get_with(&a, &[(header, "mallory")]);
+        assert_eq!((answer.status, answer.wristband()), (403, None), "{header}");
+    }
+    for password in ["alice:builder", "bob:builder", "mallory:"] {
+        let answer = login(&a, password, &[("x-user", "alice")]);
+        assert_eq!((answer.status, answer.wristband()), (401, None), "{password}");
+    }
+    let answer = login(&a, "alice:wonderland", &[("x-user", "mallory"), ("x_user", "mallory")]);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let wristband = answer.wristband().unwrap();
+    assert_eq!(token::payload(wristband)["sub"], "alice");
+    assert_eq!(answer.received("x-user"), Some("alice"));
+    assert_eq!(answer.received("authorization"), None);
+
+    let mut claims = claims(A);
+    claims["sub"] = Value::Null;
+    claims.as_object_mut().unwrap().remove("sub");
+    let nameless = token::sign("cluster-a-2026-11", &claims);
+    for (gateway, wristband, expected) in [
+        (&c, wristband, Some("alice")),
+        (&native, wristband, Some("alice")),
+        (&c, &nameless, None),
+        (&native, &nameless, None),
+    ] {
+        let answer = get_with(
+            gateway,
+            &[
+                ("x-wristband-token", wristband),
+                ("x-wristband-sub", "mallory"),
+                ("x_wristband_sub", "mallory"),
+                ("x-wristband_sub", "mallory"),
+            ],
+        );
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.received("x-wristband-sub"), expected, "{gateway}");
+        assert!(!answer.body.contains("mallory"), "{gateway}: {}", answer.body);
+    }
+}
+
+#[test]
+fn at_the_edge_a_token_of_the_identity_provider_becomes_a_wristband() {
+    let sample = Sample::load("edge");
+    let envoy = start("edge", &sample);
+    let url = sample.url("edge");
+    let mut claims = token::claims("https://login.example.com");
+    claims["aud"] = "cluster-a".into();
+    claims["sub"] = "248289761001".into();
+    claims["preferred_username"] = "jane".into();
+    let bearer = |token: &str| get_with(&url, &[("authorization", &format!("Bearer {token}"))]);
+
+    let answer = bearer(&token::sign("identity-provider", &claims));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let wristband = answer.wristband().unwrap();
+    let verified = verified(wristband, "cluster-a-2026-11");
+    for (claim, expected) in [
+        ("iss", A),
+        ("sub", "248289761001"),
+        ("aud", "federation"),
+        ("region", "eu-1"),
+        ("username", "jane"),
+    ] {
+        assert_eq!(verified[claim], expected, "{claim}");
+    }
+
+    claims.as_object_mut().unwrap().remove("preferred_username");
+    let answer = bearer(&token::sign("identity-provider", &claims));
+    assert_eq!(token::payload(answer.wristband().unwrap()).get("username"), None);
+
+    for answer in [
+        get(&url),
+        bearer(&forged("stranger", "identity-provider", &claims)),
+        with_wristband(&url, wristband),
+    ] {
+        assert_eq!((answer.status, answer.wristband()), (401, None));
+    }
+    assert_eq!(published(&url), ["cluster-a-2026-11"]);
+
+    let metrics = envoy.admin("/stats/prometheus");
+    for line in [
+        "wristband_issued{} 2",
+        "wristband_issue_skipped{code=\"response_status\"} 3",
+        "wristband_denied{code=\"expired\"} 0",
+        "wristband_observed{code=\"expired\"} 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}");
+    }
+}
+
+/// The claims of a wristband, verified with a library that is not ours.
+fn verified(wristband: &str, name: &str) -> Value {
+    let key = jsonwebtoken::DecodingKey::from_ec_pem(key(&format!("{name}.pub")).as_bytes()).unwrap();
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+    validation.set_audience(&["federation"]);
+    let data = jsonwebtoken::decode::<Value>(wristband, &key, &validation).unwrap();
+    assert_eq!(data.header.kid.as_deref(), Some(name));
+    data.claims
+}
+
+#[test]
+fn the_verify_only_gateway_trusts_its_peers_and_holds_no_private_key() {
+    let mut sample = Sample::load("verify-only");
+    let envoy = start("verify-only", &sample);
+    let url = sample.url("verify-only");
+
+    for (key, issuer) in [("cluster-a-2026-11", A), ("cluster-b-2026-10", B)] {
+        let answer = with_wristband(&url, &token::sign(key, &claims(issuer)));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.received("x-wristband-iss"), Some(issuer));
+        assert_eq!(answer.received("x-wristband-sub"), Some("alice"));
+        assert_eq!(answer.received("x-wristband-token"), None);
+        assert_eq!(answer.wristband(), None);
+    }
+    for (code, wristband) in [
+        (
+            "unknown_issuer",
+            token::sign("stranger", &claims("https://stranger.example.com")),
+        ),
+        ("unknown_key", token::sign("stranger", &claims(A))),
+        ("unknown_key", token::sign("cluster-b-2026-10", &claims(A))),
+        ("bad_signature", forged("stranger", "cluster-a-2026-11", &claims(A))),
+    ] {
+        let before = envoy.count(&format!("denied.{code}"));
+        let answer = with_wristband(&url, &wristband);
+        assert_eq!((answer.status, answer.wristband()), (401, None), "{code}");
+        assert_eq!(envoy.count(&format!("denied.{code}")), before + 1, "{code}");
+    }
+    assert_eq!(get(&url).json()["error"], "missing_token");
+
+    let configuration = envoy.admin("/config_dump");
+    assert!(configuration.contains("-----BEGIN PUBLIC KEY-----"));
+    let environment = std::fs::read(format!("/proc/{}/environ", envoy.id())).unwrap();
+    for text in [&configuration, &*String::from_utf8_lossy(&environment)] {
+        assert!(!text.contains("PRIVATE KEY"));
+    }
+
+    sample.plugin("verify-only")["peers"][0]["keys"][0]["key"]["inlineString"] = key("cluster-a-2026-11").into();
+    let refusal = envoy::validate(&sample.bootstrap, &[]).unwrap_err();
+    let expected = "configuration rejected: peers[0].keys[0].key: a private key where only a public one may stand";
+    assert!(refusal.contains(expected), "{refusal}");
+}
+
+#[test]
+fn in_a_rotation_the_new_key_signs_and_the_old_one_is_good_until_it_ends() {
+    const OLD: &str = "cluster-a-2026-11";
+    const NEW: &str = "cluster-a-2027-02";
+    let old_wristband = token::sign(OLD, &claims(A));
+    // The time in the file will have come one day, and the test is to pass then too.
+    for (end, names, status) in [
+        ("2999-01-01T00:00:00Z", [NEW, OLD].as_slice(), 200),
+        ("2026-01-01T00:00:00Z", [NEW].as_slice(), 401),
+    ] {
+        let mut sample = Sample::load("rotation");
+        let old = &mut sample.plugin("rotation")["signingKeyRefs"][1];
+        assert!(old["notAfter"].is_string());
+        assert_eq!(old["key"], public(OLD)["key"]);
+        old["notAfter"] = end.into();
+        let _envoy = start("rotation", &sample);
+        let url = sample.url("rotation");
+
+        let answer = login(&url, "alice:wonderland", &[]);
+        let wristband = answer.wristband().unwrap();
+        assert_eq!(verified(wristband, NEW)["sub"], "alice");
+        let answer = with_wristband(&url, wristband);
+        assert_eq!(
+            (answer.status, answer.received("x-wristband-sub")),
+            (200, Some("alice"))
+        );
+        assert_eq!(published(&url), names);
+        assert_eq!(with_wristband(&url, &old_wristband).status, status, "{end}");
+        assert_eq!(get(&url).status, 403);
+    }
+}
+
+#[test]
+fn the_demo_runs_to_its_end() {
+    let output = Command::new("make")
+        .args(["run", "DEMO=once"])
+        .current_dir(path(""))
+        .env("ENVOY", envoy::binary())
+        // Of the `make` and the `cargo` that run this test.
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .env_remove("LD_LIBRARY_PATH")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{complaint}");
+    for line in [
+        "1. Alice logs in at A. The answer carries a wristband: who she is, signed by A",
+        "      the service sees x-wristband-sub: alice",
+        "      metrics: wristband_denied{code=\"unknown_key\"} 1",
+        "      metrics: wristband_denied{code=\"bad_signature\"} 1",
+        "        header {\"alg\":\"ES256\",\"kid\":\"cluster-a-2027-02\",\"typ\":\"JWT\"}",
+        "Everything was as it should be.",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+    }
+}
