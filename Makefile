@@ -38,7 +38,9 @@ build: ## Build the filter: target/wristband.wasm
 	  CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='-C link-self-contained=no -L native=/usr/lib/wasm32-wasi' \
 	  /usr/bin/cargo $(WASM_BUILD) -Z build-std=std,panic_abort; \
 	fi
-	@cp target/$(TARGET)/filter/wristband.wasm target/wristband.wasm
+	@# By a rename: an Envoy that is just reading the old one reads all of it.
+	@cp target/$(TARGET)/filter/wristband.wasm target/wristband.wasm.new
+	@mv target/wristband.wasm.new target/wristband.wasm
 
 # Where rustup cannot reach its server: Debian's compiler, and the standard library built from its source.
 DEBIAN_PACKAGES := rustc-web cargo-web rust-web-src wasi-libc lld-19
