@@ -88,23 +88,14 @@ enum With<'a> {
 impl Federation {
     fn start() -> Self {
         let sample = Sample::load("federation");
-        let envoy = Envoy::start(
-            &sample.bootstrap,
-            &[(KEY_OF_A_VARIABLE, &key(OLD_KEY)), (KEY_OF_B_VARIABLE, &key(KEY_OF_B))],
-        );
+        let envoy =
+            Envoy::start(&sample.bootstrap, &[(KEY_OF_A_VARIABLE, &key(OLD_KEY)), (KEY_OF_B_VARIABLE, &key(KEY_OF_B))]);
         let [a, b, c, native] = ["cluster-a", "cluster-b", "cluster-c", "native"].map(|name| sample.url(name));
         println!("Three clusters, each with a gateway and a service behind it (envoy/federation.yaml):\n");
         println!("  A  {a}  signs with its private key, verifies with the public keys of A and B");
         println!("  B  {b}  the same, with a private key of its own");
         println!("  C  {c}  holds no private key: it verifies with the public keys of A and B");
-        Self {
-            sample,
-            envoy,
-            a,
-            b,
-            c,
-            native,
-        }
+        Self { sample, envoy, a, b, c, native }
     }
 
     fn alice_logs_in(&self) -> Step<String> {
@@ -123,12 +114,7 @@ impl Federation {
         same("status", answer.status, 200)?;
         let wristband = answer.wristband().ok_or("there is no wristband")?;
         let claims = token::payload(wristband);
-        for (claim, expected) in [
-            ("iss", issuer),
-            ("sub", user),
-            ("region", region),
-            ("aud", "federation"),
-        ] {
+        for (claim, expected) in [("iss", issuer), ("sub", user), ("region", region), ("aud", "federation")] {
             same(claim, &claims[claim], &json!(expected))?;
         }
         same("kid", &token::header(wristband)["kid"], &json!(key))?;
@@ -156,11 +142,9 @@ impl Federation {
 
     fn c_signs_nothing(&self, alice: &str) -> Step {
         title("4. C verifies and signs nothing: it has no private key to sign with, and no answer with a wristband");
-        for (with, status) in [
-            (With::Wristband(alice), 200),
-            (With::Nothing, 401),
-            (With::Password("alice:wonderland"), 401),
-        ] {
+        for (with, status) in
+            [(With::Wristband(alice), 200), (With::Nothing, 401), (With::Password("alice:wonderland"), 401)]
+        {
             let answer = get(&self.c, "/login", with);
             same("status", answer.status, status)?;
             same("the wristband in C's answer", answer.wristband(), None)?;
@@ -220,11 +204,7 @@ impl Federation {
             println!("      {key}");
         }
         let names: Vec<_> = keys.iter().map(|key| &key["kid"]).collect();
-        same(
-            "the names of the keys",
-            names,
-            expected.map(Value::from).iter().collect(),
-        )?;
+        same("the names of the keys", names, expected.map(Value::from).iter().collect())?;
         let private = keys.iter().any(|key| key.get("d").is_some());
         same("whether a private key is published", private, false)
     }
@@ -260,36 +240,16 @@ impl Federation {
     fn the_old_key_is_gone(&self) -> Step {
         let configuration = self.envoy.admin("/config_dump");
         // That the public half is found shows that the search would find the private one.
-        same(
-            "the old public key in /config_dump",
-            holds(&configuration, &format!("{OLD_KEY}.pub")),
-            true,
-        )?;
-        same(
-            "the old private key in /config_dump",
-            holds(&configuration, OLD_KEY),
-            false,
-        )?;
-        same(
-            "the new private key in /config_dump",
-            holds(&configuration, NEW_KEY),
-            false,
-        )?;
+        same("the old public key in /config_dump", holds(&configuration, &format!("{OLD_KEY}.pub")), true)?;
+        same("the old private key in /config_dump", holds(&configuration, OLD_KEY), false)?;
+        same("the new private key in /config_dump", holds(&configuration, NEW_KEY), false)?;
         println!("\n  In Envoy's /config_dump there is no private key at all.");
         if cfg!(target_os = "linux") {
             let environment = std::fs::read(format!("/proc/{}/environ", self.envoy.id()));
             let environment = environment.map_err(|error| format!("the environment of Envoy: {error}"))?;
             let environment = String::from_utf8_lossy(&environment);
-            same(
-                "the new private key in the environment",
-                holds(&environment, NEW_KEY),
-                true,
-            )?;
-            same(
-                "the old private key in the environment",
-                holds(&environment, OLD_KEY),
-                false,
-            )?;
+            same("the new private key in the environment", holds(&environment, NEW_KEY), true)?;
+            same("the old private key in the environment", holds(&environment, OLD_KEY), false)?;
             println!("  In its environment there is the new one of A, and no more the old one.");
         }
         Ok(())
@@ -333,10 +293,7 @@ fn get(cluster: &str, path: &str, with: With<'_>) -> Answer {
         With::Nothing => (String::new(), Vec::new()),
         With::Password(password) => {
             let credentials = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, password);
-            (
-                format!("-u {password} "),
-                vec![("authorization", format!("Basic {credentials}"))],
-            )
+            (format!("-u {password} "), vec![("authorization", format!("Basic {credentials}"))])
         }
         With::Wristband(wristband) => (
             format!("-H 'x-wristband-token: {}' ", short(wristband)),

@@ -11,9 +11,7 @@ const THUMBPRINT: &str = "x5t#S256";
 /// The thumbprint of the client's certificate, as `cnf` has it.
 pub fn of_client(host: &impl Host) -> Option<String> {
     let digest: Option<Vec<u8>> = host.client_certificate()?.chunks(2).map(byte).collect();
-    digest
-        .filter(|digest| digest.len() == 32)
-        .map(|digest| base64url(&digest))
+    digest.filter(|digest| digest.len() == 32).map(|digest| base64url(&digest))
 }
 
 fn byte(digits: &[u8]) -> Option<u8> {
@@ -35,8 +33,5 @@ pub fn bound_to(claims: &Map<String, Value>) -> Result<Option<&str>, Denial> {
         return Ok(None);
     };
     let members = confirmation.as_object().ok_or(Denial::Malformed)?;
-    members
-        .get(THUMBPRINT)
-        .map(|value| value.as_str().ok_or(Denial::Malformed))
-        .transpose()
+    members.get(THUMBPRINT).map(|value| value.as_str().ok_or(Denial::Malformed)).transpose()
 }

@@ -45,11 +45,7 @@ impl Cookie {
             return Some(("path", "expected a path that starts with `/`"));
         }
         let is_domain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-        if self
-            .domain
-            .as_ref()
-            .is_some_and(|domain| !domain.bytes().all(is_domain))
-        {
+        if self.domain.as_ref().is_some_and(|domain| !domain.bytes().all(is_domain)) {
             return Some(("domain", "expected the name of a host"));
         }
         if self.name.starts_with("__Host-") && !host_only {
@@ -59,10 +55,7 @@ impl Cookie {
             ));
         }
         if !self.secure && (self.name.starts_with("__Secure-") || self.same_site == SameSite::None) {
-            return Some((
-                "secure",
-                "cannot be false with this `name` or `sameSite`; browsers drop the cookie",
-            ));
+            return Some(("secure", "cannot be false with this `name` or `sameSite`; browsers drop the cookie"));
         }
         None
     }
@@ -70,11 +63,7 @@ impl Cookie {
     /// The value of `set-cookie`, for `seconds`.
     #[must_use]
     pub fn set(&self, value: &str, seconds: i64) -> String {
-        let domain = self
-            .domain
-            .as_ref()
-            .map(|domain| format!("; Domain={domain}"))
-            .unwrap_or_default();
+        let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         let same_site = match self.same_site {
             SameSite::Strict => "Strict",
             SameSite::Lax => "Lax",
@@ -90,18 +79,13 @@ impl Cookie {
     #[must_use]
     pub fn others(&self, response: &Headers<'_>) -> Option<Vec<String>> {
         let sets_this = |value: &&[u8]| {
-            let name = value
-                .split(|byte| matches!(byte, b'=' | b';'))
-                .next()
-                .unwrap_or_default();
+            let name = value.split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default();
             name.trim_ascii() == self.name.as_bytes()
         };
         let all = || response.values(&http::header::SET_COOKIE);
         all().any(|value| sets_this(&value)).then(|| {
             let others = all().filter(|value| !sets_this(value));
-            others
-                .map(|value| String::from_utf8_lossy(value).into_owned())
-                .collect()
+            others.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
         })
     }
 }
@@ -123,10 +107,7 @@ mod tests {
 
     #[test]
     fn all_attributes_are_written() {
-        assert_eq!(
-            cookie().set("t", 300),
-            "wristband=t; Path=/; Max-Age=300; SameSite=Lax; Secure; HttpOnly"
-        );
+        assert_eq!(cookie().set("t", 300), "wristband=t; Path=/; Max-Age=300; SameSite=Lax; Secure; HttpOnly");
         let other = Cookie {
             domain: Some("example.com".to_owned()),
             path: "/app".to_owned(),
@@ -135,112 +116,26 @@ mod tests {
             http_only: false,
             ..cookie()
         };
-        assert_eq!(
-            other.set("t", 1),
-            "wristband=t; Path=/app; Domain=example.com; Max-Age=1; SameSite=Strict"
-        );
+        assert_eq!(other.set("t", 1), "wristband=t; Path=/app; Domain=example.com; Max-Age=1; SameSite=Strict");
     }
 
     #[test]
     fn what_a_browser_would_drop_or_misread_is_refused() {
         let text = str::to_owned;
         for (cookie, field) in [
-            (
-                Cookie {
-                    name: text("a b"),
-                    ..cookie()
-                },
-                Some("name"),
-            ),
-            (
-                Cookie {
-                    name: text("a="),
-                    ..cookie()
-                },
-                Some("name"),
-            ),
-            (
-                Cookie {
-                    name: text("__Host-a"),
-                    path: text("/a"),
-                    ..cookie()
-                },
-                Some("name"),
-            ),
-            (
-                Cookie {
-                    name: text("__Host-a"),
-                    domain: Some(text("a.example")),
-                    ..cookie()
-                },
-                Some("name"),
-            ),
-            (
-                Cookie {
-                    name: text("__Host-a"),
-                    secure: false,
-                    ..cookie()
-                },
-                Some("name"),
-            ),
-            (
-                Cookie {
-                    name: text("__Secure-a"),
-                    secure: false,
-                    ..cookie()
-                },
-                Some("secure"),
-            ),
-            (
-                Cookie {
-                    same_site: SameSite::None,
-                    secure: false,
-                    ..cookie()
-                },
-                Some("secure"),
-            ),
-            (
-                Cookie {
-                    path: text("a"),
-                    ..cookie()
-                },
-                Some("path"),
-            ),
-            (
-                Cookie {
-                    path: text("/;Domain=x"),
-                    ..cookie()
-                },
-                Some("path"),
-            ),
-            (
-                Cookie {
-                    path: text("/\r\n"),
-                    ..cookie()
-                },
-                Some("path"),
-            ),
-            (
-                Cookie {
-                    domain: Some(text("a;b")),
-                    ..cookie()
-                },
-                Some("domain"),
-            ),
-            (
-                Cookie {
-                    name: text("__Host-a"),
-                    ..cookie()
-                },
-                None,
-            ),
-            (
-                Cookie {
-                    same_site: SameSite::None,
-                    ..cookie()
-                },
-                None,
-            ),
+            (Cookie { name: text("a b"), ..cookie() }, Some("name")),
+            (Cookie { name: text("a="), ..cookie() }, Some("name")),
+            (Cookie { name: text("__Host-a"), path: text("/a"), ..cookie() }, Some("name")),
+            (Cookie { name: text("__Host-a"), domain: Some(text("a.example")), ..cookie() }, Some("name")),
+            (Cookie { name: text("__Host-a"), secure: false, ..cookie() }, Some("name")),
+            (Cookie { name: text("__Secure-a"), secure: false, ..cookie() }, Some("secure")),
+            (Cookie { same_site: SameSite::None, secure: false, ..cookie() }, Some("secure")),
+            (Cookie { path: text("a"), ..cookie() }, Some("path")),
+            (Cookie { path: text("/;Domain=x"), ..cookie() }, Some("path")),
+            (Cookie { path: text("/\r\n"), ..cookie() }, Some("path")),
+            (Cookie { domain: Some(text("a;b")), ..cookie() }, Some("domain")),
+            (Cookie { name: text("__Host-a"), ..cookie() }, None),
+            (Cookie { same_site: SameSite::None, ..cookie() }, None),
             (cookie(), None),
         ] {
             assert_eq!(cookie.problem().map(|(field, _)| field), field, "{cookie:?}");

@@ -29,12 +29,7 @@ pub fn find<'r, 'p>(
     let mut found = None;
     for place in places {
         if let Some(token) = in_header(headers, place)?
-            && found
-                .replace(Credential {
-                    token,
-                    header: &place.name,
-                })
-                .is_some()
+            && found.replace(Credential { token, header: &place.name }).is_some()
         {
             return Err(Denial::Ambiguous);
         }
@@ -57,11 +52,8 @@ fn in_header<'r>(headers: &Headers<'r>, place: &CredentialHeader) -> Result<Opti
         };
     };
     if is_list {
-        let mentions = |value: &[u8]| {
-            value
-                .windows(scheme.len())
-                .any(|part| part.eq_ignore_ascii_case(scheme.as_bytes()))
-        };
+        let mentions =
+            |value: &[u8]| value.windows(scheme.len()).any(|part| part.eq_ignore_ascii_case(scheme.as_bytes()));
         let mentioned = headers.values(&place.name).any(mentions);
         return if mentioned { Err(Denial::Ambiguous) } else { Ok(None) };
     }
@@ -88,14 +80,8 @@ mod tests {
     use http::header::AUTHORIZATION;
 
     fn places() -> Vec<CredentialHeader> {
-        let place = |name, prefix: &str| CredentialHeader {
-            name,
-            prefix: prefix.to_owned(),
-        };
-        vec![
-            place(HeaderName::from_static("x-wristband-token"), ""),
-            place(AUTHORIZATION, "Bearer "),
-        ]
+        let place = |name, prefix: &str| CredentialHeader { name, prefix: prefix.to_owned() };
+        vec![place(HeaderName::from_static("x-wristband-token"), ""), place(AUTHORIZATION, "Bearer ")]
     }
 
     fn found(headers: &[(&str, &[u8])]) -> Result<Option<String>, Denial> {

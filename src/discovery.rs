@@ -61,16 +61,8 @@ impl Discovery {
     #[must_use]
     pub fn new(issuer: &str, keys: Vec<TrustedKey>, max_age: u32) -> Self {
         let base = issuer.strip_suffix('/').unwrap_or(issuer);
-        let path = base
-            .split_once("://")
-            .map_or("", |(_, rest)| rest)
-            .split_once('/')
-            .map_or("", |(_, path)| path);
-        let path = if path.is_empty() {
-            String::new()
-        } else {
-            format!("/{path}")
-        };
+        let path = base.split_once("://").map_or("", |(_, rest)| rest).split_once('/').map_or("", |(_, path)| path);
+        let path = if path.is_empty() { String::new() } else { format!("/{path}") };
         Self {
             issuer: issuer.to_owned(),
             configuration_path: format!("{path}/.well-known/openid-configuration"),
@@ -98,11 +90,7 @@ impl Discovery {
             });
         }
         let documents = self.documents(now);
-        let document = if is_jwks {
-            &documents.jwks
-        } else {
-            &documents.configuration
-        };
+        let document = if is_jwks { &documents.jwks } else { &documents.configuration };
         Some(self.reply(document, headers))
     }
 
@@ -112,9 +100,7 @@ impl Discovery {
             ("etag", document.etag.clone()),
             ("access-control-allow-origin", "*".into()),
         ];
-        let known = request
-            .values(&http::header::IF_NONE_MATCH)
-            .any(|value| document.is_one_of(value));
+        let known = request.values(&http::header::IF_NONE_MATCH).any(|value| document.is_one_of(value));
         if !known {
             headers.push(("content-type", "application/json".into()));
         }
@@ -146,9 +132,7 @@ impl Discovery {
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": names,
         });
-        let jwks = JwkSet {
-            keys: live().map(Entry::from).collect(),
-        };
+        let jwks = JwkSet { keys: live().map(Entry::from).collect() };
         // From this second on some key may have ended; before it, a clock that was set back may find one alive again.
         let ends = self.keys.iter().filter_map(|key| key.not_after);
         let end = ends.filter(|end| *end > now).min().unwrap_or(Timestamp(i64::MAX));
@@ -162,12 +146,7 @@ impl Discovery {
 
 impl<'a> From<&'a TrustedKey> for Entry<'a> {
     fn from(key: &'a TrustedKey) -> Self {
-        Self {
-            key: key.key.to_jwk(),
-            r#use: "sig",
-            alg: key.algorithm.name(),
-            kid: &key.name,
-        }
+        Self { key: key.key.to_jwk(), r#use: "sig", alg: key.algorithm.name(), kid: &key.name }
     }
 }
 
@@ -193,9 +172,7 @@ mod tests {
     use serde_json::Value;
 
     fn ask(configuration: &Value, method: &str, path: &str, headers: &[(&str, &str)], now: Timestamp) -> Option<Reply> {
-        let pairs = [(":method", method), (":path", path)]
-            .into_iter()
-            .chain(headers.iter().copied());
+        let pairs = [(":method", method), (":path", path)].into_iter().chain(headers.iter().copied());
         let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
         load(configuration).unwrap().discovery?.answer(&headers, now)
     }
@@ -203,12 +180,7 @@ mod tests {
     fn kids(configuration: &Value, now: Timestamp) -> Vec<String> {
         let reply = ask(configuration, "GET", "/.well-known/jwks.json", &[], now).unwrap();
         let jwks: Value = serde_json::from_str(&reply.body).unwrap();
-        jwks["keys"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|key| key["kid"].as_str().unwrap().to_owned())
-            .collect()
+        jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -224,11 +196,7 @@ mod tests {
             for document in ["openid-configuration", "openid-connect/certs", "jwks.json"] {
                 for query in ["", "?", "?a=/b?c"] {
                     let path = format!("{base}/.well-known/{document}{query}");
-                    assert_eq!(
-                        ask(&configuration, "GET", &path, &[], NOW).unwrap().status,
-                        200,
-                        "{issuer} {path}"
-                    );
+                    assert_eq!(ask(&configuration, "GET", &path, &[], NOW).unwrap().status, 200, "{issuer} {path}");
                 }
             }
             let path = format!("{base}/.well-known/openid-configuration");
@@ -245,10 +213,7 @@ mod tests {
                 "/x/y/z/.well-known/jwks.json",
                 "/.WELL-KNOWN/jwks.json",
             ] {
-                assert!(
-                    ask(&configuration, "GET", other, &[], NOW).is_none(),
-                    "{issuer} {other}"
-                );
+                assert!(ask(&configuration, "GET", other, &[], NOW).is_none(), "{issuer} {other}");
             }
         }
     }
@@ -257,10 +222,7 @@ mod tests {
     fn other_methods_are_told_which_ones_there_are() {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "get"] {
             let reply = ask(&gateway_a(), method, "/.well-known/jwks.json", &[], NOW).unwrap();
-            assert_eq!(
-                (reply.status, reply.headers),
-                (405, vec![("allow", "GET, HEAD".to_owned())])
-            );
+            assert_eq!((reply.status, reply.headers), (405, vec![("allow", "GET, HEAD".to_owned())]));
         }
     }
 
@@ -277,11 +239,7 @@ mod tests {
         // The same plan, as time passes and a clock is set back.
         let discovery = load(&configuration).unwrap().discovery.unwrap();
         for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 1, 2), (NOW.0 - 1, 3)] {
-            assert_eq!(
-                discovery.documents(Timestamp(now)).jwks.body.matches("kid").count(),
-                expected,
-                "{now}"
-            );
+            assert_eq!(discovery.documents(Timestamp(now)).jwks.body.matches("kid").count(), expected, "{now}");
         }
     }
 
@@ -289,37 +247,18 @@ mod tests {
     fn a_key_has_its_public_members_and_no_other() {
         let reply = ask(&gateway_a(), "GET", "/.well-known/jwks.json", &[], NOW).unwrap();
         let jwks: Value = serde_json::from_str(&reply.body).unwrap();
-        let members: Vec<_> = jwks["keys"][0]
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let members: Vec<_> = jwks["keys"][0].as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
         let public = json!({"issuer": "https://a.example", "signingKeyRefs": [key("a", A_PUB)], "verify": {}});
-        assert_eq!(
-            reply.body,
-            ask(&public, "GET", "/.well-known/jwks.json", &[], NOW).unwrap().body
-        );
+        assert_eq!(reply.body, ask(&public, "GET", "/.well-known/jwks.json", &[], NOW).unwrap().body);
     }
 
     #[test]
     fn who_has_the_document_is_told_so() {
         let ask = |headers: &[(&str, &str)]| ask(&gateway_a(), "GET", "/.well-known/jwks.json", headers, NOW).unwrap();
         let first = ask(&[]);
-        let etag = first
-            .headers
-            .iter()
-            .find(|(name, _)| *name == "etag")
-            .unwrap()
-            .1
-            .clone();
-        for tags in [
-            etag.clone(),
-            format!("W/{etag}"),
-            format!("\"x\", {etag}"),
-            "*".to_owned(),
-        ] {
+        let etag = first.headers.iter().find(|(name, _)| *name == "etag").unwrap().1.clone();
+        for tags in [etag.clone(), format!("W/{etag}"), format!("\"x\", {etag}"), "*".to_owned()] {
             let reply = ask(&[("if-none-match", &tags)]);
             assert_eq!((reply.status, reply.body.as_str()), (304, ""), "{tags}");
             assert!(reply.headers.contains(&("etag", etag.clone())));
@@ -327,11 +266,7 @@ mod tests {
         for tags in ["", "\"x\"", etag.trim_matches('"')] {
             assert_eq!(ask(&[("if-none-match", tags)]), first, "{tags}");
         }
-        assert!(
-            first
-                .headers
-                .contains(&("cache-control", "public, max-age=300".to_owned()))
-        );
+        assert!(first.headers.contains(&("cache-control", "public, max-age=300".to_owned())));
         assert!(first.headers.contains(&("access-control-allow-origin", "*".to_owned())));
         assert!(first.headers.contains(&("content-type", "application/json".to_owned())));
     }

@@ -31,10 +31,7 @@ pub struct Condition(ExpressionId);
 
 fn compile(path: &str, source: &str, setup: &impl Setup) -> Result<ExpressionId, ConfigError> {
     setup.compile(source).ok_or_else(|| {
-        ConfigError::at(
-            path,
-            "not a CEL expression that Envoy compiles; its log line `expr_create` says why",
-        )
+        ConfigError::at(path, "not a CEL expression that Envoy compiles; its log line `expr_create` says why")
     })
 }
 
@@ -140,9 +137,7 @@ fn typed(source: &str) -> String {
 /// Flat where it can be: Envoy's parser takes 32 levels of nested expressions, the operator's own included.
 fn pair(value: &str, depth: usize) -> String {
     let is_nested = depth < MAX_DEPTH;
-    let types = TYPES
-        .iter()
-        .filter(|name| is_nested || !matches!(**name, "list" | "map"));
+    let types = TYPES.iter().filter(|name| is_nested || !matches!(**name, "list" | "map"));
     let flags: Vec<_> = types.map(|name| format!("type({value}) == {name}")).collect();
     let nested = if is_nested {
         let depth = depth.saturating_add(1);
@@ -156,10 +151,7 @@ fn pair(value: &str, depth: usize) -> String {
         String::new()
     };
     // Null, and a list with null in it, are what Envoy cannot return.
-    format!(
-        "[[{}], {nested}type({value}) == null_type ? 0 : {value}]",
-        flags.join(", ")
-    )
+    format!("[[{}], {nested}type({value}) == null_type ? 0 : {value}]", flags.join(", "))
 }
 
 /// The value of a `[FLAGS, VALUE]`; `None` for a type that JSON has not.
@@ -171,28 +163,15 @@ fn untyped(bytes: &[u8]) -> Option<Value> {
         "string" => std::str::from_utf8(value).ok().map(Value::from),
         "int" => value.try_into().ok().map(i64::from_le_bytes).map(Value::from),
         "uint" => value.try_into().ok().map(u64::from_le_bytes).map(Value::from),
-        "double" => value
-            .try_into()
-            .ok()
-            .map(f64::from_le_bytes)
-            .and_then(source::number)
-            .map(Value::Number),
+        "double" => value.try_into().ok().map(f64::from_le_bytes).and_then(source::number).map(Value::Number),
         "bool" => match value {
             [0] => Some(Value::Bool(false)),
             [1] => Some(Value::Bool(true)),
             _ => None,
         },
         "null_type" => Some(Value::Null),
-        "list" => items(value)?
-            .into_iter()
-            .map(untyped)
-            .collect::<Option<_>>()
-            .map(Value::Array),
-        "map" => items(value)?
-            .into_iter()
-            .map(member)
-            .collect::<Option<_>>()
-            .map(Value::Object),
+        "list" => items(value)?.into_iter().map(untyped).collect::<Option<_>>().map(Value::Array),
+        "map" => items(value)?.into_iter().map(member).collect::<Option<_>>().map(Value::Object),
         _ => None,
     }
 }
@@ -247,10 +226,7 @@ mod tests {
     }
 
     fn typed_value(kind: &str, value: &[u8]) -> Vec<u8> {
-        let flags: Vec<&[u8]> = TYPES
-            .iter()
-            .map(|name| if *name == kind { &[1][..] } else { &[0][..] })
-            .collect();
+        let flags: Vec<&[u8]> = TYPES.iter().map(|name| if *name == kind { &[1][..] } else { &[0][..] }).collect();
         list(&[&list(&flags), value])
     }
 

@@ -96,11 +96,7 @@ impl Plan {
     /// Decides on a request.
     pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> (Decision, Exchange) {
         let mut exchange = Exchange::default();
-        if let Some(reply) = self
-            .discovery
-            .as_ref()
-            .and_then(|discovery| discovery.answer(headers, now))
-        {
+        if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, now)) {
             return (Decision::Reply(reply, Event::Discovery), exchange);
         }
         let mut edits = Edits::default();
@@ -117,10 +113,7 @@ impl Plan {
                 Placement::Request => {
                     issuing.clear(headers, &mut edits);
                     if let Err(skip) = issuing.deliver(&gathered, exchange.inbound.as_ref(), now, host, &mut edits) {
-                        return (
-                            Decision::Reply(Reply::cannot_sign(skip), Event::IssueSkipped(skip)),
-                            exchange,
-                        );
+                        return (Decision::Reply(Reply::cannot_sign(skip), Event::IssueSkipped(skip)), exchange);
                     }
                 }
             }
@@ -138,20 +131,13 @@ impl Plan {
         host: &impl Host,
     ) -> Decision {
         let mut edits = Edits::default();
-        let Some(issuing) = self
-            .issuing
-            .as_ref()
-            .filter(|issuing| issuing.issuer.placement == Placement::Response)
+        let Some(issuing) = self.issuing.as_ref().filter(|issuing| issuing.issuer.placement == Placement::Response)
         else {
             return Decision::Forward(edits);
         };
         // Whoever wrote it, it is not ours.
         issuing.clear(headers, &mut edits);
-        let Some(Exchange {
-            inbound,
-            gathered: Some(mut gathered),
-        }) = exchange
-        else {
+        let Some(Exchange { inbound, gathered: Some(mut gathered) }) = exchange else {
             return Decision::Forward(edits);
         };
         if !matches!(headers.pseudo(":status"), Some([b'2', _, _])) {
@@ -169,10 +155,7 @@ impl Plan {
 impl Issuing {
     /// Removes what would pass for a wristband of ours.
     fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
-        let header = self
-            .header
-            .iter()
-            .filter(|header| headers.has(header) && !edits.remove.contains(header));
+        let header = self.header.iter().filter(|header| headers.has(header) && !edits.remove.contains(header));
         let header: Vec<_> = header.cloned().collect();
         edits.remove.extend(header);
         if let Some(others) = self.cookie.as_ref().and_then(|cookie| cookie.others(headers)) {
@@ -203,9 +186,7 @@ impl Issuing {
         };
         edits.events.push(Event::Issued);
         if let Some(cookie) = &self.cookie {
-            edits
-                .add
-                .push((SET_COOKIE, cookie.set(&wristband.token, wristband.seconds)));
+            edits.add.push((SET_COOKIE, cookie.set(&wristband.token, wristband.seconds)));
         }
         if let Some(header) = &self.header {
             edits.set.push((header.clone(), wristband.token));
@@ -227,16 +208,12 @@ impl Inbound {
         host: &impl Host,
         edits: &mut Edits,
     ) -> Result<Option<Verified>, Denial> {
-        edits
-            .remove
-            .extend(self.owned_headers().filter(|name| headers.has(name)).cloned());
+        edits.remove.extend(self.owned_headers().filter(|name| headers.has(name)).cloned());
         let outcome = credential::find(headers, &self.places).and_then(|credential| {
             let Some(credential) = credential else {
                 return Ok(None);
             };
-            self.verifier
-                .verify(credential.token, now, host)
-                .map(|verified| Some((credential, verified)))
+            self.verifier.verify(credential.token, now, host).map(|verified| Some((credential, verified)))
         });
         match (outcome, self.mode) {
             (Ok(Some((credential, verified))), _) => {
@@ -258,10 +235,7 @@ impl Inbound {
         if !self.forward {
             edits.remove.push(credential.header.clone());
         }
-        let payload = self
-            .payload_header
-            .iter()
-            .map(|name| (name.clone(), verified.payload().to_owned()));
+        let payload = self.payload_header.iter().map(|name| (name.clone(), verified.payload().to_owned()));
         edits.set.extend(payload);
         for output in &self.claim_headers {
             let text = verified.claim(&output.claim).and_then(header_text);

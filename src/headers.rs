@@ -41,10 +41,7 @@ impl<'m> Headers<'m> {
     }
 
     fn raw<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'m [u8]> + 's {
-        self.0
-            .iter()
-            .filter(move |(key, _)| *key == name.as_bytes())
-            .map(|(_, value)| *value)
+        self.0.iter().filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| *value)
     }
 }
 

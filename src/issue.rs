@@ -291,11 +291,7 @@ impl Issuer {
         if gathered.condition == Some(false) {
             return Err(Skip::Condition);
         }
-        let identity = gathered
-            .identity
-            .as_ref()
-            .filter(|identity| !is_nobody(identity))
-            .ok_or(Skip::NoIdentity)?;
+        let identity = gathered.identity.as_ref().filter(|identity| !is_nobody(identity)).ok_or(Skip::NoIdentity)?;
         let mut claims = self.fixed.clone();
         for (value, claim) in gathered.claims.iter().zip(&self.computed) {
             match value {
@@ -316,9 +312,7 @@ impl Issuer {
         if end <= now {
             return Err(Skip::Expired);
         }
-        let subject = self
-            .subject(identity, gathered.subject.as_ref())
-            .ok_or(Skip::NoSubject)?;
+        let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
         let random = host.random().ok_or(Skip::SigningFailed)?;
         claims.insert("iss".to_owned(), self.issuer.as_str().into());
         claims.insert("sub".to_owned(), subject.into());
@@ -330,10 +324,7 @@ impl Issuer {
         if token.len() > token::MAX_SIZE {
             return Err(Skip::TooLarge);
         }
-        Ok(Wristband {
-            token,
-            seconds: end.0.saturating_sub(now.0),
-        })
+        Ok(Wristband { token, seconds: end.0.saturating_sub(now.0) })
     }
 
     /// The gateways that an identity has passed through, the last one outermost (RFC 8693, section 4.1). A path that
@@ -398,10 +389,7 @@ impl fmt::Debug for Signature {
 impl Signature {
     fn new(algorithm: Algorithm, key_name: &str, key: PrivateKey) -> Self {
         let header = json!({"alg": algorithm.name(), "kid": key_name, "typ": "JWT"}).to_string();
-        Self {
-            header: format!("{}.", base64url(header.as_bytes())),
-            key,
-        }
+        Self { header: format!("{}.", base64url(header.as_bytes())), key }
     }
 
     /// JWS Compact Serialization (RFC 7515, section 7.1).
@@ -418,10 +406,7 @@ impl Signature {
 pub fn hash(identity: &Value) -> String {
     let mut text = String::new();
     write_go(&mut text, identity);
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// JSON to the byte as Go writes it: members sorted by name, which `Map` does, `< > &` and two line separators escaped,
@@ -503,40 +488,19 @@ mod tests {
         };
         for (value, expected) in [
             (json!(null), "null"),
-            (
-                json!({"b": 1, "a": [true, null, "x"]}),
-                r#"{"a":[true,null,"x"],"b":1}"#,
-            ),
-            (
-                json!("<a href=\"x\">&</a>"),
-                r#""\u003ca href=\"x\"\u003e\u0026\u003c/a\u003e""#,
-            ),
+            (json!({"b": 1, "a": [true, null, "x"]}), r#"{"a":[true,null,"x"],"b":1}"#),
+            (json!("<a href=\"x\">&</a>"), r#""\u003ca href=\"x\"\u003e\u0026\u003c/a\u003e""#),
             (
                 json!("\u{8}\u{c}\n\r\t\u{1}\u{7f}\u{2028}\u{2029}é\\"),
                 "\"\\b\\f\\n\\r\\t\\u0001\u{7f}\\u2028\\u2029é\\\\\"",
             ),
             (
-                json!([
-                    0,
-                    -0.0,
-                    1.0,
-                    1.5,
-                    -7,
-                    1e20,
-                    1e21,
-                    1.5e300,
-                    1e-6,
-                    1e-7,
-                    123456789012345678u64
-                ]),
+                json!([0, -0.0, 1.0, 1.5, -7, 1e20, 1e21, 1.5e300, 1e-6, 1e-7, 123456789012345678u64]),
                 "[0,-0,1,1.5,-7,100000000000000000000,1e+21,1.5e+300,0.000001,1e-7,123456789012345680]",
             ),
         ] {
             assert_eq!(go(value), expected);
         }
-        assert_eq!(
-            hash(&Value::Null),
-            "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b"
-        );
+        assert_eq!(hash(&Value::Null), "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b");
     }
 }

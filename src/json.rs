@@ -33,10 +33,7 @@ pub struct JsonError {
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     let fault = Fault::default();
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let strict = Strict {
-        fault: &fault,
-        depth: 0,
-    };
+    let strict = Strict { fault: &fault, depth: 0 };
     strict
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
@@ -50,10 +47,7 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
 pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     match parse(text)? {
         Value::Object(members) => Ok(members),
-        other => Err(JsonError {
-            path: String::new(),
-            problem: format!("expected an object, found {}", kind(&other)),
-        }),
+        other => Err(JsonError { path: String::new(), problem: format!("expected an object, found {}", kind(&other)) }),
     }
 }
 
@@ -97,10 +91,7 @@ impl Fault {
             if path.starts_with('.') {
                 path.remove(0);
             }
-            return JsonError {
-                path,
-                problem: problem.to_owned(),
-            };
+            return JsonError { path, problem: problem.to_owned() };
         }
         JsonError {
             path: String::new(),
@@ -128,10 +119,7 @@ impl Strict<'_> {
         if self.depth >= MAX_DEPTH {
             return Err(self.fault.raise(TOO_DEEP));
         }
-        Ok(Self {
-            depth: self.depth.saturating_add(1),
-            ..self
-        })
+        Ok(Self { depth: self.depth.saturating_add(1), ..self })
     }
 }
 
@@ -159,9 +147,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        serde_json::Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not a finite number"))
+        serde_json::Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -236,10 +222,7 @@ mod tests {
     fn a_member_that_stands_twice_is_refused_at_any_depth() {
         let twice = "the same member twice".to_owned();
         assert_eq!(problem(r#"{"a":1,"a":1}"#), ("a".into(), twice.clone()));
-        assert_eq!(
-            problem(r#"{"a":[0,{"b":{"c":1,"d":2,"c":3}}]}"#),
-            ("a[1].b.c".into(), twice.clone())
-        );
+        assert_eq!(problem(r#"{"a":[0,{"b":{"c":1,"d":2,"c":3}}]}"#), ("a[1].b.c".into(), twice.clone()));
         // The escape names the same member.
         assert_eq!(problem(r#"{"a":1,"\u0061":1}"#), ("a".into(), twice));
     }
@@ -256,18 +239,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused_with_its_place_and_without_its_text() {
-        for text in [
-            "",
-            "{",
-            "[1,]",
-            "{\"a\"}",
-            "01",
-            "1e999",
-            "NaN",
-            "\"\\ud800\"",
-            "{} {}",
-            "\u{feff}{}",
-        ] {
+        for text in ["", "{", "[1,]", "{\"a\"}", "01", "1e999", "NaN", "\"\\ud800\"", "{} {}", "\u{feff}{}"] {
             let (_, problem) = problem(text);
             assert!(problem.starts_with("not valid JSON at line 1"), "{text}: {problem}");
         }

@@ -66,9 +66,7 @@ pub struct Issuing {
 impl Inbound {
     /// The headers that only this filter may write: inbound copies are removed from every request.
     pub fn owned_headers(&self) -> impl Iterator<Item = &HeaderName> {
-        self.payload_header
-            .iter()
-            .chain(self.claim_headers.iter().map(|output| &output.header))
+        self.payload_header.iter().chain(self.claim_headers.iter().map(|output| &output.header))
     }
 }
 
@@ -107,52 +105,27 @@ impl Plan {
         check_issuers(&config)?;
         let keys = Keys::load(&config, setup)?;
         if config.verify.is_some() && keys.own.is_empty() && keys.peers.is_empty() {
-            return Err(ConfigError::at(
-                "verify",
-                "no key could verify anything; list `signingKeyRefs` or `peers`",
-            ));
+            return Err(ConfigError::at("verify", "no key could verify anything; list `signingKeyRefs` or `peers`"));
         }
         if let (Some(issue), Some(verify)) = (&config.issue, &config.verify) {
             check_headers_of_both(issue, verify)?;
         }
-        let key_count = keys
-            .peers
-            .iter()
-            .map(|peer| peer.keys.len())
-            .fold(keys.own.len(), usize::saturating_add);
+        let key_count = keys.peers.iter().map(|peer| peer.keys.len()).fold(keys.own.len(), usize::saturating_add);
         let discovery = config.issuer.as_deref().map(|issuer| {
-            let peers = keys
-                .peers
-                .iter()
-                .filter(|peer| peer.publish)
-                .flat_map(|peer| &peer.keys);
-            Discovery::new(
-                issuer,
-                keys.own.iter().chain(peers).cloned().collect(),
-                config.discovery.max_age,
-            )
+            let peers = keys.peers.iter().filter(|peer| peer.publish).flat_map(|peer| &peer.keys);
+            Discovery::new(issuer, keys.own.iter().chain(peers).cloned().collect(), config.discovery.max_age)
         });
         let issuing = match (config.issue, keys.private, &config.issuer) {
-            (Some(issue), Some(key), Some(issuer)) => Some(issuing(
-                issue,
-                issuer,
-                config.token_duration,
-                key,
-                config.verify.is_some(),
-                setup,
-            )?),
+            (Some(issue), Some(key), Some(issuer)) => {
+                Some(issuing(issue, issuer, config.token_duration, key, config.verify.is_some(), setup)?)
+            }
             _ => None,
         };
         let inbound = match config.verify {
             Some(verify) => Some(inbound(verify, config.issuer, keys.own, keys.peers)?),
             None => None,
         };
-        Ok(Self {
-            discovery,
-            inbound,
-            issuing,
-            key_count,
-        })
+        Ok(Self { discovery, inbound, issuing, key_count })
     }
 }
 
@@ -169,10 +142,7 @@ fn check_issuers(config: &Config) -> Result<(), ConfigError> {
     for peer in &config.peers {
         let path = format!("{}.issuer", peer.path);
         if config.issuer.as_ref() == Some(&peer.issuer) {
-            return Err(ConfigError::at(
-                path,
-                "is our own `issuer`; put its public keys under `signingKeyRefs`",
-            ));
+            return Err(ConfigError::at(path, "is our own `issuer`; put its public keys under `signingKeyRefs`"));
         }
         if let Some(first) = seen.insert(&peer.issuer, &peer.path) {
             return Err(ConfigError::at(path, format!("the same issuer as that of {first}")));
@@ -213,16 +183,9 @@ const PUBLIC_ONLY: &str =
 impl Keys {
     fn load(config: &Config, setup: &impl Setup) -> Result<Self, ConfigError> {
         let mut seen = Seen::default();
-        let mut keys = Self {
-            private: None,
-            own: Vec::new(),
-            peers: Vec::new(),
-        };
+        let mut keys = Self { private: None, own: Vec::new(), peers: Vec::new() };
         if config.issue.is_some() && config.signing_key_refs.is_empty() {
-            return Err(ConfigError::at(
-                "signingKeyRefs",
-                "`issue` needs a private key in the first entry",
-            ));
+            return Err(ConfigError::at("signingKeyRefs", "`issue` needs a private key in the first entry"));
         }
         for (index, key) in config.signing_key_refs.iter().enumerate() {
             let signs = index == 0 && config.issue.is_some();
@@ -237,30 +200,17 @@ impl Keys {
                     let public = private.public_key();
                     // Before anyone depends on it: a wristband that no peer can verify is worse than none.
                     let test = b"wristband";
-                    if !private
-                        .sign(test)
-                        .is_ok_and(|signature| public.verifies(test, &signature))
-                    {
+                    if !private.sign(test).is_ok_and(|signature| public.verifies(test, &signature)) {
                         return Err(key_error(key, "signs what its own public half does not verify"));
                     }
-                    keys.private = Some(SigningKey {
-                        name: key.name.clone(),
-                        algorithm: key.algorithm,
-                        key: private,
-                    });
+                    keys.private = Some(SigningKey { name: key.name.clone(), algorithm: key.algorithm, key: private });
                     public
                 }
                 (Material::Public(_), true) => {
-                    return Err(key_error(
-                        key,
-                        "a public key where the private one that signs has to stand",
-                    ));
+                    return Err(key_error(key, "a public key where the private one that signs has to stand"));
                 }
                 (Material::Private(_), false) if config.issue.is_none() => {
-                    return Err(key_error(
-                        key,
-                        format!("{PUBLIC_ONLY}: without `issue` nothing is signed"),
-                    ));
+                    return Err(key_error(key, format!("{PUBLIC_ONLY}: without `issue` nothing is signed")));
                 }
                 (Material::Private(_), false) => return Err(key_error(key, PUBLIC_ONLY)),
                 (Material::Public(public), false) => public,
@@ -275,11 +225,7 @@ impl Keys {
                 };
                 trusted.push(seen.admit(key, public)?);
             }
-            keys.peers.push(PeerKeys {
-                issuer: peer.issuer.clone(),
-                publish: peer.publish,
-                keys: trusted,
-            });
+            keys.peers.push(PeerKeys { issuer: peer.issuer.clone(), publish: peer.publish, keys: trusted });
         }
         Ok(keys)
     }
@@ -293,18 +239,15 @@ fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
     let (text, place) = match &key.key {
         KeySource::Inline(text) => (Zeroizing::new(text.clone()), String::new()),
         KeySource::Environment(name) => {
-            let text = setup
-                .variable(name)
-                .filter(|text| !text.trim().is_empty())
-                .ok_or_else(|| {
-                    key_error(
-                        key,
-                        format!(
-                            "the environment variable `{name}` is missing or empty; set it, and list it in \
+            let text = setup.variable(name).filter(|text| !text.trim().is_empty()).ok_or_else(|| {
+                key_error(
+                    key,
+                    format!(
+                        "the environment variable `{name}` is missing or empty; set it, and list it in \
                          `vm_config.environment_variables.host_env_keys`"
-                        ),
-                    )
-                })?;
+                    ),
+                )
+            })?;
             (Zeroizing::new(text), format!("environment variable `{name}`: "))
         }
     };
@@ -314,20 +257,12 @@ fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
 impl Seen {
     fn admit(&mut self, key: &KeyRef, public: PublicKey) -> Result<TrustedKey, ConfigError> {
         if let Some(first) = self.names.insert(key.name.clone(), key.path.clone()) {
-            return Err(ConfigError::at(
-                format!("{}.name", key.path),
-                format!("the same name as that of {first}"),
-            ));
+            return Err(ConfigError::at(format!("{}.name", key.path), format!("the same name as that of {first}")));
         }
         if let Some(first) = self.keys.insert(public.to_jwk().to_string(), key.path.clone()) {
             return Err(key_error(key, format!("the same key as that of {first}")));
         }
-        Ok(TrustedKey {
-            name: key.name.clone(),
-            algorithm: key.algorithm,
-            key: public,
-            not_after: key.not_after,
-        })
+        Ok(TrustedKey { name: key.name.clone(), algorithm: key.algorithm, key: public, not_after: key.not_after })
     }
 }
 
@@ -340,10 +275,7 @@ fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigErr
     if let Identity::Header(name) = &issue.identity
         && owned.contains(&name)
     {
-        return Err(ConfigError::at(
-            "issue.identity.header",
-            "is written by `verify`; use `{wristband: true}`",
-        ));
+        return Err(ConfigError::at("issue.identity.header", "is written by `verify`; use `{wristband: true}`"));
     }
     if issue.placement == Placement::Request && issue.header.as_ref().is_some_and(|header| owned.contains(&header)) {
         return Err(ConfigError::at("issue.header", "is written by `verify` too"));
@@ -366,10 +298,7 @@ fn issuing(
         ));
     }
     if issue.placement == Placement::Request && issue.cookie.is_some() {
-        return Err(ConfigError::at(
-            "issue.cookie",
-            "is set with a response; it excludes `placement: request`",
-        ));
+        return Err(ConfigError::at("issue.cookie", "is set with a response; it excludes `placement: request`"));
     }
     if matches!(issue.identity, Identity::Wristband) && !verifies {
         return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));
@@ -377,11 +306,8 @@ fn issuing(
     if issue.chain.is_some() && !matches!(issue.identity, Identity::Wristband) {
         return Err(ConfigError::at("issue.chain", "needs `identity: {wristband: true}`"));
     }
-    let condition = |path: &str, source: Option<String>| {
-        source
-            .map(|source| Condition::compile(path, &source, setup))
-            .transpose()
-    };
+    let condition =
+        |path: &str, source: Option<String>| source.map(|source| Condition::compile(path, &source, setup)).transpose();
     let mut fixed = Map::new();
     let mut computed = Vec::new();
     for (name, source) in issue.custom_claims {
@@ -390,11 +316,7 @@ fn issuing(
             ClaimSource::Expression { source, required } => {
                 let path = format!("issue.customClaims.{name}.expression");
                 let expression = Expression::compile(&path, &source, setup)?;
-                computed.push(Claim {
-                    name,
-                    expression,
-                    required,
-                });
+                computed.push(Claim { name, expression, required });
             }
         }
     }
@@ -428,12 +350,7 @@ fn issuing(
         chain: issue.chain,
         bind_client_certificate: issue.bind_client_certificate,
     };
-    Ok(Issuing {
-        issuer: Issuer::new(parts),
-        header: issue.header,
-        cookie: issue.cookie,
-        on_failure: issue.on_failure,
-    })
+    Ok(Issuing { issuer: Issuer::new(parts), header: issue.header, cookie: issue.cookie, on_failure: issue.on_failure })
 }
 
 fn inbound(
@@ -444,10 +361,7 @@ fn inbound(
 ) -> Result<Inbound, ConfigError> {
     check_places(&verify)?;
     check_outputs(&verify)?;
-    let mut issuers: HashMap<_, _> = peers
-        .into_iter()
-        .map(|peer| (peer.issuer, KeySet::new(peer.keys)))
-        .collect();
+    let mut issuers: HashMap<_, _> = peers.into_iter().map(|peer| (peer.issuer, KeySet::new(peer.keys))).collect();
     if let Some(issuer) = &issuer {
         issuers.insert(issuer.clone(), KeySet::new(own));
     }
@@ -471,10 +385,7 @@ fn check_places(verify: &Verify) -> Result<(), ConfigError> {
                     || other.prefix.eq_ignore_ascii_case(&place.prefix))
         };
         if verify.from_headers.iter().take(index).any(|other| clashes(&other)) {
-            return Err(ConfigError::at(
-                format!("verify.fromHeaders[{index}]"),
-                "this header is listed already",
-            ));
+            return Err(ConfigError::at(format!("verify.fromHeaders[{index}]"), "this header is listed already"));
         }
     }
     Ok(())
@@ -482,21 +393,13 @@ fn check_places(verify: &Verify) -> Result<(), ConfigError> {
 
 /// Each output has a header of its own, and none is one that carries tokens.
 fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
-    let payload = verify
-        .output_payload_to_header
-        .iter()
-        .map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
-    let claims = verify
-        .output_claim_to_headers
-        .iter()
-        .map(|output| (format!("{}.header", output.path), &output.header));
+    let payload = verify.output_payload_to_header.iter().map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
+    let claims =
+        verify.output_claim_to_headers.iter().map(|output| (format!("{}.header", output.path), &output.header));
     let mut seen: HashMap<&HeaderName, String> = HashMap::new();
     for (path, name) in payload.chain(claims) {
         if verify.from_headers.iter().any(|place| place.name == *name) {
-            return Err(ConfigError::at(
-                path,
-                "this header carries tokens (`verify.fromHeaders`)",
-            ));
+            return Err(ConfigError::at(path, "this header carries tokens (`verify.fromHeaders`)"));
         }
         if let Some(first) = seen.get(name) {
             return Err(ConfigError::at(path, format!("the same header as {first}")));

@@ -37,10 +37,7 @@ impl From<Denial> for Reply {
         let text = denial.text();
         let (error, challenge) = match denial {
             Denial::Missing => ("missing_token", String::new()),
-            _ => (
-                "invalid_token",
-                format!(", error=\"invalid_token\", error_description=\"{text}\""),
-            ),
+            _ => ("invalid_token", format!(", error=\"invalid_token\", error_description=\"{text}\"")),
         };
         Self {
             status: 401,

@@ -60,9 +60,7 @@ impl Host for Fake {
         if let Some(inner) = source.strip_prefix('[').and_then(|rest| rest.split("\n]").next()) {
             let value = self.values.get(inner)?;
             let is_bool = value.len() == 1;
-            let flags: Vec<_> = (0..5)
-                .map(|flag| [u8::from(flag == if is_bool { 4 } else { 0 })])
-                .collect();
+            let flags: Vec<_> = (0..5).map(|flag| [u8::from(flag == if is_bool { 4 } else { 0 })]).collect();
             let flags = pairs::write(&flags.iter().map(|flag| (&flag[..], &b""[..])).collect::<Vec<_>>());
             return Some(pairs::write(&[(&flags, b""), (value, b"")]));
         }
@@ -110,19 +108,13 @@ pub(crate) fn gateway_a() -> Value {
 pub(crate) fn sign_text(pem: &str, header: &str, payload: &str) -> String {
     let input = format!("{}.{}", base64url(header.as_bytes()), base64url(payload.as_bytes()));
     let pem = pem::parse(pem).unwrap();
-    let signature: Signature = SigningKey::from_pkcs8_der(pem.contents())
-        .unwrap()
-        .sign(input.as_bytes());
+    let signature: Signature = SigningKey::from_pkcs8_der(pem.contents()).unwrap().sign(input.as_bytes());
     format!("{input}.{}", base64url(&signature.to_bytes()))
 }
 
 /// A token with this `kid`.
 pub(crate) fn sign(pem: &str, name: &str, claims: &Value) -> String {
-    sign_text(
-        pem,
-        &json!({"alg": "ES256", "kid": name, "typ": "JWT"}).to_string(),
-        &claims.to_string(),
-    )
+    sign_text(pem, &json!({"alg": "ES256", "kid": name, "typ": "JWT"}).to_string(), &claims.to_string())
 }
 
 /// Claims that are valid at [`NOW`].

@@ -24,11 +24,7 @@ impl Timestamp {
     /// As a NumericDate. Exact: dates stay below 2^53.
     #[must_use]
     pub fn seconds(self) -> f64 {
-        #[expect(
-            clippy::as_conversions,
-            clippy::cast_precision_loss,
-            reason = "dates stay below 2^53"
-        )]
+        #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "dates stay below 2^53")]
         let seconds = self.0 as f64;
         seconds
     }

@@ -119,11 +119,7 @@ impl Members {
     fn date(&self, name: &str) -> Result<Option<f64>, Denial> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(value) => value
-                .as_f64()
-                .filter(|date| date.abs() <= MAX_DATE)
-                .map(Some)
-                .ok_or(Denial::Malformed),
+            Some(value) => value.as_f64().filter(|date| date.abs() <= MAX_DATE).map(Some).ok_or(Denial::Malformed),
         }
     }
 

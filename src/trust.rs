@@ -42,10 +42,7 @@ impl KeySet {
     pub fn new(keys: impl IntoIterator<Item = TrustedKey>) -> Self {
         let mut set = Self::default();
         for key in keys {
-            set.by_algorithm
-                .entry(key.algorithm)
-                .or_default()
-                .push(key.name.clone());
+            set.by_algorithm.entry(key.algorithm).or_default().push(key.name.clone());
             set.by_name.insert(key.name.clone(), key);
         }
         set
@@ -61,11 +58,7 @@ impl KeySet {
         let Some(name) = name else {
             return self.only(algorithm, now);
         };
-        let key = self
-            .by_name
-            .get(name)
-            .filter(|key| key.is_live(now))
-            .ok_or(Denial::UnknownKey)?;
+        let key = self.by_name.get(name).filter(|key| key.is_live(now)).ok_or(Denial::UnknownKey)?;
         if key.algorithm != algorithm {
             return Err(Denial::WrongAlgorithm);
         }
@@ -74,9 +67,7 @@ impl KeySet {
 
     fn only(&self, algorithm: Algorithm, now: Timestamp) -> Result<&TrustedKey, Denial> {
         let names = self.by_algorithm.get(&algorithm).into_iter().flatten();
-        let mut live = names
-            .filter_map(|name| self.by_name.get(name))
-            .filter(|key| key.is_live(now));
+        let mut live = names.filter_map(|name| self.by_name.get(name)).filter(|key| key.is_live(now));
         match (live.next(), live.next()) {
             (Some(key), None) => Ok(key),
             _ => Err(Denial::UnknownKey),

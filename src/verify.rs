@@ -40,12 +40,7 @@ impl Verifier {
         audiences: Vec<String>,
         clock_skew: u32,
     ) -> Self {
-        Self {
-            own_issuer,
-            issuers,
-            audiences,
-            clock_skew: clock_skew.into(),
-        }
+        Self { own_issuer, issuers, audiences, clock_skew: clock_skew.into() }
     }
 
     /// Verifies a token: what is cheap first, the signature last, once, with one key.
@@ -92,11 +87,7 @@ impl Verifier {
             None => self.audiences.is_empty(),
             Some(audiences) => audiences.iter().any(|audience| self.audiences.contains(audience)),
         };
-        if meant_for_us {
-            Ok(())
-        } else {
-            Err(Denial::WrongAudience)
-        }
+        if meant_for_us { Ok(()) } else { Err(Denial::WrongAudience) }
     }
 }
 

@@ -32,12 +32,7 @@ fn only_in(folders: &[&str], words: &[&str]) {
         for (index, line) in text.lines().enumerate() {
             let code = line.trim_start();
             let mentions = words.iter().any(|word| code.contains(word));
-            assert!(
-                code.starts_with("//") || !mentions,
-                "{}:{}: {line}",
-                path.display(),
-                index + 1
-            );
+            assert!(code.starts_with("//") || !mentions, "{}:{}: {line}", path.display(), index + 1);
         }
     }
 }
@@ -49,31 +44,15 @@ fn only_the_adapter_knows_the_host() {
 
 #[test]
 fn the_core_has_no_clock_no_environment_and_no_randomness_of_its_own() {
-    only_in(
-        &["src/envoy"],
-        &[
-            "SystemTime",
-            "Instant::now",
-            "std::env",
-            "getrandom",
-            "thread_rng",
-            "Utc::now",
-        ],
-    );
+    only_in(&["src/envoy"], &["SystemTime", "Instant::now", "std::env", "getrandom", "thread_rng", "Utc::now"]);
 }
 
 #[test]
 fn only_the_key_module_knows_a_signature_scheme() {
-    only_in(
-        &["src/key", "src/testing.rs", "tests.rs"],
-        &["p256::", "x509_cert::", "sec1::"],
-    );
+    only_in(&["src/key", "src/testing.rs", "tests.rs"], &["p256::", "x509_cert::", "sec1::"]);
 }
 
 #[test]
 fn nothing_of_the_core_is_shared_between_threads_or_kept_in_globals() {
-    only_in(
-        &[],
-        &["static mut", "thread_local!", "OnceLock", "LazyLock", "Mutex<", "Arc<"],
-    );
+    only_in(&[], &["static mut", "thread_local!", "OnceLock", "LazyLock", "Mutex<", "Arc<"]);
 }

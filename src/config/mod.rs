@@ -230,9 +230,7 @@ impl Config {
         ])?;
         Ok(Self {
             issuer: root.optional("issuer").map(|node| issuer(&node)).transpose()?,
-            token_duration: or(root.optional("tokenDuration"), DEFAULT_DURATION, |node| {
-                node.integer(1..=DAY)
-            })?,
+            token_duration: or(root.optional("tokenDuration"), DEFAULT_DURATION, |node| node.integer(1..=DAY))?,
             signing_key_refs: list(root.optional("signingKeyRefs"), key_ref)?,
             peers: list(root.optional("peers"), peer)?,
             issue: root.optional("issue").map(|node| issue(&node)).transpose()?,
@@ -262,13 +260,10 @@ fn list<'a, T>(
 /// One of a few words.
 fn word<T: Copy>(node: &Node<'_>, words: &[(&str, T)]) -> Result<T, ConfigError> {
     let text = node.string()?;
-    words
-        .iter()
-        .find_map(|(word, meaning)| (*word == text).then_some(*meaning))
-        .ok_or_else(|| {
-            let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-            node.error(format!("expected one of {}", words.join(", ")))
-        })
+    words.iter().find_map(|(word, meaning)| (*word == text).then_some(*meaning)).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        node.error(format!("expected one of {}", words.join(", ")))
+    })
 }
 
 fn text(node: &Node<'_>) -> Result<String, ConfigError> {
@@ -332,11 +327,7 @@ fn peer(node: Node<'_>) -> Result<Peer, ConfigError> {
         path: node.path().to_owned(),
         issuer: issuer(&fields.required("issuer")?)?,
         publish: or(fields.optional("publish"), false, Node::boolean)?,
-        keys: fields
-            .required("keys")?
-            .items()?
-            .map(key_ref)
-            .collect::<Result<_, _>>()?,
+        keys: fields.required("keys")?.items()?.map(key_ref).collect::<Result<_, _>>()?,
     })
 }
 
@@ -355,23 +346,16 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         "bindClientCertificate",
         "onFailure",
     ])?;
-    let when = fields
-        .optional("when")
-        .map(|node| node.object(&["request", "response"]))
-        .transpose()?;
+    let when = fields.optional("when").map(|node| node.object(&["request", "response"])).transpose()?;
     let condition = |phase| {
         let node = when.as_ref().and_then(|when| when.optional(phase));
         node.map(|node| text(&node)).transpose()
     };
     let cookie = fields.optional("cookie").map(|node| cookie(&node)).transpose()?;
     let chain = or(fields.optional("chain"), false, Node::boolean)?;
-    let max_hops = fields.optional("maxHops").map(|node| {
-        if chain {
-            node.integer(1..=MAX_HOPS)
-        } else {
-            Err(node.error("needs `chain: true`"))
-        }
-    });
+    let max_hops = fields
+        .optional("maxHops")
+        .map(|node| if chain { node.integer(1..=MAX_HOPS) } else { Err(node.error("needs `chain: true`")) });
     let max_hops = max_hops.transpose()?.unwrap_or(DEFAULT_HOPS);
     Ok(Issue {
         header: match fields.optional("header") {
@@ -380,10 +364,7 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         },
         cookie,
         placement: or(fields.optional("placement"), Placement::Response, |node| {
-            word(
-                node,
-                &[("response", Placement::Response), ("request", Placement::Request)],
-            )
+            word(node, &[("response", Placement::Response), ("request", Placement::Request)])
         })?,
         identity: identity(&fields.required("identity")?)?,
         subject: fields.optional("subject").map(|node| subject(&node)).transpose()?,
@@ -413,9 +394,7 @@ fn cookie(node: &Node<'_>) -> Result<Cookie, ConfigError> {
         name: or(fields.optional("name"), DEFAULT_COOKIE.to_owned(), text)?,
         path: or(fields.optional("path"), "/".to_owned(), text)?,
         domain: fields.optional("domain").map(|node| text(&node)).transpose()?,
-        same_site: or(fields.optional("sameSite"), SameSite::Lax, |node| {
-            word(node, &same_site)
-        })?,
+        same_site: or(fields.optional("sameSite"), SameSite::Lax, |node| word(node, &same_site))?,
         secure: or(fields.optional("secure"), true, Node::boolean)?,
         http_only: or(fields.optional("httpOnly"), true, Node::boolean)?,
     };
@@ -466,10 +445,7 @@ fn custom_claims(node: &Node<'_>) -> Result<Vec<(String, ClaimSource)>, ConfigEr
                 Some(node) => return Err(node.error("a fixed value is always there")),
                 None => ClaimSource::Value(value.value().clone()),
             },
-            _ => ClaimSource::Expression {
-                source: text(&value)?,
-                required: or(required, false, Node::boolean)?,
-            },
+            _ => ClaimSource::Expression { source: text(&value)?, required: or(required, false, Node::boolean)? },
         };
         Ok((name.to_owned(), source))
     });
@@ -486,23 +462,13 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
         "outputPayloadToHeader",
         "outputClaimToHeaders",
     ])?;
-    let modes = [
-        ("require", Mode::Require),
-        ("optional", Mode::Optional),
-        ("observe", Mode::Observe),
-    ];
+    let modes = [("require", Mode::Require), ("optional", Mode::Optional), ("observe", Mode::Observe)];
     let from_headers = list(fields.optional("fromHeaders"), credential_header)?;
     Ok(Verify {
         mode: or(fields.optional("mode"), Mode::Require, |node| word(node, &modes))?,
-        from_headers: if from_headers.is_empty() {
-            default_credentials()
-        } else {
-            from_headers
-        },
+        from_headers: if from_headers.is_empty() { default_credentials() } else { from_headers },
         audiences: list(fields.optional("audiences"), |node| text(&node))?,
-        clock_skew: or(fields.optional("clockSkew"), DEFAULT_CLOCK_SKEW, |node| {
-            node.integer(0..=300)
-        })?,
+        clock_skew: or(fields.optional("clockSkew"), DEFAULT_CLOCK_SKEW, |node| node.integer(0..=300))?,
         forward: or(fields.optional("forward"), false, Node::boolean)?,
         output_payload_to_header: fields
             .optional("outputPayloadToHeader")
@@ -514,14 +480,8 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
 
 fn default_credentials() -> Vec<CredentialHeader> {
     vec![
-        CredentialHeader {
-            name: DEFAULT_HEADER,
-            prefix: String::new(),
-        },
-        CredentialHeader {
-            name: http::header::AUTHORIZATION,
-            prefix: "Bearer ".to_owned(),
-        },
+        CredentialHeader { name: DEFAULT_HEADER, prefix: String::new() },
+        CredentialHeader { name: http::header::AUTHORIZATION, prefix: "Bearer ".to_owned() },
     ]
 }
 
@@ -560,9 +520,7 @@ fn claim_header(node: Node<'_>) -> Result<ClaimHeader, ConfigError> {
 }
 
 fn header_name(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
-    node.string()?
-        .parse()
-        .map_err(|_| node.error("expected the name of a header (no pseudo-header)"))
+    node.string()?.parse().map_err(|_| node.error("expected the name of a header (no pseudo-header)"))
 }
 
 /// A header that the filter removes and writes. Those that frame or route a message are not for sale.
@@ -587,12 +545,8 @@ fn owned_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
 
 fn discovery(node: Option<Node<'_>>) -> Result<Discovery, ConfigError> {
     let Some(node) = node else {
-        return Ok(Discovery {
-            max_age: DEFAULT_MAX_AGE,
-        });
+        return Ok(Discovery { max_age: DEFAULT_MAX_AGE });
     };
     let fields = node.object(&["maxAge"])?;
-    Ok(Discovery {
-        max_age: or(fields.optional("maxAge"), DEFAULT_MAX_AGE, |node| node.integer(0..=DAY))?,
-    })
+    Ok(Discovery { max_age: or(fields.optional("maxAge"), DEFAULT_MAX_AGE, |node| node.integer(0..=DAY))? })
 }

@@ -17,10 +17,7 @@ pub struct ConfigError {
 impl ConfigError {
     /// A problem at `path` (`signingKeyRefs[1].key`), or of the whole configuration if that is empty.
     pub fn at(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            problem: problem.into(),
-        }
+        Self { path: path.into(), problem: problem.into() }
     }
 }
 
@@ -52,10 +49,7 @@ impl<'a> Node<'a> {
     /// The whole configuration.
     #[must_use]
     pub fn root(value: &'a Value) -> Self {
-        Self {
-            path: String::new(),
-            value,
-        }
+        Self { path: String::new(), value }
     }
 
     /// Where this value stands.
@@ -93,19 +87,13 @@ impl<'a> Node<'a> {
             if !known.contains(&name.as_str()) {
                 let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
                 let expected = known.join(", ");
-                return Err(ConfigError::at(
-                    path,
-                    format!("unknown field, expected one of {expected}"),
-                ));
+                return Err(ConfigError::at(path, format!("unknown field, expected one of {expected}")));
             }
             if value.is_null() {
                 return Err(ConfigError::at(path, "is null; leave the field out or give it a value"));
             }
         }
-        Ok(Object {
-            path: self.path.clone(),
-            members,
-        })
+        Ok(Object { path: self.path.clone(), members })
     }
 
     /// The items of an array that is not empty.
@@ -120,10 +108,7 @@ impl<'a> Node<'a> {
             return Err(self.error("is empty; leave the field out or list at least one"));
         }
         let path = self.path.clone();
-        Ok(items.iter().enumerate().map(move |(index, value)| Node {
-            path: format!("{path}[{index}]"),
-            value,
-        }))
+        Ok(items.iter().enumerate().map(move |(index, value)| Node { path: format!("{path}[{index}]"), value }))
     }
 
     /// The members of an object whose names the operator chooses.
@@ -190,10 +175,7 @@ impl<'a> Object<'a> {
     /// A member that may be left out.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<Node<'a>> {
-        self.members.get(name).map(|value| Node {
-            path: join(&self.path, name),
-            value,
-        })
+        self.members.get(name).map(|value| Node { path: join(&self.path, name), value })
     }
 
     /// A member that has to be there.
@@ -201,8 +183,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// When it is not.
     pub fn required(&self, name: &str) -> Result<Node<'a>, ConfigError> {
-        self.optional(name)
-            .ok_or_else(|| ConfigError::at(join(&self.path, name), "is missing"))
+        self.optional(name).ok_or_else(|| ConfigError::at(join(&self.path, name), "is missing"))
     }
 
     /// The one member that is there: for objects of which each member is a way to say the same thing.
@@ -215,10 +196,7 @@ impl<'a> Object<'a> {
             (Some(only), None) => Ok(only),
             _ => {
                 let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-                Err(ConfigError::at(
-                    self.path.as_str(),
-                    format!("expected exactly one of {}", known.join(", ")),
-                ))
+                Err(ConfigError::at(self.path.as_str(), format!("expected exactly one of {}", known.join(", "))))
             }
         }
     }

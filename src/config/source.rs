@@ -17,18 +17,12 @@ use crate::json;
 /// No bytes at all; neither of the two; JSON that [`json::parse`] refuses; a number that is not finite.
 pub fn read(bytes: &[u8]) -> Result<Value, ConfigError> {
     if bytes.is_empty() {
-        return Err(ConfigError::at(
-            "",
-            "the configuration is empty; set `issue`, `verify` or both",
-        ));
+        return Err(ConfigError::at("", "the configuration is empty; set `issue`, `verify` or both"));
     }
     match prost_types::Struct::decode(bytes) {
         Ok(message) => from_struct(message, ""),
         Err(_) if looks_like_json(bytes) => Ok(json::parse(bytes)?),
-        Err(_) => Err(ConfigError::at(
-            "",
-            "expected a google.protobuf.Struct or a StringValue that holds JSON",
-        )),
+        Err(_) => Err(ConfigError::at("", "expected a google.protobuf.Struct or a StringValue that holds JSON")),
     }
 }
 
@@ -69,9 +63,7 @@ fn from_value(value: prost_types::Value, path: &str) -> Result<Value, ConfigErro
 #[must_use]
 pub fn to_struct(members: &Map<String, Value>) -> prost_types::Struct {
     let fields = members.iter().map(|(name, value)| (name.clone(), to_value(value)));
-    prost_types::Struct {
-        fields: fields.collect(),
-    }
+    prost_types::Struct { fields: fields.collect() }
 }
 
 fn to_value(value: &Value) -> prost_types::Value {
@@ -80,9 +72,7 @@ fn to_value(value: &Value) -> prost_types::Value {
         Value::Bool(value) => Kind::BoolValue(*value),
         Value::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or_default()),
         Value::String(value) => Kind::StringValue(value.clone()),
-        Value::Array(items) => Kind::ListValue(prost_types::ListValue {
-            values: items.iter().map(to_value).collect(),
-        }),
+        Value::Array(items) => Kind::ListValue(prost_types::ListValue { values: items.iter().map(to_value).collect() }),
         Value::Object(members) => Kind::StructValue(to_struct(members)),
     };
     prost_types::Value { kind: Some(kind) }
@@ -93,11 +83,7 @@ fn to_value(value: &Value) -> prost_types::Value {
 pub fn number(value: f64) -> Option<Number> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
     if value.fract() == 0.0 && value.abs() <= EXACT {
-        #[expect(
-            clippy::as_conversions,
-            clippy::cast_possible_truncation,
-            reason = "whole and within 2^53"
-        )]
+        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "whole and within 2^53")]
         return Some(Number::from(value as i64));
     }
     Number::from_f64(value)
@@ -132,10 +118,7 @@ mod tests {
         assert_eq!(error(&valid[..valid.len() - 1]), neither);
         assert_eq!(error(b""), "the configuration is empty; set `issue`, `verify` or both");
         assert_eq!(error(b"\n{\"a\":}"), "not valid JSON at line 2, column 6");
-        assert_eq!(
-            error(b"issuer: https://a.example"),
-            "not valid JSON at line 1, column 1"
-        );
+        assert_eq!(error(b"issuer: https://a.example"), "not valid JSON at line 1, column 1");
         assert_eq!(error(br#"{"a":[{"b":1,"b":1}]}"#), "a[0].b: the same member twice");
         assert_eq!(error(&b"[".repeat(1 << 20)), "nested too deep (more than 32 levels)");
     }
@@ -144,17 +127,10 @@ mod tests {
     fn a_number_that_is_not_finite_is_refused_with_its_path() {
         for number in [f64::NAN, f64::INFINITY] {
             let mut message = to_struct(&json!({"a": [{"b": 0}]}));
-            let Some(Kind::ListValue(list)) = &mut message.fields.get_mut("a").unwrap().kind else {
-                panic!()
-            };
-            let Some(Kind::StructValue(inner)) = &mut list.values[0].kind else {
-                panic!()
-            };
+            let Some(Kind::ListValue(list)) = &mut message.fields.get_mut("a").unwrap().kind else { panic!() };
+            let Some(Kind::StructValue(inner)) = &mut list.values[0].kind else { panic!() };
             inner.fields.get_mut("b").unwrap().kind = Some(Kind::NumberValue(number));
-            assert_eq!(
-                read(&message.encode_to_vec()).unwrap_err().to_string(),
-                "a[0].b: expected a finite number"
-            );
+            assert_eq!(read(&message.encode_to_vec()).unwrap_err().to_string(), "a[0].b: expected a finite number");
         }
     }
 }

@@ -142,11 +142,7 @@ pub(super) fn set_property(name: &str, value: &[u8]) -> Result<(), Refused> {
 
 /// Calls a function that Envoy has beside the ABI.
 pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> {
-    let start = if arguments.is_empty() {
-        null()
-    } else {
-        arguments.as_ptr()
-    };
+    let start = if arguments.is_empty() { null() } else { arguments.as_ptr() };
     // SAFETY: see above.
     returned(|data, length| unsafe {
         proxy_call_foreign_function(name.as_ptr(), name.len(), start, arguments.len(), data, length)
@@ -155,11 +151,7 @@ pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> 
 
 /// Answers the request.
 pub(super) fn reply(reply: &Reply) -> Result<(), Refused> {
-    let headers: Vec<_> = reply
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-        .collect();
+    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let headers = pairs::write(&headers);
     // SAFETY: see above.
     done(unsafe {

@@ -64,10 +64,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream {
-            active: self.active.clone(),
-            exchange: None,
-        }))
+        Some(Box::new(Stream { active: self.active.clone(), exchange: None }))
     }
 }
 
@@ -77,14 +74,8 @@ fn configure() -> Result<Active, String> {
     let plan = Plan::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
     declare_filter_state();
     let counters = Event::all().map(|event| Ok((event, abi::define_counter(&event.counter())?)));
-    let counters = counters
-        .collect::<Result<_, Refused>>()
-        .map_err(|Refused| refused("proxy_define_metric"))?;
-    Ok(Active {
-        plan,
-        counters,
-        silent_until: Cell::new(None),
-    })
+    let counters = counters.collect::<Result<_, Refused>>().map_err(|Refused| refused("proxy_define_metric"))?;
+    Ok(Active { plan, counters, silent_until: Cell::new(None) })
 }
 
 /// The arguments of Envoy's `declare_property`
@@ -235,12 +226,7 @@ fn reply(reply: &Reply) -> Action {
 }
 
 fn host_error() -> Reply {
-    Reply {
-        status: 500,
-        headers: Vec::new(),
-        body: String::new(),
-        details: "wristband_host_error".to_owned(),
-    }
+    Reply { status: 500, headers: Vec::new(), body: String::new(), details: "wristband_host_error".to_owned() }
 }
 
 /// The time. A clock before 1970 is broken: then it is the end of time, at which every token has expired.

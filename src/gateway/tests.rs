@@ -24,12 +24,7 @@ struct Outcome {
 
 impl Story {
     fn new(configuration: Value) -> Self {
-        Self {
-            configuration,
-            host: Fake::default(),
-            status: "200",
-            response: Vec::new(),
-        }
+        Self { configuration, host: Fake::default(), status: "200", response: Vec::new() }
     }
 
     fn run(&self, headers: &[(&str, &str)]) -> Outcome {
@@ -50,14 +45,8 @@ impl Story {
                 Some(exchange)
             }
         };
-        let response = [(":status", self.status)]
-            .into_iter()
-            .chain(self.response.iter().copied());
-        let response = Headers::new(
-            response
-                .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-                .collect(),
-        );
+        let response = [(":status", self.status)].into_iter().chain(self.response.iter().copied());
+        let response = Headers::new(response.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
         match plan.on_response(exchange, &response, NOW, &self.host) {
             Decision::Reply(reply, event) => {
                 outcome.reply = Some(reply);
@@ -74,16 +63,7 @@ impl Story {
 
 impl Outcome {
     fn wristband(&self) -> Option<Verified> {
-        let value = |edits: &Edits| {
-            Some(
-                edits
-                    .set
-                    .iter()
-                    .find(|(name, _)| name == "x-wristband-token")?
-                    .1
-                    .clone(),
-            )
-        };
+        let value = |edits: &Edits| Some(edits.set.iter().find(|(name, _)| name == "x-wristband-token")?.1.clone());
         let token = value(&self.response).or_else(|| value(&self.request))?;
         let plan = load_with(
             &json!({
@@ -98,17 +78,8 @@ impl Outcome {
             }),
             &Fake::default(),
         );
-        let verify = |plan: Plan| {
-            plan.inbound
-                .unwrap()
-                .verifier
-                .verify(token.as_bytes(), NOW, &Fake::default())
-        };
-        Some(
-            verify(plan_without.unwrap())
-                .or_else(|_| verify(plan.unwrap()))
-                .unwrap(),
-        )
+        let verify = |plan: Plan| plan.inbound.unwrap().verifier.verify(token.as_bytes(), NOW, &Fake::default());
+        Some(verify(plan_without.unwrap()).or_else(|_| verify(plan.unwrap())).unwrap())
     }
 }
 
@@ -148,10 +119,7 @@ fn who_is_authenticated_gets_a_wristband_and_it_is_never_cached() {
 
 #[test]
 fn one_audience_is_a_string_and_several_are_an_array() {
-    for (audiences, expected) in [
-        (json!(["one"]), json!("one")),
-        (json!(["one", "two"]), json!(["one", "two"])),
-    ] {
+    for (audiences, expected) in [(json!(["one"]), json!("one")), (json!(["one", "two"]), json!(["one", "two"]))] {
         let mut configuration = gateway_a();
         with(&mut configuration, "/issue/audiences", audiences);
         let outcome = Story::new(configuration).run(&[("x-user", "alice")]);
@@ -170,9 +138,7 @@ fn nobody_gets_none() {
 
 #[test]
 fn a_response_that_is_no_success_carries_none() {
-    for status in [
-        "100", "101", "199", "300", "302", "304", "401", "404", "500", "503", "", "2", "20", "2000",
-    ] {
+    for status in ["100", "101", "199", "300", "302", "304", "401", "404", "500", "503", "", "2", "20", "2000"] {
         let mut story = Story::new(gateway_a());
         story.status = status;
         let outcome = story.run(&[("x-user", "alice")]);
@@ -192,9 +158,7 @@ fn a_response_whose_request_was_never_seen_carries_none() {
     let plan = load_with(&gateway_a(), &host).unwrap();
     let response = Headers::new(vec![(b":status", b"200"), (b"x-wristband-token", b"forged")]);
     for exchange in [None, Some(Exchange::default())] {
-        let Decision::Forward(edits) = plan.on_response(exchange, &response, NOW, &host) else {
-            panic!()
-        };
+        let Decision::Forward(edits) = plan.on_response(exchange, &response, NOW, &host) else { panic!() };
         assert!(edits.set.is_empty() && edits.events.is_empty());
         assert_eq!(edits.remove, ["x-wristband-token"]);
     }
@@ -206,21 +170,14 @@ fn an_upstream_cannot_smuggle_a_wristband_in() {
         let mut story = Story::new(gateway_a());
         story.status = status;
         story.response = vec![("x-wristband-token", "forged"), ("x-wristband-token", "twice")];
-        assert_eq!(
-            story.run(&[("x-user", user)]).response.remove[0],
-            "x-wristband-token",
-            "{user} {status}"
-        );
+        assert_eq!(story.run(&[("x-user", user)]).response.remove[0], "x-wristband-token", "{user} {status}");
     }
 }
 
 #[test]
 fn our_own_wristband_is_not_refreshed_and_a_peer_s_is_not_outlived() {
     let outcome = Story::new(gateway_a()).run(&[("x-user", "alice"), ("x-wristband-token", &own())]);
-    assert_eq!(
-        outcome.events,
-        [Event::Verified, Event::IssueSkipped(Skip::OwnWristband)]
-    );
+    assert_eq!(outcome.events, [Event::Verified, Event::IssueSkipped(Skip::OwnWristband)]);
     let mut short = claims(B);
     short["exp"] = json!(NOW.0 + 10);
     let outcome = Story::new(gateway_a()).run(&[("x-user", "alice"), ("x-wristband-token", &sign(B_PEM, "b", &short))]);
@@ -242,17 +199,9 @@ fn a_signature_that_cannot_be_made_fails_no_response() {
         with(&mut story.configuration, "/issue/onFailure", json!("deny"));
         with(&mut story.configuration, "/issue/placement", json!(placement));
         let outcome = story.run(&[("x-user", "alice")]);
-        assert_eq!(
-            outcome.events,
-            [Event::IssueSkipped(Skip::SigningFailed)],
-            "{placement}"
-        );
+        assert_eq!(outcome.events, [Event::IssueSkipped(Skip::SigningFailed)], "{placement}");
         let reply = outcome.reply.unwrap();
-        assert_eq!(
-            (reply.status, reply.details.as_str()),
-            (503, "wristband_failed{signing_failed}"),
-            "{placement}"
-        );
+        assert_eq!((reply.status, reply.details.as_str()), (503, "wristband_failed{signing_failed}"), "{placement}");
         // Nobody's fault: there was nobody to sign for.
         assert!(story.run(&[]).reply.is_none(), "{placement}");
     }
@@ -261,11 +210,7 @@ fn a_signature_that_cannot_be_made_fails_no_response() {
 #[test]
 fn what_our_own_verifier_would_refuse_is_not_handed_out() {
     let mut configuration = gateway_a();
-    with(
-        &mut configuration,
-        "/issue/customClaims",
-        json!({"x": {"value": "x".repeat(7000)}}),
-    );
+    with(&mut configuration, "/issue/customClaims", json!({"x": {"value": "x".repeat(7000)}}));
     let outcome = Story::new(configuration).run(&[("x-user", "alice")]);
     assert_eq!(outcome.events, [Event::IssueSkipped(Skip::TooLarge)]);
 }
@@ -279,28 +224,15 @@ fn the_name_of_a_caller_is_its_identity_or_the_sub_of_it() {
         let mut story = Story::new(configuration);
         let namespace = json!({"payload": value});
         let metadata = [("idp".to_owned(), source::to_struct(namespace.as_object().unwrap()))];
-        story.host.metadata = Some(
-            crate::expression::Metadata {
-                filter_metadata: metadata.into(),
-            }
-            .encode_to_vec(),
-        );
+        story.host.metadata = Some(crate::expression::Metadata { filter_metadata: metadata.into() }.encode_to_vec());
         let outcome = story.run(&[]);
-        outcome
-            .wristband()
-            .map(|wristband| wristband.claims()["sub"].clone())
-            .ok_or(outcome.events)
+        outcome.wristband().map(|wristband| wristband.claims()["sub"].clone()).ok_or(outcome.events)
     };
     assert_eq!(identity(json!("alice")), Ok(json!("alice")));
     assert_eq!(identity(json!({"sub": "alice", "x": null})), Ok(json!("alice")));
-    for no_subject in [
-        json!({"sub": ""}),
-        json!({"sub": 1}),
-        json!({"name": "alice"}),
-        json!(["alice"]),
-        json!(1),
-        json!(true),
-    ] {
+    for no_subject in
+        [json!({"sub": ""}), json!({"sub": 1}), json!({"name": "alice"}), json!(["alice"]), json!(1), json!(true)]
+    {
         assert_eq!(identity(no_subject), Err(vec![Event::IssueSkipped(Skip::NoSubject)]));
     }
     for nobody in [json!(null), json!(""), json!({})] {
@@ -311,24 +243,15 @@ fn the_name_of_a_caller_is_its_identity_or_the_sub_of_it() {
 #[test]
 fn conditions_and_subjects_are_asked_in_their_phase() {
     let mut configuration = gateway_a();
-    with(
-        &mut configuration,
-        "/issue/when",
-        json!({"request": "first", "response": "second"}),
-    );
+    with(&mut configuration, "/issue/when", json!({"request": "first", "response": "second"}));
     with(&mut configuration, "/issue/subject", json!({"expression": "name"}));
     let run = |first: &[u8], second: &[u8], name: Option<&[u8]>| {
         let mut story = Story::new(configuration.clone());
         let values = [("first", Some(first)), ("second", Some(second)), ("name", name)];
-        let values = values
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?.to_vec())));
+        let values = values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_vec())));
         story.host.values = values.collect();
         let outcome = story.run(&[("x-user", "alice")]);
-        outcome
-            .wristband()
-            .map(|wristband| wristband.claims()["sub"].clone())
-            .ok_or(outcome.events)
+        outcome.wristband().map(|wristband| wristband.claims()["sub"].clone()).ok_or(outcome.events)
     };
     let skipped = |skip| Err(vec![Event::IssueSkipped(skip)]);
     assert_eq!(run(&[1], &[1], Some(b"carol")), Ok(json!("carol")));
@@ -338,11 +261,7 @@ fn conditions_and_subjects_are_asked_in_their_phase() {
     assert_eq!(run(b"yes", &[1], Some(b"carol")), skipped(Skip::Condition));
     assert_eq!(run(&[1], &[1], None), skipped(Skip::NoSubject));
     assert_eq!(run(&[1], &[1], Some(b"")), skipped(Skip::NoSubject));
-    assert_eq!(
-        run(&[1], &[1], Some(b"\x01")),
-        skipped(Skip::NoSubject),
-        "true is no name"
-    );
+    assert_eq!(run(&[1], &[1], Some(b"\x01")), skipped(Skip::NoSubject), "true is no name");
 }
 
 #[test]
@@ -365,11 +284,7 @@ fn with_placement_request_the_upstream_gets_it_and_an_inbound_copy_does_not_surv
 #[test]
 fn the_modes_differ_in_what_a_missing_and_a_bad_token_do() {
     let bad = peers().replace('.', "_");
-    for (mode, missing, denied) in [
-        ("require", true, true),
-        ("optional", false, true),
-        ("observe", false, false),
-    ] {
+    for (mode, missing, denied) in [("require", true, true), ("optional", false, true), ("observe", false, false)] {
         let mut configuration = gateway_a();
         with(&mut configuration, "/verify/mode", json!(mode));
         configuration.as_object_mut().unwrap().remove("issue");
@@ -378,16 +293,9 @@ fn the_modes_differ_in_what_a_missing_and_a_bad_token_do() {
         assert_eq!(story.run(&[]).reply.is_some(), missing, "{mode}");
         let outcome = story.run(&[("x-wristband-token", &bad)]);
         assert_eq!(outcome.reply.is_some(), denied, "{mode}");
-        let event = if denied {
-            Event::Denied(Denial::Malformed)
-        } else {
-            Event::Observed(Denial::Malformed)
-        };
+        let event = if denied { Event::Denied(Denial::Malformed) } else { Event::Observed(Denial::Malformed) };
         assert_eq!(outcome.events, [event], "{mode}");
-        assert!(
-            outcome.request.remove.is_empty() && outcome.request.filter_state.is_none(),
-            "{mode}"
-        );
+        assert!(outcome.request.remove.is_empty() && outcome.request.filter_state.is_none(), "{mode}");
         let outcome = story.run(&[("x-wristband-token", &peers())]);
         assert_eq!(outcome.events, [Event::Verified], "{mode}");
         assert_eq!(outcome.request.remove, ["x-wristband-token"], "{mode}");
@@ -401,27 +309,16 @@ fn a_denial_says_which_and_nothing_of_the_request() {
     let story = Story::new(configuration);
     let missing = story.run(&[]).reply.unwrap();
     assert_eq!(missing.status, 401);
-    assert_eq!(
-        missing.headers[0],
-        ("www-authenticate", "Bearer realm=\"wristband\"".to_owned())
-    );
-    assert_eq!(
-        missing.body,
-        r#"{"error":"missing_token","error_description":"no token"}"#
-    );
+    assert_eq!(missing.headers[0], ("www-authenticate", "Bearer realm=\"wristband\"".to_owned()));
+    assert_eq!(missing.body, r#"{"error":"missing_token","error_description":"no token"}"#);
     assert_eq!(missing.details, "wristband_denied{missing}");
-    let expired = story.run(&[(
-        "authorization",
-        &format!("Bearer {}", sign(A_PEM, "a", &json!({"iss": A, "exp": 1}))),
-    )]);
+    let expired =
+        story.run(&[("authorization", &format!("Bearer {}", sign(A_PEM, "a", &json!({"iss": A, "exp": 1}))))]);
     let expired = expired.reply.unwrap();
     let challenge = r#"Bearer realm="wristband", error="invalid_token", error_description="token has expired""#;
     assert_eq!(expired.headers[0], ("www-authenticate", challenge.to_owned()));
     assert_eq!(expired.headers[1], ("content-type", "application/json".to_owned()));
-    assert_eq!(
-        expired.body,
-        r#"{"error":"invalid_token","error_description":"token has expired"}"#
-    );
+    assert_eq!(expired.body, r#"{"error":"invalid_token","error_description":"token has expired"}"#);
     assert_eq!(expired.details, "wristband_denied{expired}");
 }
 
@@ -430,28 +327,18 @@ fn every_denial_has_a_code_and_a_text_of_its_own() {
     let mut seen = std::collections::HashSet::new();
     for denial in Denial::ALL {
         assert!(seen.insert(denial.code()) && seen.insert(denial.text()), "{denial:?}");
-        assert!(
-            can_be_value(denial.text()) && !denial.text().contains(['"', '\\']),
-            "{denial:?}"
-        );
+        assert!(can_be_value(denial.text()) && !denial.text().contains(['"', '\\']), "{denial:?}");
     }
     let counters: Vec<_> = Event::all().map(Event::counter).collect();
-    assert_eq!(
-        counters.iter().collect::<std::collections::HashSet<_>>().len(),
-        counters.len()
-    );
+    assert_eq!(counters.iter().collect::<std::collections::HashSet<_>>().len(), counters.len());
 }
 
 #[test]
 fn claims_become_headers_as_text_or_not_at_all() {
     let mut configuration = gateway_a();
-    let names = [
-        "s", "i", "f", "b", "n", "l", "o", "crlf", "utf8", "space", "empty", "absent", "o.a",
-    ];
-    let outputs: Vec<_> = names
-        .iter()
-        .map(|name| json!({"header": format!("x-{}", name.replace('.', "-")), "claim": name}))
-        .collect();
+    let names = ["s", "i", "f", "b", "n", "l", "o", "crlf", "utf8", "space", "empty", "absent", "o.a"];
+    let outputs: Vec<_> =
+        names.iter().map(|name| json!({"header": format!("x-{}", name.replace('.', "-")), "claim": name})).collect();
     with(&mut configuration, "/verify/outputClaimToHeaders", json!(outputs));
     with(&mut configuration, "/verify/outputPayloadToHeader", json!("x-payload"));
     let mut claims = claims(B);
@@ -475,12 +362,7 @@ fn claims_become_headers_as_text_or_not_at_all() {
     let mut headers = forged.to_vec();
     headers.push(("x-wristband-token", &token));
     let outcome = Story::new(configuration).run(&headers);
-    let set: Vec<_> = outcome
-        .request
-        .set
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let set: Vec<_> = outcome.request.set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(
         set,
         [
@@ -505,11 +387,7 @@ fn claims_become_headers_as_text_or_not_at_all() {
 #[test]
 fn headers_that_are_ours_to_write_are_removed_whatever_the_verdict() {
     let mut configuration = gateway_a();
-    with(
-        &mut configuration,
-        "/verify/outputClaimToHeaders",
-        json!([{"header": "x-sub", "claim": "sub"}]),
-    );
+    with(&mut configuration, "/verify/outputClaimToHeaders", json!([{"header": "x-sub", "claim": "sub"}]));
     for mode in ["optional", "observe"] {
         with(&mut configuration, "/verify/mode", json!(mode));
         let outcome = Story::new(configuration.clone()).run(&[("x-sub", "admin")]);
@@ -545,11 +423,8 @@ fn a_cookie_takes_the_place_of_the_header_unless_both_are_asked_for() {
     let mut configuration = gateway_a();
     with(&mut configuration, "/issue/cookie", json!({}));
     let mut story = Story::new(configuration);
-    story.response = vec![
-        ("set-cookie", "theme=dark"),
-        ("set-cookie", "wristband=forged"),
-        ("x-wristband-token", "kept"),
-    ];
+    story.response =
+        vec![("set-cookie", "theme=dark"), ("set-cookie", "wristband=forged"), ("x-wristband-token", "kept")];
     let outcome = story.run(&[("x-user", "alice")]);
     assert!(outcome.wristband().is_none());
     assert_eq!(outcome.response.remove, ["set-cookie", "cache-control"]);
@@ -580,10 +455,7 @@ fn a_required_claim_without_a_value_is_no_wristband() {
         json!({"team": {"expression": "team", "required": true}, "x": {"expression": "x"}}),
     );
     let mut story = Story::new(configuration);
-    assert_eq!(
-        story.run(&[("x-user", "alice")]).events,
-        [Event::IssueSkipped(Skip::ClaimMissing)]
-    );
+    assert_eq!(story.run(&[("x-user", "alice")]).events, [Event::IssueSkipped(Skip::ClaimMissing)]);
     story.host.values = [("team".to_owned(), b"red".to_vec())].into();
     let wristband = story.run(&[("x-user", "alice")]).wristband().unwrap();
     assert_eq!(wristband.claims()["team"], "red");
@@ -595,30 +467,19 @@ fn a_wristband_can_be_bound_to_the_client_s_certificate() {
     let mut configuration = gateway_a();
     with(&mut configuration, "/issue/bindClientCertificate", json!(true));
     let mut story = Story::new(configuration);
-    assert_eq!(
-        story.run(&[("x-user", "alice")]).events,
-        [Event::IssueSkipped(Skip::NoCertificate)]
-    );
+    assert_eq!(story.run(&[("x-user", "alice")]).events, [Event::IssueSkipped(Skip::NoCertificate)]);
     story.host.certificate = Some("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
     let outcome = story.run(&[("x-user", "alice")]);
     let token = &outcome.response.set[0].1;
-    let payload = base64::Engine::decode(
-        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-        token.split('.').nth(1).unwrap(),
-    );
+    let payload =
+        base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, token.split('.').nth(1).unwrap());
     let payload: Value = serde_json::from_slice(&payload.unwrap()).unwrap();
-    assert_eq!(
-        payload["cnf"],
-        json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"})
-    );
+    assert_eq!(payload["cnf"], json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}));
     // What was signed for this certificate is accepted with it, and with no other.
     let outcome = story.run(&[("x-wristband-token", token)]);
     assert_eq!(outcome.events[0], Event::Verified);
     story.host.certificate = None;
-    assert_eq!(
-        story.run(&[("x-wristband-token", token)]).events,
-        [Event::Denied(Denial::WrongCertificate)]
-    );
+    assert_eq!(story.run(&[("x-wristband-token", token)]).events, [Event::Denied(Denial::WrongCertificate)]);
 }
 
 #[test]
@@ -635,10 +496,7 @@ fn an_exchange_records_its_hops_and_stops_before_a_loop() {
             claims["act"] = act;
         }
         let outcome = Story::new(configuration).run(&[("x-wristband-token", &sign(B_PEM, "b", &claims))]);
-        outcome
-            .wristband()
-            .map(|wristband| wristband.claims()["act"].clone())
-            .ok_or(outcome.events[1])
+        outcome.wristband().map(|wristband| wristband.claims()["act"].clone()).ok_or(outcome.events[1])
     };
     let hop = |issuer: &str, act: Option<Value>| {
         let mut hop = json!({"iss": issuer, "sub": "alice"});
@@ -653,18 +511,10 @@ fn an_exchange_records_its_hops_and_stops_before_a_loop() {
     assert_eq!(exchange(None, two.clone()), Ok(hop(B, Some(two.clone()))));
     let skipped = |skip| Err(Event::IssueSkipped(skip));
     assert_eq!(exchange(None, hop(e, Some(two.clone()))), skipped(Skip::TooManyHops));
-    assert_eq!(
-        exchange(Some(4), hop(e, Some(two.clone()))),
-        Ok(hop(B, Some(hop(e, Some(two)))))
-    );
+    assert_eq!(exchange(Some(4), hop(e, Some(two.clone()))), Ok(hop(B, Some(hop(e, Some(two))))));
     assert_eq!(exchange(Some(1), json!(null)), Ok(hop(B, None)));
     assert_eq!(exchange(Some(1), hop(c, None)), skipped(Skip::TooManyHops));
-    for looping in [
-        hop(A, None),
-        hop(B, None),
-        hop(c, Some(hop(A, None))),
-        hop(c, Some(hop(c, None))),
-    ] {
+    for looping in [hop(A, None), hop(B, None), hop(c, Some(hop(A, None))), hop(c, Some(hop(c, None)))] {
         assert_eq!(exchange(None, looping), skipped(Skip::Loop));
     }
     for unreadable in [json!("x"), json!({}), json!({"iss": 1}), hop(c, Some(json!(1)))] {

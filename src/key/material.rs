@@ -273,10 +273,7 @@ mod tests {
         for (name, value) in [("alg", "ES256"), ("use", "sig"), ("kid", "other"), ("key_ops", "x")] {
             jwk.insert(name.to_owned(), value.into());
         }
-        assert!(matches!(
-            parse(&format!("\n {}\n", text(&jwk))),
-            Ok(Material::Private(_))
-        ));
+        assert!(matches!(parse(&format!("\n {}\n", text(&jwk))), Ok(Material::Private(_))));
         jwk.remove("d");
         assert!(matches!(parse(&text(&jwk)), Ok(Material::Public(_))));
         // A member that is private in other key types must not slip through as something public.
@@ -303,24 +300,15 @@ mod tests {
             (form!("ed25519.pub.pem"), needs("an Ed25519 key")),
             (r#"{"kty":"oct","k":"AA"}"#, needs("a key of another type")),
             (r#"{"kty":"EC","crv":"P-384","x":"AA","y":"AA"}"#, needs("a P-384 key")),
-            (
-                form!("encrypted.pem"),
-                "the key is encrypted; decrypt it first (openssl pkey)".into(),
-            ),
-            (
-                form!("sec1-encrypted.pem"),
-                "the key is encrypted; decrypt it first (openssl pkey)".into(),
-            ),
+            (form!("encrypted.pem"), "the key is encrypted; decrypt it first (openssl pkey)".into()),
+            (form!("sec1-encrypted.pem"), "the key is encrypted; decrypt it first (openssl pkey)".into()),
             ("", UNREADABLE.into()),
             ("MIGHAgEAMBMGByqGSM49", UNREADABLE.into()),
             (
                 "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
                 "the key inside the PEM block cannot be read".into(),
             ),
-            (
-                "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PRIVATE KEY-----",
-                "not valid PEM".into(),
-            ),
+            ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PRIVATE KEY-----", "not valid PEM".into()),
             ("-----BEGIN PUBLIC KEY-----\nAAAA", "not valid PEM".into()),
             (
                 r#"{"kty":"EC","crv":"P-256"}"#,
@@ -346,16 +334,10 @@ mod tests {
             format!("{A_PEM}{A_PUB}"),
             format!("{}{A_PEM}", form!("certificate.pem")),
         ] {
-            assert_eq!(
-                parse(&text).err().unwrap(),
-                "expected one key, found more than one PEM block"
-            );
+            assert_eq!(parse(&text).err().unwrap(), "expected one key, found more than one PEM block");
         }
         // What begins and does not end is not overlooked.
-        assert_eq!(
-            parse(&format!("{A_PUB}-----BEGIN PRIVATE KEY-----\nAA")).err().unwrap(),
-            "not valid PEM"
-        );
+        assert_eq!(parse(&format!("{A_PUB}-----BEGIN PRIVATE KEY-----\nAA")).err().unwrap(), "not valid PEM");
     }
 
     #[test]
@@ -368,14 +350,8 @@ mod tests {
         assert_eq!(with("alg", "ES384".into()), "the JWK's `alg` is not `ES256`");
         assert_eq!(with("alg", 1.into()), "the JWK's `alg` is not `ES256`");
         assert_eq!(with("use", "enc".into()), "the JWK's `use` is not `sig`");
-        assert_eq!(
-            with("d", jwk_of(B_PEM).remove("d").unwrap()),
-            "the JWK's `d` does not belong to its `x` and `y`"
-        );
-        assert_eq!(
-            with("x", jwk_of(B_PEM).remove("x").unwrap()),
-            "the JWK's `x` and `y` are not a point on the curve"
-        );
+        assert_eq!(with("d", jwk_of(B_PEM).remove("d").unwrap()), "the JWK's `d` does not belong to its `x` and `y`");
+        assert_eq!(with("x", jwk_of(B_PEM).remove("x").unwrap()), "the JWK's `x` and `y` are not a point on the curve");
         let incomplete = "the JWK lacks a member of its key type or has one of the wrong form";
         assert_eq!(with("d", "".into()), incomplete);
         assert_eq!(with("x", "not base64!".into()), incomplete);
@@ -388,10 +364,7 @@ mod tests {
         // PKCS#8 of an EC key ends with the public point.
         let mixed = [&a[..a.len() - 64], &b[b.len() - 64..]].concat();
         let text = pem::encode(&pem::Pem::new("PRIVATE KEY", mixed));
-        assert_eq!(
-            parse(&text).err().unwrap(),
-            "the key inside the PEM block cannot be read"
-        );
+        assert_eq!(parse(&text).err().unwrap(), "the key inside the PEM block cannot be read");
     }
 
     #[test]

@@ -191,9 +191,7 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
         }
-        for name in [
-            "", "none", "None", "HS256", "HS512", "es256", "ES256 ", "ES256K", "EdDsa", "Ed25519",
-        ] {
+        for name in ["", "none", "None", "HS256", "HS512", "es256", "ES256 ", "ES256K", "EdDsa", "Ed25519"] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
     }

@@ -6,9 +6,7 @@ use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, gateway
 fn with(pointer: &str, value: Value) -> String {
     let mut configuration = gateway_a();
     set(&mut configuration, pointer, value);
-    load(&configuration)
-        .map(|_| String::from("accepted"))
-        .unwrap_or_else(|problem| problem)
+    load(&configuration).map(|_| String::from("accepted")).unwrap_or_else(|problem| problem)
 }
 
 fn set(configuration: &mut Value, pointer: &str, value: Value) {
@@ -37,10 +35,7 @@ fn the_stanza_that_all_began_with_works() {
 #[test]
 fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
     let plan = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
-    assert_eq!(
-        plan.summary(),
-        "configuration in force: 1 keys, no signing, with verification, no discovery"
-    );
+    assert_eq!(plan.summary(), "configuration in force: 1 keys, no signing, with verification, no discovery");
 }
 
 #[test]
@@ -48,28 +43,18 @@ fn whoever_holds_a_private_key_is_told_where_it_must_not_be() {
     let public_only =
         "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
     let cases = [
-        (
-            with("/signingKeyRefs/-", key("b2", B_PEM)),
-            format!("signingKeyRefs[1].key: {public_only}"),
-        ),
-        (
-            with("/peers/0/keys", json!([key("b", B_PEM)])),
-            format!("peers[0].keys[0].key: {public_only}"),
-        ),
+        (with("/signingKeyRefs/-", key("b2", B_PEM)), format!("signingKeyRefs[1].key: {public_only}")),
+        (with("/peers/0/keys", json!([key("b", B_PEM)])), format!("peers[0].keys[0].key: {public_only}")),
         (
             with("/signingKeyRefs", json!([key("a", A_PUB)])),
             "signingKeyRefs[0].key: a public key where the private one that signs has to stand".to_owned(),
         ),
         (
-            load(&json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "verify": {}}))
-                .err()
-                .unwrap(),
+            load(&json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "verify": {}})).err().unwrap(),
             format!("signingKeyRefs[0].key: {public_only}: without `issue` nothing is signed"),
         ),
         (
-            load(&json!({"issuer": A, "issue": {"identity": {"header": "x-user"}}}))
-                .err()
-                .unwrap(),
+            load(&json!({"issuer": A, "issue": {"identity": {"header": "x-user"}}})).err().unwrap(),
             "signingKeyRefs: `issue` needs a private key in the first entry".to_owned(),
         ),
     ];
@@ -206,30 +191,16 @@ fn fields_that_exclude_each_other_are_refused() {
     set(&mut exchange, "/issue/identity", json!({"wristband": true}));
     assert!(load(&exchange).is_ok());
     exchange.as_object_mut().unwrap().remove("verify");
-    assert_eq!(
-        load(&exchange).err().unwrap(),
-        "issue.identity.wristband: needs `verify`"
-    );
+    assert_eq!(load(&exchange).err().unwrap(), "issue.identity.wristband: needs `verify`");
 }
 
 #[test]
 fn a_variable_has_to_be_there_and_to_hold_a_key() {
     let mut configuration = gateway_a();
-    set(
-        &mut configuration,
-        "/signingKeyRefs/0/key",
-        json!({"environmentVariable": "KEY"}),
-    );
+    set(&mut configuration, "/signingKeyRefs/0/key", json!({"environmentVariable": "KEY"}));
     let with = |text: Option<&str>| {
         let environment = text.map(|text| ("KEY", text.to_owned())).into_iter().collect();
-        load_with(
-            &configuration,
-            &Fake {
-                environment,
-                ..Fake::default()
-            },
-        )
-        .err()
+        load_with(&configuration, &Fake { environment, ..Fake::default() }).err()
     };
     assert_eq!(with(Some(A_PEM)), None);
     let missing = "signingKeyRefs[0].key: the environment variable `KEY` is missing or empty; set it, and list it in \

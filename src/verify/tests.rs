@@ -9,10 +9,7 @@ use crate::verify::Verified;
 
 fn verify_with(configuration: &Value, token: &str, now: Timestamp) -> Result<Verified, Denial> {
     let plan = load(configuration).unwrap();
-    plan.inbound
-        .unwrap()
-        .verifier
-        .verify(token.as_bytes(), now, &Fake::default())
+    plan.inbound.unwrap().verifier.verify(token.as_bytes(), now, &Fake::default())
 }
 
 fn verify(token: &str) -> Result<Verified, Denial> {
@@ -56,12 +53,7 @@ fn a_key_speaks_for_its_own_issuer_only() {
     assert_eq!(denial(&sign(B_PEM, "a", &claims(A))), Denial::BadSignature);
     assert_eq!(denial(&sign(A_PEM, "a", &claims(B))), Denial::UnknownKey);
     assert_eq!(denial(&sign(A_PEM, "b", &claims(B))), Denial::BadSignature);
-    for issuer in [
-        "",
-        "https://cluster-a.example.com/",
-        "HTTPS://cluster-a.example.com",
-        "https://stranger.example",
-    ] {
+    for issuer in ["", "https://cluster-a.example.com/", "HTTPS://cluster-a.example.com", "https://stranger.example"] {
         assert_eq!(denial(&sign(A_PEM, "a", &claims(issuer))), Denial::UnknownIssuer);
     }
 }
@@ -69,33 +61,13 @@ fn a_key_speaks_for_its_own_issuer_only() {
 #[test]
 fn the_key_decides_the_algorithm() {
     for alg in ["none", "None", "", "HS256", "HS512", "es256", "ES256K", "RSA-OAEP"] {
-        assert_eq!(
-            denial(&headed(&json!({"alg": alg, "kid": "a"}).to_string())),
-            Denial::WrongAlgorithm,
-            "{alg}"
-        );
-        assert_eq!(
-            denial(&headed(&json!({"alg": alg, "kid": "no"}).to_string())),
-            Denial::WrongAlgorithm,
-            "{alg}"
-        );
+        assert_eq!(denial(&headed(&json!({"alg": alg, "kid": "a"}).to_string())), Denial::WrongAlgorithm, "{alg}");
+        assert_eq!(denial(&headed(&json!({"alg": alg, "kid": "no"}).to_string())), Denial::WrongAlgorithm, "{alg}");
     }
     for alg in ["ES384", "RS256", "PS512", "EdDSA"] {
-        assert_eq!(
-            denial(&headed(&json!({"alg": alg, "kid": "a"}).to_string())),
-            Denial::WrongAlgorithm,
-            "{alg}"
-        );
-        assert_eq!(
-            denial(&headed(&json!({"alg": alg, "kid": "no"}).to_string())),
-            Denial::UnknownKey,
-            "{alg}"
-        );
-        assert_eq!(
-            denial(&headed(&json!({"alg": alg}).to_string())),
-            Denial::UnknownKey,
-            "{alg}"
-        );
+        assert_eq!(denial(&headed(&json!({"alg": alg, "kid": "a"}).to_string())), Denial::WrongAlgorithm, "{alg}");
+        assert_eq!(denial(&headed(&json!({"alg": alg, "kid": "no"}).to_string())), Denial::UnknownKey, "{alg}");
+        assert_eq!(denial(&headed(&json!({"alg": alg}).to_string())), Denial::UnknownKey, "{alg}");
     }
 }
 
@@ -120,10 +92,7 @@ fn a_key_ends_at_its_second() {
     let token = sign(B_PEM, "b", &claims(B));
     assert_eq!(Timestamp::from_rfc3339("2027-01-15T08:00:00Z"), Some(NOW));
     assert!(verify_with(&configuration, &token, Timestamp(NOW.0 - 1)).is_ok());
-    assert_eq!(
-        verify_with(&configuration, &token, NOW).unwrap_err(),
-        Denial::UnknownKey
-    );
+    assert_eq!(verify_with(&configuration, &token, NOW).unwrap_err(), Denial::UnknownKey);
 }
 
 #[test]
@@ -131,21 +100,14 @@ fn time_is_checked_to_the_second_and_the_skew() {
     let at = |seconds: i64| Timestamp(NOW.0 + seconds);
     let token = sign(A_PEM, "a", &claims(A));
     let verify_at = |token: &str, seconds| verify_with(&gateway_a(), token, at(seconds)).err();
-    for (seconds, expected) in [
-        (-31, Some(Denial::NotYetValid)),
-        (-30, None),
-        (0, None),
-        (329, None),
-        (330, Some(Denial::Expired)),
-    ] {
+    for (seconds, expected) in
+        [(-31, Some(Denial::NotYetValid)), (-30, None), (0, None), (329, None), (330, Some(Denial::Expired))]
+    {
         assert_eq!(verify_at(&token, seconds), expected, "{seconds}");
     }
     for name in ["nbf", "iat"] {
         assert_eq!(verify_at(&with(name, (NOW.0 + 30).into()), 0), None);
-        assert_eq!(
-            verify_at(&with(name, (NOW.0 + 31).into()), 0),
-            Some(Denial::NotYetValid)
-        );
+        assert_eq!(verify_at(&with(name, (NOW.0 + 31).into()), 0), Some(Denial::NotYetValid));
         assert_eq!(verify_at(&without(name), 0), None);
     }
     assert_eq!(verify_at(&with("exp", json!(0)), 0), Some(Denial::Expired));
@@ -171,21 +133,14 @@ fn an_audience_has_to_be_ours_and_ours_has_to_be_named() {
         (json!(["x", "other"]), Some(Denial::WrongAudience), None),
         (json!("x"), Some(Denial::WrongAudience), Some(Denial::WrongAudience)),
         (json!([]), Some(Denial::WrongAudience), Some(Denial::WrongAudience)),
-        (
-            json!("Federation"),
-            Some(Denial::WrongAudience),
-            Some(Denial::WrongAudience),
-        ),
+        (json!("Federation"), Some(Denial::WrongAudience), Some(Denial::WrongAudience)),
         (json!(""), Some(Denial::WrongAudience), Some(Denial::WrongAudience)),
     ] {
         let token = with("aud", aud.clone());
         assert_eq!(verify(&token).err(), alone, "{aud}");
         assert_eq!(verify_with(&ours, &token, NOW).err(), with_ours, "{aud}");
     }
-    assert_eq!(
-        verify_with(&ours, &without("aud"), NOW).err(),
-        Some(Denial::WrongAudience)
-    );
+    assert_eq!(verify_with(&ours, &without("aud"), NOW).err(), Some(Denial::WrongAudience));
 }
 
 #[test]
@@ -195,10 +150,7 @@ fn registered_members_have_their_registered_types() {
         ("sub", json!([null, 1, [], {}])),
         ("jti", json!([null, 1, [], {}])),
         ("aud", json!([null, 1, {}, ["a", 1], [["a"]], [null]])),
-        (
-            "exp",
-            json!([null, "1800000300", [], {}, true, 1e300, 253_402_300_800_i64]),
-        ),
+        ("exp", json!([null, "1800000300", [], {}, true, 1e300, 253_402_300_800_i64])),
         ("nbf", json!([null, "1800000000", false, -1e300])),
         ("iat", json!([null, "1800000000", []])),
     ] {
@@ -230,28 +182,15 @@ fn registered_members_have_their_registered_types() {
         assert_eq!(denial(&headed(header)), Denial::Malformed, "{header}");
     }
     // Ignored, and never followed.
-    assert!(
-        verify(&headed(
-            r#"{"alg":"ES256","kid":"a","jku":"http://x","x5c":["AA"],"jwk":{},"x":1}"#
-        ))
-        .is_ok()
-    );
+    assert!(verify(&headed(r#"{"alg":"ES256","kid":"a","jku":"http://x","x5c":["AA"],"jwk":{},"x":1}"#)).is_ok());
 }
 
 #[test]
 fn a_member_twice_at_any_depth_is_malformed() {
     let text = claims(A).to_string();
-    for extra in [
-        r#""sub":"bob""#,
-        r#""x":{"a":1,"a":1}"#,
-        r#""x":[{"y":{"a":1,"\u0061":2}}]"#,
-    ] {
+    for extra in [r#""sub":"bob""#, r#""x":{"a":1,"a":1}"#, r#""x":[{"y":{"a":1,"\u0061":2}}]"#] {
         let payload = text.replacen('{', &format!("{{{extra},"), 1);
-        assert_eq!(
-            denial(&sign_text(A_PEM, r#"{"alg":"ES256","kid":"a"}"#, &payload)),
-            Denial::Malformed,
-            "{extra}"
-        );
+        assert_eq!(denial(&sign_text(A_PEM, r#"{"alg":"ES256","kid":"a"}"#, &payload)), Denial::Malformed, "{extra}");
     }
 }
 
@@ -289,17 +228,10 @@ fn a_token_has_one_spelling() {
         let respelt = format!("{}{other}", &token[..token.len() - 1]);
         assert_eq!(denial(&respelt), Denial::Malformed, "{stray}");
     }
-    assert_eq!(
-        verify_with(&gateway_a(), &format!("{header}.{payload}."), NOW).unwrap_err(),
-        Denial::BadSignature
-    );
+    assert_eq!(verify_with(&gateway_a(), &format!("{header}.{payload}."), NOW).unwrap_err(), Denial::BadSignature);
     let plan = load(&gateway_a()).unwrap();
     assert_eq!(
-        plan.inbound
-            .unwrap()
-            .verifier
-            .verify(b"a.b.\xff", NOW, &Fake::default())
-            .unwrap_err(),
+        plan.inbound.unwrap().verifier.verify(b"a.b.\xff", NOW, &Fake::default()).unwrap_err(),
         Denial::Malformed
     );
 }
@@ -373,12 +305,7 @@ fn a_claim_is_found_by_its_name_or_by_a_path() {
     claims["a.b"] = json!("name");
     claims["a"] = json!({"b": "path", "c": {"d": 1}});
     let verified = verify(&sign(A_PEM, "a", &claims)).unwrap();
-    for (name, expected) in [
-        ("a.b", Some(json!("name"))),
-        ("a.c.d", Some(json!(1))),
-        ("a.c.x", None),
-        ("x", None),
-    ] {
+    for (name, expected) in [("a.b", Some(json!("name"))), ("a.c.d", Some(json!(1))), ("a.c.x", None), ("x", None)] {
         assert_eq!(verified.claim(name), expected.as_ref(), "{name}");
     }
 }
@@ -388,29 +315,16 @@ fn a_token_that_is_bound_needs_its_certificate() {
     const DIGEST: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
     let verifier = load(&gateway_a()).unwrap().inbound.unwrap().verifier;
     let verify = |token: &str, certificate| {
-        let host = Fake {
-            certificate,
-            ..Fake::default()
-        };
+        let host = Fake { certificate, ..Fake::default() };
         verifier.verify(token.as_bytes(), NOW, &host).err()
     };
-    let bound = with(
-        "cnf",
-        json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}),
-    );
+    let bound = with("cnf", json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}));
     assert_eq!(verify(&bound, Some(DIGEST)), None);
     let other = "100102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
     for certificate in [None, Some(""), Some("00"), Some("zz"), Some(other)] {
-        assert_eq!(
-            verify(&bound, certificate),
-            Some(Denial::WrongCertificate),
-            "{certificate:?}"
-        );
+        assert_eq!(verify(&bound, certificate), Some(Denial::WrongCertificate), "{certificate:?}");
     }
-    assert_eq!(
-        verify(&with("cnf", json!({"x5t#S256": ""})), None),
-        Some(Denial::WrongCertificate)
-    );
+    assert_eq!(verify(&with("cnf", json!({"x5t#S256": ""})), None), Some(Denial::WrongCertificate));
     assert_eq!(verify(&with("cnf", json!({"jkt": "x"})), None), None);
     assert_eq!(verify(&with("cnf", json!({})), Some(DIGEST)), None);
 }

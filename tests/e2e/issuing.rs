@@ -83,44 +83,23 @@ fn values_of_expressions_keep_their_type_in_both_phases() {
         ("double", "1.5", json!(1.5)),
         ("whole", "4.0", json!(4)),
         ("bool", "request.path == '/abc'", json!(true)),
-        (
-            "list",
-            "['a', 1, 2.5, true, ['b', []], {'c': null}]",
-            json!(["a", 1, 2.5, true, ["b", []], {"c": null}]),
-        ),
-        (
-            "map",
-            "{'a': {'b': {'c': [1]}}, 'd': 'e'}",
-            json!({"a": {"b": {"c": [1]}}, "d": "e"}),
-        ),
-        (
-            "headers",
-            "request.headers.exists(name, name == 'x-digits')",
-            json!(true),
-        ),
+        ("list", "['a', 1, 2.5, true, ['b', []], {'c': null}]", json!(["a", 1, 2.5, true, ["b", []], {"c": null}])),
+        ("map", "{'a': {'b': {'c': [1]}}, 'd': 'e'}", json!({"a": {"b": {"c": [1]}}, "d": "e"})),
+        ("headers", "request.headers.exists(name, name == 'x-digits')", json!(true)),
         ("late", "response.code", json!(200)),
         ("comment", "'a' // b", json!("a")),
     ];
-    let mut custom: serde_json::Map<String, Value> = expressions
-        .iter()
-        .map(|(name, source, _)| ((*name).to_owned(), json!({"expression": source})))
-        .collect();
-    for (name, source) in [
-        ("null", "null"),
-        ("absent", "request.headers['x-absent']"),
-        ("zero", "1 / 0"),
-        ("time", "request.time"),
-    ] {
+    let mut custom: serde_json::Map<String, Value> =
+        expressions.iter().map(|(name, source, _)| ((*name).to_owned(), json!({"expression": source}))).collect();
+    for (name, source) in
+        [("null", "null"), ("absent", "request.headers['x-absent']"), ("zero", "1 / 0"), ("time", "request.time")]
+    {
         custom.insert(name.to_owned(), json!({"expression": source}));
     }
-    let setup = gateways(vec![vec![filter(&signer(
-        json!({"identity": {"header": "x-user"}, "customClaims": custom}),
-    ))]]);
+    let setup =
+        gateways(vec![vec![filter(&signer(json!({"identity": {"header": "x-user"}, "customClaims": custom})))]]);
     let _envoy = start(&setup.bootstrap);
-    let answer = http::get_with(
-        &format!("{}/abc", setup.urls[0]),
-        &[("x-user", "alice"), ("x-digits", "12345678")],
-    );
+    let answer = http::get_with(&format!("{}/abc", setup.urls[0]), &[("x-user", "alice"), ("x-digits", "12345678")]);
     let mut expected = json!({"iss": A, "sub": "alice"});
     for (name, _, value) in expressions {
         expected[name] = value;
@@ -134,10 +113,7 @@ fn an_expression_that_does_not_compile_is_refused_and_envoy_says_where() {
         signer(json!({"identity": {"header": "x-user"}, "customClaims": {"a": {"expression": "request.path ++ 'x'"}}}));
     let setup = gateways(vec![vec![filter(&plugin)]]);
     let log = validate(&setup.bootstrap, &[("KEY", &key("cluster-a-2026-11"))]).unwrap_err();
-    assert!(
-        log.contains("configuration rejected: issue.customClaims.a.expression: not a CEL expression"),
-        "{log}"
-    );
+    assert!(log.contains("configuration rejected: issue.customClaims.a.expression: not a CEL expression"), "{log}");
     assert!(log.contains("expr_create parse error: ERROR: <input>:1:15"), "{log}");
 }
 
@@ -161,12 +137,7 @@ fn conditions_are_asked_in_their_phase() {
     assert_eq!(ask("/login", &[user, created]), None);
     assert_eq!(ask("/login", &[name, created]), None);
     assert_eq!(ask("/login", &[user, name, ("x-echo-status", "404")]), None);
-    for (counter, count) in [
-        ("condition", 2),
-        ("no_subject", 1),
-        ("no_identity", 1),
-        ("response_status", 1),
-    ] {
+    for (counter, count) in [("condition", 2), ("no_subject", 1), ("no_identity", 1), ("response_status", 1)] {
         assert_eq!(envoy.count(&format!("issue_skipped.{counter}")), count, "{counter}");
     }
 }
@@ -205,19 +176,10 @@ fn an_external_authorizer_s_word_is_taken_before_and_after_it() {
         json!({"identity": {"expression": "metadata.filter_metadata['envoy.filters.http.ext_authz']['x-auth-user']"}}),
     );
     let after = signer(json!({"identity": {"header": "x-auth-user"}}));
-    let mut setup = gateways(vec![
-        vec![filter(&before), ext_authz.clone()],
-        vec![ext_authz, filter(&after)],
-    ]);
+    let mut setup = gateways(vec![vec![filter(&before), ext_authz.clone()], vec![ext_authz, filter(&after)]]);
     let resources = &mut setup.bootstrap["static_resources"];
-    resources["clusters"]
-        .as_array_mut()
-        .unwrap()
-        .push(cluster("authorizer", authorizer));
-    resources["listeners"]
-        .as_array_mut()
-        .unwrap()
-        .push(listener("authorizer", authorizer, vec![lua], to_upstream()));
+    resources["clusters"].as_array_mut().unwrap().push(cluster("authorizer", authorizer));
+    resources["listeners"].as_array_mut().unwrap().push(listener("authorizer", authorizer, vec![lua], to_upstream()));
     let _envoy = start(&setup.bootstrap);
     for url in &setup.urls {
         // The client's own x-auth-user is overwritten by the authorizer's.
@@ -235,19 +197,12 @@ fn an_upstream_can_be_given_the_wristband_instead_of_the_client() {
     let envoy = start(&setup.bootstrap);
     let answer = http::get_with(
         &setup.urls[0],
-        &[
-            ("x-user", "alice"),
-            ("x-wristband-token", "forged"),
-            ("x-echo-status", "404"),
-        ],
+        &[("x-user", "alice"), ("x-wristband-token", "forged"), ("x-echo-status", "404")],
     );
     let token = answer.received("x-wristband-token").unwrap();
     assert_eq!(token::payload(token)["sub"], "alice");
     assert_eq!((answer.wristband(), answer.header("cache-control")), (None, None));
-    let answer = http::get_with(
-        &setup.urls[0],
-        &[("x-wristband-token", "forged"), ("X-Wristband-Token", "twice")],
-    );
+    let answer = http::get_with(&setup.urls[0], &[("x-wristband-token", "forged"), ("X-Wristband-Token", "twice")]);
     assert_eq!(answer.received("x-wristband-token"), None);
     assert_eq!(envoy.count("issued"), 1);
 }
@@ -261,20 +216,14 @@ fn a_cookie_is_set_beside_those_of_the_upstream_and_never_forged_by_it() {
     let cookies = |headers: &[(&str, &str)]| {
         let answer = http::get_with(&setup.urls[0], headers);
         assert_eq!(answer.wristband(), None);
-        let cookies = answer
-            .headers
-            .get_all("set-cookie")
-            .iter()
-            .map(|value| value.to_str().unwrap().to_owned());
+        let cookies = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned());
         cookies.collect::<Vec<_>>()
     };
     let (user, theirs) = (("x-user", "alice"), ("x-echo-set", "set-cookie=theme=dark; Path=/"));
     let set = cookies(&[user, theirs]);
     assert_eq!(set[0], "theme=dark; Path=/");
     let token = set[1].strip_prefix("__Host-wb=").unwrap();
-    let token = token
-        .strip_suffix("; Path=/; Max-Age=300; SameSite=Strict; Secure; HttpOnly")
-        .unwrap();
+    let token = token.strip_suffix("; Path=/; Max-Age=300; SameSite=Strict; Secure; HttpOnly").unwrap();
     assert_eq!(token::payload(token)["sub"], "alice");
     let forged = ("x-echo-set", "set-cookie=__Host-wb=forged");
     assert_eq!(cookies(&[user, forged]).len(), 1);
@@ -294,34 +243,22 @@ fn a_peer_s_wristband_is_exchanged_for_one_of_ours_hop_by_hop_until_a_loop() {
     let a = exchange(A, private("cluster-a-2026-11", "KEY"), peer(B, "cluster-b-2026-10"));
     let b = exchange(B, private("cluster-b-2026-10", "KEY_B"), peer(A, "cluster-a-2026-11"));
     let setup = gateways(vec![vec![filter(&a)], vec![filter(&b)]]);
-    let envoy = Envoy::start(
-        &setup.bootstrap,
-        &[("KEY", &key("cluster-a-2026-11")), ("KEY_B", &key("cluster-b-2026-10"))],
-    );
+    let envoy =
+        Envoy::start(&setup.bootstrap, &[("KEY", &key("cluster-a-2026-11")), ("KEY_B", &key("cluster-b-2026-10"))]);
     let mut first = token::claims(B);
     first["exp"] = json!(token::now() + 60);
     let first_token = token::sign("cluster-b-2026-10", &first);
     let answer = http::get_with(&setup.urls[0], &[("x-wristband-token", &first_token)]);
-    assert_eq!(
-        claims_of(&answer),
-        json!({"iss": A, "sub": "alice", "act": {"iss": B, "sub": "alice"}})
-    );
+    assert_eq!(claims_of(&answer), json!({"iss": A, "sub": "alice", "act": {"iss": B, "sub": "alice"}}));
     let second = answer.wristband().unwrap();
-    assert_eq!(
-        token::payload(second)["exp"],
-        first["exp"],
-        "it does not outlive what it was exchanged for"
-    );
+    assert_eq!(token::payload(second)["exp"], first["exp"], "it does not outlive what it was exchanged for");
     // Back at B: B has been there.
     let answer = http::get_with(&setup.urls[1], &[("x-wristband-token", second)]);
     assert_eq!((answer.status, answer.wristband()), (200, None));
     assert_eq!(envoy.count("issue_skipped.loop"), 1);
     let mut far = token::claims(B);
     far["act"] = json!({"iss": "https://c.example", "act": {"iss": "https://d.example"}});
-    let answer = http::get_with(
-        &setup.urls[0],
-        &[("x-wristband-token", &token::sign("cluster-b-2026-10", &far))],
-    );
+    let answer = http::get_with(&setup.urls[0], &[("x-wristband-token", &token::sign("cluster-b-2026-10", &far))]);
     assert_eq!((answer.status, answer.wristband()), (200, None));
     assert_eq!(envoy.count("issue_skipped.too_many_hops"), 1);
     // No refresh of our own.
@@ -342,10 +279,7 @@ fn a_pseudonym_is_authorino_s() {
     let identity = format!(r#"{{"a":"\u003cb\u003e","exp":4000000000,"iss":"{IDP}","n":1.5,"sub":"alice"}}"#);
     let token = token::sign_text("stranger", r#"{"alg":"ES256","kid":"stranger"}"#, &identity);
     let answer = http::get_with(&setup.urls[0], &[("authorization", &format!("Bearer {token}"))]);
-    let expected: String = sha2::Sha256::digest(identity)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let expected: String = sha2::Sha256::digest(identity).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(claims_of(&answer)["sub"], expected);
 }
 
@@ -353,10 +287,7 @@ fn a_pseudonym_is_authorino_s() {
 fn a_wristband_that_cannot_be_made_fails_no_response_unless_asked_to() {
     let issue = |extra: Value| {
         let mut issue = json!({"identity": {"header": "x-user"}, "customClaims": {"x": {"value": "x".repeat(7000)}}});
-        issue
-            .as_object_mut()
-            .unwrap()
-            .extend(extra.as_object().unwrap().clone());
+        issue.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         vec![filter(&signer(issue))]
     };
     let setup = gateways(vec![
@@ -373,18 +304,12 @@ fn a_wristband_that_cannot_be_made_fails_no_response_unless_asked_to() {
     for url in &setup.urls[1..] {
         let answer = http::get_with(url, &[("x-user", "alice")]);
         assert_eq!(answer.status, 503);
-        assert_eq!(
-            answer.body,
-            r#"{"error":"server_error","error_description":"no wristband could be signed"}"#
-        );
+        assert_eq!(answer.body, r#"{"error":"server_error","error_description":"no wristband could be signed"}"#);
         assert_eq!(answer.received("x-user"), None, "nothing of the upstream's answer");
         assert_eq!(http::get(url).status, 200);
     }
     let complaints = envoy.log().matches("no wristband could be signed: too_large").count();
-    assert!(
-        (1..=6).contains(&complaints),
-        "at most once a minute, worker and gateway: {complaints}"
-    );
+    assert!((1..=6).contains(&complaints), "at most once a minute, worker and gateway: {complaints}");
     envoy.wait_until("the access log", |envoy| envoy.log().contains(" 503 wristband_failed{too_large}"));
 }
 
@@ -399,10 +324,7 @@ fn identity(san: SanType, authority: &Issuer<'_, KeyPair>) -> Identity {
     let mut params = CertificateParams::default();
     params.subject_alt_names = vec![san];
     let certificate = params.signed_by(&key, authority).unwrap();
-    Identity {
-        certificate: certificate.pem(),
-        key: key.serialize_pem(),
-    }
+    Identity { certificate: certificate.pem(), key: key.serialize_pem() }
 }
 
 #[test]
@@ -448,24 +370,14 @@ fn a_wristband_is_bound_to_the_certificate_of_who_asked_for_it() {
     let payload = token::payload(&wristband);
     assert_eq!(payload["sub"], "spiffe://example.com/alice");
     let der = pem::parse(&alice.certificate).unwrap().into_contents();
-    assert_eq!(
-        payload["cnf"],
-        json!({"x5t#S256": token::encode(sha2::Sha256::digest(der))})
-    );
+    assert_eq!(payload["cnf"], json!({"x5t#S256": token::encode(sha2::Sha256::digest(der))}));
 
     let answer = ask(Some(&alice), Some(&wristband));
-    assert_eq!(
-        (answer.status, answer.received("x-sub")),
-        (200, Some("spiffe://example.com/alice"))
-    );
+    assert_eq!((answer.status, answer.received("x-sub")), (200, Some("spiffe://example.com/alice")));
     for thief in [Some(&mallory), None] {
         let answer = ask(thief, Some(&wristband));
         assert_eq!(answer.status, 401);
-        assert!(
-            answer.body.contains("token is bound to another client certificate"),
-            "{}",
-            answer.body
-        );
+        assert!(answer.body.contains("token is bound to another client certificate"), "{}", answer.body);
     }
     assert_eq!(envoy.count("denied.wrong_certificate"), 2);
     // Without a certificate there is neither an identity nor anything to bind to.

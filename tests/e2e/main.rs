@@ -1,12 +1,6 @@
 //! End-to-end tests: the built filter in a real Envoy, real HTTP, and consumers that are not ours.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice)]
 
 #[path = "../support/mod.rs"]

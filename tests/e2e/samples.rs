@@ -21,10 +21,7 @@ const CERTS: &str = "/.well-known/openid-connect/certs";
 /// Every sample, and the keys that its variables hold.
 const SAMPLES: [(&str, &[(&str, &str)]); 4] = [
     ("edge", &[(KEY_OF_A, "cluster-a-2026-11")]),
-    (
-        "federation",
-        &[(KEY_OF_A, "cluster-a-2026-11"), (KEY_OF_B, "cluster-b-2026-10")],
-    ),
+    ("federation", &[(KEY_OF_A, "cluster-a-2026-11"), (KEY_OF_B, "cluster-b-2026-10")]),
     ("rotation", &[(KEY_OF_A, "cluster-a-2027-02")]),
     ("verify-only", &[]),
 ];
@@ -36,10 +33,7 @@ fn environment(name: &str) -> Vec<(&'static str, String)> {
 }
 
 fn borrowed<'e>(environment: &'e [(&'static str, String)]) -> Vec<(&'e str, &'e str)> {
-    environment
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect()
+    environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 fn start(name: &str, sample: &Sample) -> Envoy {
@@ -79,15 +73,9 @@ fn published(url: &str) -> Vec<String> {
 
 #[test]
 fn every_sample_is_valid_as_it_is() {
-    let files: BTreeSet<_> = sample::files()
-        .iter()
-        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(
-        files,
-        SAMPLES.map(|(name, _)| name.to_owned()).into(),
-        "list every sample"
-    );
+    let files: BTreeSet<_> =
+        sample::files().iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(files, SAMPLES.map(|(name, _)| name.to_owned()).into(), "list every sample");
     for (name, _) in SAMPLES {
         let file = path(&format!("envoy/{name}.yaml"));
         let outcome = envoy::validate_file(&file, &borrowed(&environment(name)));
@@ -128,11 +116,7 @@ fn every_sample_grants_the_filter_what_it_needs_and_no_more() {
             named.extend(members.get("environmentVariable").cloned());
         });
         let variables = machine["environment_variables"]["host_env_keys"].as_array();
-        assert_eq!(
-            variables.cloned().unwrap_or_default(),
-            named,
-            "{name}: other variables than named"
-        );
+        assert_eq!(variables.cloned().unwrap_or_default(), named, "{name}: other variables than named");
     });
     assert_eq!(filters, 6);
 }
@@ -222,13 +206,9 @@ fn at_the_edge_a_token_of_the_identity_provider_becomes_a_wristband() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let wristband = answer.wristband().unwrap();
     let verified = verified(wristband, "cluster-a-2026-11");
-    for (claim, expected) in [
-        ("iss", A),
-        ("sub", "248289761001"),
-        ("aud", "federation"),
-        ("region", "eu-1"),
-        ("username", "jane"),
-    ] {
+    for (claim, expected) in
+        [("iss", A), ("sub", "248289761001"), ("aud", "federation"), ("region", "eu-1"), ("username", "jane")]
+    {
         assert_eq!(verified[claim], expected, "{claim}");
     }
 
@@ -236,11 +216,9 @@ fn at_the_edge_a_token_of_the_identity_provider_becomes_a_wristband() {
     let answer = bearer(&token::sign("identity-provider", &claims));
     assert_eq!(token::payload(answer.wristband().unwrap()).get("username"), None);
 
-    for answer in [
-        get(&url),
-        bearer(&forged("stranger", "identity-provider", &claims)),
-        with_wristband(&url, wristband),
-    ] {
+    for answer in
+        [get(&url), bearer(&forged("stranger", "identity-provider", &claims)), with_wristband(&url, wristband)]
+    {
         assert_eq!((answer.status, answer.wristband()), (401, None));
     }
     assert_eq!(published(&url), ["cluster-a-2026-11"]);
@@ -281,10 +259,7 @@ fn the_verify_only_gateway_trusts_its_peers_and_holds_no_private_key() {
         assert_eq!(answer.wristband(), None);
     }
     for (code, wristband) in [
-        (
-            "unknown_issuer",
-            token::sign("stranger", &claims("https://stranger.example.com")),
-        ),
+        ("unknown_issuer", token::sign("stranger", &claims("https://stranger.example.com"))),
         ("unknown_key", token::sign("stranger", &claims(A))),
         ("unknown_key", token::sign("cluster-b-2026-10", &claims(A))),
         ("bad_signature", forged("stranger", "cluster-a-2026-11", &claims(A))),
@@ -315,10 +290,9 @@ fn in_a_rotation_the_new_key_signs_and_the_old_one_is_good_until_it_ends() {
     const NEW: &str = "cluster-a-2027-02";
     let old_wristband = token::sign(OLD, &claims(A));
     // The time in the file will have come one day, and the test is to pass then too.
-    for (end, names, status) in [
-        ("2999-01-01T00:00:00Z", [NEW, OLD].as_slice(), 200),
-        ("2026-01-01T00:00:00Z", [NEW].as_slice(), 401),
-    ] {
+    for (end, names, status) in
+        [("2999-01-01T00:00:00Z", [NEW, OLD].as_slice(), 200), ("2026-01-01T00:00:00Z", [NEW].as_slice(), 401)]
+    {
         let mut sample = Sample::load("rotation");
         let old = &mut sample.plugin("rotation")["signingKeyRefs"][1];
         assert!(old["notAfter"].is_string());
@@ -331,10 +305,7 @@ fn in_a_rotation_the_new_key_signs_and_the_old_one_is_good_until_it_ends() {
         let wristband = answer.wristband().unwrap();
         assert_eq!(verified(wristband, NEW)["sub"], "alice");
         let answer = with_wristband(&url, wristband);
-        assert_eq!(
-            (answer.status, answer.received("x-wristband-sub")),
-            (200, Some("alice"))
-        );
+        assert_eq!((answer.status, answer.received("x-wristband-sub")), (200, Some("alice")));
         assert_eq!(published(&url), names);
         assert_eq!(with_wristband(&url, &old_wristband).status, status, "{end}");
         assert_eq!(get(&url).status, 403);

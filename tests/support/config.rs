@@ -34,10 +34,7 @@ pub const CAPABILITIES: [&str; 22] = [
 
 /// The filter with a plugin configuration of any type.
 pub fn filter_with(configuration: Value, environment: &[&str]) -> Value {
-    let allowed: serde_json::Map<_, _> = CAPABILITIES
-        .iter()
-        .map(|name| ((*name).to_owned(), json!({})))
-        .collect();
+    let allowed: serde_json::Map<_, _> = CAPABILITIES.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
     json!({
         "name": "wristband",
         "typed_config": {
@@ -153,11 +150,8 @@ pub fn cluster(name: &str, port: u16) -> Value {
 /// Envoy's own JWT filter for the tokens of one issuer, with its payload as dynamic metadata `payload`.
 pub fn jwt_authn(issuer: &str, jwks: &Value, optional: bool) -> Value {
     let provider = json!({"provider_name": "idp"});
-    let requires = if optional {
-        json!({"requires_any": {"requirements": [provider, {"allow_missing": {}}]}})
-    } else {
-        provider
-    };
+    let requires =
+        if optional { json!({"requires_any": {"requirements": [provider, {"allow_missing": {}}]}}) } else { provider };
     json!({
         "name": "envoy.filters.http.jwt_authn",
         "typed_config": {

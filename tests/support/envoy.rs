@@ -30,9 +30,7 @@ pub struct Refusal {
 
 /// The binary under test: `make test` and `make run` say which.
 pub fn binary() -> PathBuf {
-    std::env::var_os("ENVOY")
-        .expect("ENVOY is not set: use `make test` or `make run`")
-        .into()
+    std::env::var_os("ENVOY").expect("ENVOY is not set: use `make test` or `make run`").into()
 }
 
 /// A port that is free now. It lies below the range from which the kernel takes ports for outgoing connections, so that
@@ -91,18 +89,11 @@ impl Envoy {
             .stderr(fs::File::create(directory.path().join("log")).unwrap())
             .spawn()
             .unwrap();
-        let mut envoy = Self {
-            child,
-            directory,
-            admin,
-        };
+        let mut envoy = Self { child, directory, admin };
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             if let Some(status) = envoy.child.try_wait().unwrap() {
-                return Err(Refusal {
-                    status,
-                    log: envoy.log(),
-                });
+                return Err(Refusal { status, log: envoy.log() });
             }
             if http::try_get(&envoy.admin_url("/ready")).is_some_and(|answer| answer.status == 200) {
                 return Ok(envoy);
@@ -134,12 +125,7 @@ impl Envoy {
     /// The value of a counter, zero when there is none.
     pub fn counter(&self, name: &str) -> u64 {
         let stats = self.admin(&format!("/stats?filter=^{name}$"));
-        stats
-            .trim()
-            .rsplit(": ")
-            .next()
-            .and_then(|value| value.parse().ok())
-            .unwrap_or(0)
+        stats.trim().rsplit(": ").next().and_then(|value| value.parse().ok()).unwrap_or(0)
     }
 
     /// The value of one of the filter's counters.
@@ -206,10 +192,6 @@ pub fn validate_file(file: &Path, environment: &[(&str, &str)]) -> Result<String
         .envs(environment.iter().copied())
         .output()
         .unwrap();
-    let log = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let log = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.success() { Ok(log) } else { Err(log) }
 }

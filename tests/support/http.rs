@@ -30,9 +30,7 @@ impl Answer {
 
     /// What the echo upstream received under this name.
     pub fn received(&self, name: &str) -> Option<&str> {
-        self.body
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        self.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -70,11 +68,7 @@ pub fn send(method: &str, url: &str, headers: &[(&str, &[u8])]) -> Answer {
     for (name, value) in headers {
         request = request.header(*name, HeaderValue::from_bytes(value).unwrap());
     }
-    read(
-        agent()
-            .run(request.body(()).unwrap())
-            .unwrap_or_else(|error| panic!("{method} {url}: {error}")),
-    )
+    read(agent().run(request.body(()).unwrap()).unwrap_or_else(|error| panic!("{method} {url}: {error}")))
 }
 
 /// A GET with headers of text.
@@ -93,9 +87,7 @@ pub fn get_tls(url: &str, authority: &str, client: Option<(&str, &str)>, headers
     let client = client.map(|(chain, key)| {
         ClientCert::new_with_certs(&[certificate(chain)], PrivateKey::from_pem(key.as_bytes()).unwrap())
     });
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&[certificate(authority)]))
-        .client_cert(client);
+    let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[certificate(authority)])).client_cert(client);
     let mut request = agent_with(tls.build()).get(url);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -1,13 +1,6 @@
 //! What the end-to-end tests and the demo share: a real Envoy, a plain HTTP client, keys and tokens.
 
-#![allow(
-    dead_code,
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice, unreachable_pub)]
 
 pub mod config;

@@ -16,9 +16,8 @@ pub struct Sample {
 pub fn files() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(super::path("envoy")).unwrap();
     let files = entries.map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = files
-        .filter(|file| file.extension().is_some_and(|extension| extension == "yaml"))
-        .collect();
+    let mut files: Vec<_> =
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "yaml")).collect();
     files.sort();
     assert!(!files.is_empty());
     files
@@ -48,11 +47,7 @@ impl Sample {
         let listeners = self.bootstrap["static_resources"]["listeners"].as_array().unwrap();
         let found = listeners.iter().find(|found| found["name"] == listener);
         let address = &found.unwrap_or_else(|| panic!("no listener `{listener}`"))["address"]["socket_address"];
-        format!(
-            "http://{}:{}",
-            address["address"].as_str().unwrap(),
-            address["port_value"]
-        )
+        format!("http://{}:{}", address["address"].as_str().unwrap(), address["port_value"])
     }
 
     /// The plugin configuration of this name.
