@@ -56,3 +56,40 @@ fn only_the_key_module_knows_a_signature_scheme() {
 fn nothing_of_the_core_is_shared_between_threads_or_kept_in_globals() {
     only_in(&[], &["static mut", "thread_local!", "OnceLock", "LazyLock", "Mutex<", "Arc<"]);
 }
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+#[test]
+fn the_readme_has_every_denial_with_its_text_and_every_code() {
+    let readme = readme();
+    for denial in wristband::denial::Denial::ALL {
+        let row = format!("| `{}` | {} |", denial.code(), denial.text());
+        assert!(readme.contains(&row), "{row}");
+    }
+    for skip in wristband::issue::Skip::ALL {
+        assert!(readme.contains(&format!("`{}`", skip.code())), "{}", skip.code());
+    }
+}
+
+/// The fields are those that an error lists, so a new one cannot be forgotten.
+#[test]
+fn the_readme_has_every_field_of_the_configuration() {
+    let readme = readme();
+    let (_, source) = sources().into_iter().find(|(path, _)| path.ends_with("src/config/mod.rs")).unwrap();
+    let (before, framing) = source.split_once("const FRAMING").unwrap();
+    let (_, after) = framing.split_once("];").unwrap();
+    let fields: Vec<_> = before
+        .lines()
+        .chain(after.lines())
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split('"').skip(1).step_by(2))
+        .filter(|text| text.starts_with(|first: char| first.is_ascii_lowercase()))
+        .filter(|text| text.chars().all(|character| character.is_ascii_alphanumeric()))
+        .collect();
+    assert!(fields.contains(&"bindClientCertificate") && fields.contains(&"maxAge"), "{fields:?}");
+    for field in fields {
+        assert!(readme.contains(field), "{field}");
+    }
+}
