@@ -3,33 +3,81 @@
 //! Two components that look at one request must not see two different tokens, so everything that could be read as a
 //! second one is ambiguous, even if it is the same.
 
-use http::HeaderName;
+use std::borrow::Cow;
 
-use crate::config::{CredentialHeader, is_token_character};
+use form_urlencoded::parse;
+use http::HeaderName;
+use http::header::COOKIE;
+
+use crate::config::is_token_character;
 use crate::denial::Denial;
 use crate::headers::Headers;
+
+/// A place where a token may be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A header, with what stands before the token: an authentication scheme and one space, or nothing.
+    Header {
+        /// Its name.
+        name: HeaderName,
+        /// What stands before the token.
+        prefix: String,
+    },
+    /// A cookie (RFC 6265).
+    Cookie(String),
+    /// A query parameter (RFC 6750, section 2.3). URLs end up in logs and histories: only where nothing else will do.
+    Parameter(String),
+}
+
+impl Place {
+    /// The header in which the place is, unless it is the path.
+    #[must_use]
+    pub fn header(&self) -> Option<&HeaderName> {
+        match self {
+            Self::Header { name, .. } => Some(name),
+            Self::Cookie(_) => Some(&COOKIE),
+            Self::Parameter(_) => None,
+        }
+    }
+
+    /// Whether one token would be found in both.
+    #[must_use]
+    pub fn clashes_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header { name, prefix }, Self::Header { name: other, prefix: also }) => {
+                name == other && (prefix.is_empty() || also.is_empty() || prefix.eq_ignore_ascii_case(also))
+            }
+            (Self::Header { name, .. }, Self::Cookie(_)) | (Self::Cookie(_), Self::Header { name, .. }) => {
+                name == COOKIE
+            }
+            _ => self == other,
+        }
+    }
+}
 
 /// What may be a token, and where it was found.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Credential<'r, 'p> {
     /// The token as it came; anything at all.
-    pub token: &'r [u8],
-    /// The header that carried it.
-    pub header: &'p HeaderName,
+    pub token: Cow<'r, [u8]>,
+    /// The place.
+    pub place: &'p Place,
 }
 
 /// Looks into every place.
 ///
 /// # Errors
 /// [`Denial::Ambiguous`] when there is more than one credential.
-pub fn find<'r, 'p>(
-    headers: &Headers<'r>,
-    places: &'p [CredentialHeader],
-) -> Result<Option<Credential<'r, 'p>>, Denial> {
+pub fn find<'r, 'p>(headers: &Headers<'r>, places: &'p [Place]) -> Result<Option<Credential<'r, 'p>>, Denial> {
     let mut found = None;
     for place in places {
-        if let Some(token) = in_header(headers, place)?
-            && found.replace(Credential { token, header: &place.name }).is_some()
+        let token = match place {
+            Place::Header { name, prefix } => in_header(headers, name, prefix)?.map(Cow::Borrowed),
+            Place::Cookie(name) => only(cookies(headers, name).map(Cow::Borrowed))?,
+            Place::Parameter(name) => only(parameters(headers, name))?,
+        };
+        if let Some(token) = token
+            && found.replace(Credential { token, place }).is_some()
         {
             return Err(Denial::Ambiguous);
         }
@@ -37,14 +85,75 @@ pub fn find<'r, 'p>(
     Ok(found)
 }
 
-fn in_header<'r>(headers: &Headers<'r>, place: &CredentialHeader) -> Result<Option<&'r [u8]>, Denial> {
-    let mut values = headers.values(&place.name);
+/// The one value there is; an empty one is none.
+fn only<'r>(mut values: impl Iterator<Item = Cow<'r, [u8]>>) -> Result<Option<Cow<'r, [u8]>>, Denial> {
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => Ok(Some(value).filter(|value| !value.is_empty())),
+        (Some(_), Some(_)) => Err(Denial::Ambiguous),
+    }
+}
+
+/// The values of all cookies of that name. Names are compared with case (RFC 6265, section 5.3).
+fn cookies<'r>(headers: &Headers<'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
+    pairs(headers).filter(move |pair| is_cookie(pair, name)).map(value_of)
+}
+
+fn pairs<'r>(headers: &Headers<'r>) -> impl Iterator<Item = &'r [u8]> {
+    let values: Vec<_> = headers.values(&COOKIE).collect();
+    values.into_iter().flat_map(|value| value.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
+}
+
+fn is_cookie(pair: &[u8], name: &str) -> bool {
+    pair.split(|byte| *byte == b'=').next().is_some_and(|key| key.trim_ascii() == name.as_bytes())
+}
+
+fn value_of(pair: &[u8]) -> &[u8] {
+    pair.iter().position(|byte| *byte == b'=').and_then(|equals| pair.get(equals..)?.get(1..)).unwrap_or_default()
+}
+
+/// What remains of the cookies without those of that name; empty when none do.
+#[must_use]
+pub fn without_cookie(headers: &Headers<'_>, name: &str) -> Vec<u8> {
+    let others: Vec<_> = pairs(headers).filter(|pair| !pair.is_empty() && !is_cookie(pair, name)).collect();
+    others.join(&b"; "[..])
+}
+
+/// The values of all query parameters of that name, as the upstream would decode it: an encoded name is the same name.
+fn parameters<'r>(headers: &Headers<'r>, name: &str) -> impl Iterator<Item = Cow<'r, [u8]>> {
+    let query = query(headers).unwrap_or_default();
+    parse(query).filter(move |(key, _)| key == name).map(|(_, value)| match value {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    })
+}
+
+fn query<'r>(headers: &Headers<'r>) -> Option<&'r [u8]> {
+    let path = headers.pseudo(":path")?;
+    let mark = path.iter().position(|byte| *byte == b'?')?;
+    path.get(mark..)?.get(1..)
+}
+
+/// The path without the query parameters of that name, the others as they were.
+#[must_use]
+pub fn without_parameter(headers: &Headers<'_>, name: &str) -> Vec<u8> {
+    let path = headers.pseudo(":path").unwrap_or_default();
+    let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
+    let (start, _) = path.split_at_checked(end).unwrap_or((path, b""));
+    let is_named = |part: &&[u8]| parse(part).any(|(key, _)| key == name);
+    let others = query(headers).unwrap_or_default().split(|byte| *byte == b'&').filter(|part| !is_named(part));
+    let others = others.collect::<Vec<_>>().join(&b"&"[..]);
+    if others.is_empty() { start.to_vec() } else { [start, &others].join(&b'?') }
+}
+
+fn in_header<'r>(headers: &Headers<'r>, name: &HeaderName, prefix: &str) -> Result<Option<&'r [u8]>, Denial> {
+    let mut values = headers.values(name);
     let Some(value) = values.next() else {
         return Ok(None);
     };
     // Envoy joins some headers with a comma and leaves others apart; both are a list (RFC 9110, section 5.3).
-    let is_list = value.contains(&b',') || headers.values(&place.name).nth(1).is_some();
-    let Some(scheme) = place.prefix.strip_suffix(' ') else {
+    let is_list = value.contains(&b',') || headers.values(name).nth(1).is_some();
+    let Some(scheme) = prefix.strip_suffix(' ') else {
         return match value {
             _ if is_list => Err(Denial::Ambiguous),
             b"" => Ok(None),
@@ -54,7 +163,7 @@ fn in_header<'r>(headers: &Headers<'r>, place: &CredentialHeader) -> Result<Opti
     if is_list {
         let mentions =
             |value: &[u8]| value.windows(scheme.len()).any(|part| part.eq_ignore_ascii_case(scheme.as_bytes()));
-        let mentioned = headers.values(&place.name).any(mentions);
+        let mentioned = headers.values(name).any(mentions);
         return if mentioned { Err(Denial::Ambiguous) } else { Ok(None) };
     }
     Ok(after_scheme(value, scheme))
@@ -79,8 +188,8 @@ mod tests {
     use super::*;
     use http::header::AUTHORIZATION;
 
-    fn places() -> Vec<CredentialHeader> {
-        let place = |name, prefix: &str| CredentialHeader { name, prefix: prefix.to_owned() };
+    fn places() -> Vec<Place> {
+        let place = |name, prefix: &str| Place::Header { name, prefix: prefix.to_owned() };
         vec![place(HeaderName::from_static("x-wristband-token"), ""), place(AUTHORIZATION, "Bearer ")]
     }
 
@@ -88,7 +197,7 @@ mod tests {
         let headers = Headers::new(headers.iter().map(|(name, value)| (name.as_bytes(), *value)).collect());
         let places = places();
         let credential = find(&headers, &places)?;
-        Ok(credential.map(|credential| String::from_utf8_lossy(credential.token).into_owned()))
+        Ok(credential.map(|credential| String::from_utf8_lossy(&credential.token).into_owned()))
     }
 
     #[test]
@@ -148,5 +257,60 @@ mod tests {
                 "{value}"
             );
         }
+    }
+
+    #[test]
+    fn a_cookie_is_found_once_and_taken_out_alone() {
+        let places = [Place::Cookie("wb".to_owned())];
+        let token = |cookies: &[&'static str]| {
+            let headers = Headers::new(cookies.iter().map(|value| (&b"cookie"[..], value.as_bytes())).collect());
+            let found = find(&headers, &places).map(|found| found.map(|found| found.token.into_owned()));
+            (found, without_cookie(&headers, "wb"))
+        };
+        let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
+        for (cookies, found, rest) in [
+            (&["wb=t"][..], some("t"), ""),
+            (&["a=1; wb=t;b=2"], some("t"), "a=1; b=2"),
+            (&["a=1", "wb=t"], some("t"), "a=1"),
+            (&["wb=t=="], some("t=="), ""),
+            (&["wb=\"t\""], some("\"t\""), ""),
+            (&["wbx=t; xwb=t; WB=t"], Ok(None), "wbx=t; xwb=t; WB=t"),
+            (&["wb="], Ok(None), ""),
+            (&["wb"], Ok(None), ""),
+            (&["wb=t; wb=t"], Err(Denial::Ambiguous), ""),
+            (&["wb=t", "a=1; wb="], Err(Denial::Ambiguous), "a=1"),
+        ] {
+            assert_eq!(token(cookies), (found, rest.as_bytes().to_vec()), "{cookies:?}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_found_however_it_is_encoded_and_taken_out_alone() {
+        let places = [Place::Parameter("token".to_owned())];
+        let token = |path: &str| {
+            let headers = Headers::new(vec![(b":path", path.as_bytes())]);
+            let found = find(&headers, &places).map(|found| found.map(|found| found.token.into_owned()));
+            (found, without_parameter(&headers, "token"))
+        };
+        let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
+        for (path, found, rest) in [
+            ("/a?token=t", some("t"), "/a"),
+            ("/a?x=%20&token=t&y", some("t"), "/a?x=%20&y"),
+            ("/a?t%6Fken=%74", some("t"), "/a"),
+            ("/a?b?token=t", Ok(None), "/a?b?token=t"),
+            ("/a", Ok(None), "/a"),
+            ("/token=t", Ok(None), "/token=t"),
+            ("/a?token=", Ok(None), "/a"),
+            ("/a?token=t&t%6fken=u", Err(Denial::Ambiguous), "/a"),
+        ] {
+            assert_eq!(token(path), (found, rest.as_bytes().to_vec()), "{path}");
+        }
+    }
+
+    #[test]
+    fn places_of_different_kinds_are_two_as_well() {
+        let places = [Place::Cookie("wb".to_owned()), Place::Parameter("wb".to_owned())];
+        let headers = Headers::new(vec![(b":path", b"/?wb=t"), (b"cookie", b"wb=t")]);
+        assert_eq!(find(&headers, &places), Err(Denial::Ambiguous));
     }
 }

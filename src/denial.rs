@@ -17,21 +17,31 @@ pub enum Denial {
     WrongAlgorithm,
     /// The issuer has no such key, or has it no more.
     UnknownKey,
+    /// `typ` is none of those that are accepted (RFC 8725, section 3.11).
+    WrongType,
+    /// The key, the token or everything the issuer said at that time is revoked.
+    Revoked,
     /// `exp` has passed.
     Expired,
     /// `nbf` or `iat` is in the future.
     NotYetValid,
     /// `aud` is not ours.
     WrongAudience,
+    /// The issuer may not name this subject.
+    WrongSubject,
+    /// The issuer may not sign for so long.
+    TooLongLived,
     /// The token is bound to a certificate that the client has not shown (RFC 8705, section 3).
     WrongCertificate,
     /// The signature is not the key's.
     BadSignature,
+    /// The token was accepted before.
+    Replayed,
 }
 
 impl Denial {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Missing,
         Self::Ambiguous,
         Self::TooLarge,
@@ -39,11 +49,16 @@ impl Denial {
         Self::UnknownIssuer,
         Self::WrongAlgorithm,
         Self::UnknownKey,
+        Self::WrongType,
+        Self::Revoked,
         Self::Expired,
         Self::NotYetValid,
         Self::WrongAudience,
+        Self::WrongSubject,
+        Self::TooLongLived,
         Self::WrongCertificate,
         Self::BadSignature,
+        Self::Replayed,
     ];
 
     /// The code, for metrics and response code details.
@@ -67,11 +82,16 @@ impl Denial {
             Self::UnknownIssuer => ("unknown_issuer", "issuer of the token is not trusted"),
             Self::WrongAlgorithm => ("wrong_algorithm", "algorithm of the token is not allowed"),
             Self::UnknownKey => ("unknown_key", "key of the token is not known"),
+            Self::WrongType => ("wrong_type", "type of the token is not accepted"),
+            Self::Revoked => ("revoked", "token has been revoked"),
             Self::Expired => ("expired", "token has expired"),
             Self::NotYetValid => ("not_yet_valid", "token is not yet valid"),
             Self::WrongAudience => ("wrong_audience", "token is meant for another audience"),
+            Self::WrongSubject => ("wrong_subject", "subject of the token is not accepted from its issuer"),
+            Self::TooLongLived => ("too_long_lived", "token lives longer than is accepted"),
             Self::WrongCertificate => ("wrong_certificate", "token is bound to another client certificate"),
             Self::BadSignature => ("bad_signature", "signature of the token is not valid"),
+            Self::Replayed => ("replayed", "token has been used before"),
         }
     }
 }

@@ -3,12 +3,12 @@
 //! The adapter reads headers, asks [`Plan::on_request`] and [`Exchange::on_response`], and carries out the answer.
 
 use http::HeaderName;
-use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, COOKIE, ORIGIN, SET_COOKIE};
 use prost::Message as _;
 use serde_json::Value;
 
 use crate::config::{Mode, OnFailure, Placement, source};
-use crate::credential::{self, Credential};
+use crate::credential::{self, Credential, Place};
 use crate::denial::Denial;
 use crate::headers::{Headers, can_be_value};
 use crate::host::Host;
@@ -18,6 +18,9 @@ use crate::plan::{Inbound, Issuing, Plan};
 use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::verify::Verified;
+
+/// The output that is no claim but issuer and subject together; no claim of that name takes its place.
+const PRINCIPAL: &str = "principal";
 
 /// Something that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Edits {
     pub set: Vec<(HeaderName, String)>,
     /// Values to add after that.
     pub add: Vec<(HeaderName, String)>,
+    /// What remains of `cookie` or `:path` when a token is taken out.
+    pub rewrite: Option<(&'static str, Vec<u8>)>,
     /// A serialized `google.protobuf.Struct` for the filter state `wasm.wristband`.
     pub filter_state: Option<Vec<u8>>,
     /// What to count.
@@ -75,7 +80,7 @@ impl Event {
             .into_iter()
             .chain(Skip::ALL.map(Self::IssueSkipped))
             .chain(Denial::ALL.map(Self::Denied))
-            .chain(Denial::ALL.map(Self::Observed))
+            .chain(Denial::ALL.into_iter().filter(|denial| *denial != Denial::Missing).map(Self::Observed))
     }
 
     /// The name of its counter.
@@ -209,15 +214,18 @@ impl Inbound {
         edits: &mut Edits,
     ) -> Result<Option<Verified>, Denial> {
         edits.remove.extend(self.owned_headers().filter(|name| headers.has(name)).cloned());
+        if self.allow_cors_preflight && is_preflight(headers) {
+            return Ok(None);
+        }
         let outcome = credential::find(headers, &self.places).and_then(|credential| {
             let Some(credential) = credential else {
                 return Ok(None);
             };
-            self.verifier.verify(credential.token, now, host).map(|verified| Some((credential, verified)))
+            self.verifier.verify(&credential.token, now, host).map(|verified| Some((credential, verified)))
         });
         match (outcome, self.mode) {
             (Ok(Some((credential, verified))), _) => {
-                self.accept(&credential, &verified, edits);
+                self.accept(headers, &credential, &verified, edits);
                 Ok(Some(verified))
             }
             (Ok(None), Mode::Require) => Err(Denial::Missing),
@@ -230,19 +238,41 @@ impl Inbound {
         }
     }
 
-    fn accept(&self, credential: &Credential<'_, '_>, verified: &Verified, edits: &mut Edits) {
+    fn accept(&self, headers: &Headers<'_>, credential: &Credential<'_, '_>, verified: &Verified, edits: &mut Edits) {
         edits.events.push(Event::Verified);
         if !self.forward {
-            edits.remove.push(credential.header.clone());
+            take_out(headers, credential.place, edits);
         }
         let payload = self.payload_header.iter().map(|name| (name.clone(), verified.payload().to_owned()));
         edits.set.extend(payload);
         for output in &self.claim_headers {
-            let text = verified.claim(&output.claim).and_then(header_text);
+            let text = match output.claim.as_str() {
+                PRINCIPAL => verified.principal().filter(|text| can_be_value(text)),
+                claim => verified.claim(claim).and_then(header_text),
+            };
             edits.set.extend(text.map(|text| (output.header.clone(), text)));
         }
         edits.filter_state = Some(source::to_struct(verified.claims()).encode_to_vec());
     }
+}
+
+/// Takes the token out of the request, and nothing else.
+fn take_out(headers: &Headers<'_>, place: &Place, edits: &mut Edits) {
+    match place {
+        Place::Header { name, .. } => edits.remove.push(name.clone()),
+        Place::Cookie(name) => {
+            // Several lines become one.
+            edits.remove.push(COOKIE);
+            let others = credential::without_cookie(headers, name);
+            edits.rewrite = (!others.is_empty()).then_some(("cookie", others));
+        }
+        Place::Parameter(name) => edits.rewrite = Some((":path", credential::without_parameter(headers, name))),
+    }
+}
+
+/// A CORS preflight, which browsers send without credentials (Fetch standard, section 3.2.2).
+fn is_preflight(headers: &Headers<'_>) -> bool {
+    headers.pseudo(":method") == Some(b"OPTIONS") && headers.has(&ORIGIN) && headers.has(&ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// A claim as the value of a header, or `None` if it cannot stand there.

@@ -9,6 +9,12 @@ pub trait Setup {
     /// A variable of the plugin's environment; `None` when there is none, or it is not UTF-8.
     fn variable(&self, name: &str) -> Option<String>;
 
+    /// The plugin's name in Envoy's configuration.
+    fn plugin_name(&self) -> String;
+
+    /// Makes an empty value that the workers share, unless it is there already; `false` when there is no such thing.
+    fn reserve(&self, key: &str) -> bool;
+
     /// Compiles a CEL expression; `None` when it does not compile.
     fn compile(&self, source: &str) -> Option<ExpressionId>;
 }
@@ -24,6 +30,23 @@ pub trait Host {
     /// The SHA-256 of the certificate that the client has proved to own in its TLS handshake, in hexadecimal as Envoy has it.
     fn client_certificate(&self) -> Option<Vec<u8>>;
 
+    /// A value that was reserved, and its version; `None` when there is none.
+    fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)>;
+
+    /// Writes a shared value if it still has this version.
+    fn share(&self, key: &str, value: &[u8], version: u32) -> Written;
+
     /// Random bytes for a `jti`.
     fn random(&self) -> Option<[u8; 16]>;
+}
+
+/// What became of a shared value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It was written.
+    Done,
+    /// Another worker has written it meanwhile.
+    Overtaken,
+    /// It cannot be written.
+    Refused,
 }

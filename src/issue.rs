@@ -153,6 +153,8 @@ pub struct Parts {
     pub key_name: String,
     /// The key's algorithm.
     pub algorithm: Algorithm,
+    /// `typ` of the header.
+    pub typ: String,
     /// The one private key.
     pub key: PrivateKey,
     /// To whom wristbands are delivered.
@@ -217,7 +219,7 @@ impl Issuer {
             several => drop(fixed.insert("aud".to_owned(), several.into())),
         }
         Self {
-            signature: Signature::new(parts.algorithm, &parts.key_name, parts.key),
+            signature: Signature::new(parts.algorithm, &parts.key_name, &parts.typ, parts.key),
             placement: parts.placement,
             identity: parts.identity,
             subject: parts.subject,
@@ -387,8 +389,8 @@ impl fmt::Debug for Signature {
 }
 
 impl Signature {
-    fn new(algorithm: Algorithm, key_name: &str, key: PrivateKey) -> Self {
-        let header = json!({"alg": algorithm.name(), "kid": key_name, "typ": "JWT"}).to_string();
+    fn new(algorithm: Algorithm, key_name: &str, typ: &str, key: PrivateKey) -> Self {
+        let header = json!({"alg": algorithm.name(), "kid": key_name, "typ": typ}).to_string();
         Self { header: format!("{}.", base64url(header.as_bytes())), key }
     }
 

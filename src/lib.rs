@@ -9,7 +9,8 @@
 //! - [`config`]: the configuration as written; [`plan`]: compiled, with every rule on keys enforced
 //! - [`key`]: typed keys from PEM and JWK; [`trust`]: which key may verify what
 //! - [`gateway`]: one request and its response; [`credential`]: where a token is found
-//! - [`token`]: a token taken apart; [`verify`]: from a token to its claims; [`denial`]: why not
+//! - [`token`]: a token taken apart; [`verify`]: from a token to its claims; [`denial`]: why not; [`policy`],
+//!   [`revocation`] and [`replay`]: what genuine tokens may still not do
 //! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values; [`cookie`] and
 //!   [`certificate`]: how it is delivered and bound
 //! - [`discovery`]: the JWKS and its company; [`reply`]: responses of our own
@@ -32,7 +33,10 @@ pub mod json;
 pub mod key;
 pub mod pairs;
 pub mod plan;
+pub mod policy;
+pub mod replay;
 pub mod reply;
+pub mod revocation;
 #[cfg(test)]
 mod testing;
 pub mod time;

@@ -11,15 +11,19 @@ use serde_json::Map;
 use zeroize::Zeroizing;
 
 use crate::config::{
-    ClaimHeader, ClaimSource, Config, ConfigError, CredentialHeader, Identity, Issue, KeyRef, KeySource, Mode,
-    OnFailure, Placement, Subject, Verify,
+    ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, KeyRef, KeySource, Mode, OnFailure, Placement,
+    Subject, Verify,
 };
 use crate::cookie::Cookie;
+use crate::credential::Place;
 use crate::discovery::Discovery;
 use crate::expression::{Condition, Expression};
 use crate::host::Setup;
 use crate::issue::{self, Claim, Issuer, Source};
 use crate::key::{Algorithm, Material, PrivateKey, PublicKey};
+use crate::policy::Policy;
+use crate::replay::Replay;
+use crate::revocation::Revoked;
 use crate::trust::{KeySet, TrustedKey};
 use crate::verify::Verifier;
 
@@ -42,7 +46,9 @@ pub struct Inbound {
     /// What a missing or bad token does.
     pub mode: Mode,
     /// Where tokens are looked for.
-    pub places: Vec<CredentialHeader>,
+    pub places: Vec<Place>,
+    /// Whether CORS preflights pass without a token.
+    pub allow_cors_preflight: bool,
     /// Whether the upstream sees an accepted token.
     pub forward: bool,
     /// Receives the payload.
@@ -82,13 +88,13 @@ impl Plan {
     /// What is in force, in one line for the log: counts and roles, no name and no key.
     #[must_use]
     pub fn summary(&self) -> String {
-        let role = |present, role| if present { role } else { "no" };
+        let role = |present| if present { "yes" } else { "no" };
         format!(
-            "configuration in force: {} keys, {} signing, {} verification, {} discovery",
+            "configuration in force: keys {}, signing {}, verification {}, discovery {}",
             self.key_count,
-            role(self.issuing.is_some(), "with"),
-            role(self.inbound.is_some(), "with"),
-            role(self.discovery.is_some(), "with"),
+            role(self.issuing.is_some()),
+            role(self.inbound.is_some()),
+            role(self.discovery.is_some()),
         )
     }
 
@@ -97,13 +103,14 @@ impl Plan {
     /// # Errors
     /// What no single field shows: keys that cannot be read, do not fit or are where they must not be, names used
     /// twice, fields that exclude each other.
-    pub fn compile(config: Config, setup: &impl Setup) -> Result<Self, ConfigError> {
+    pub fn compile(mut config: Config, setup: &impl Setup) -> Result<Self, ConfigError> {
         if config.issue.is_none() && config.verify.is_none() {
             // Otherwise a forgotten configuration would let everything pass.
             return Err(ConfigError::at("", "set `issue`, `verify` or both"));
         }
         check_issuers(&config)?;
-        let keys = Keys::load(&config, setup)?;
+        check_revoked(&config)?;
+        let keys = Keys::load(&mut config, setup)?;
         if config.verify.is_some() && keys.own.is_empty() && keys.peers.is_empty() {
             return Err(ConfigError::at("verify", "no key could verify anything; list `signingKeyRefs` or `peers`"));
         }
@@ -111,9 +118,15 @@ impl Plan {
             check_headers_of_both(issue, verify)?;
         }
         let key_count = keys.peers.iter().map(|peer| peer.keys.len()).fold(keys.own.len(), usize::saturating_add);
+        let revoked_keys = config.verify.as_ref().map(|verify| verify.revoked.keys.as_slice()).unwrap_or_default();
         let discovery = config.issuer.as_deref().map(|issuer| {
             let peers = keys.peers.iter().filter(|peer| peer.publish).flat_map(|peer| &peer.keys);
-            Discovery::new(issuer, keys.own.iter().chain(peers).cloned().collect(), config.discovery.max_age)
+            let revoked = |key: &&TrustedKey| revoked_keys.iter().any(|(name, _)| *name == key.name);
+            Discovery::new(
+                issuer,
+                keys.own.iter().chain(peers).filter(|key| !revoked(key)).cloned().collect(),
+                config.discovery.max_age,
+            )
         });
         let issuing = match (config.issue, keys.private, &config.issuer) {
             (Some(issue), Some(key), Some(issuer)) => {
@@ -122,7 +135,7 @@ impl Plan {
             _ => None,
         };
         let inbound = match config.verify {
-            Some(verify) => Some(inbound(verify, config.issuer, keys.own, keys.peers)?),
+            Some(verify) => Some(inbound(verify, config.issuer, keys.own, keys.peers, setup)?),
             None => None,
         };
         Ok(Self { discovery, inbound, issuing, key_count })
@@ -167,6 +180,7 @@ struct SigningKey {
 struct PeerKeys {
     issuer: String,
     publish: bool,
+    policy: Policy,
     keys: Vec<TrustedKey>,
 }
 
@@ -181,7 +195,7 @@ const PUBLIC_ONLY: &str =
     "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
 
 impl Keys {
-    fn load(config: &Config, setup: &impl Setup) -> Result<Self, ConfigError> {
+    fn load(config: &mut Config, setup: &impl Setup) -> Result<Self, ConfigError> {
         let mut seen = Seen::default();
         let mut keys = Self { private: None, own: Vec::new(), peers: Vec::new() };
         if config.issue.is_some() && config.signing_key_refs.is_empty() {
@@ -217,7 +231,7 @@ impl Keys {
             };
             keys.own.push(seen.admit(key, public)?);
         }
-        for peer in &config.peers {
+        for peer in std::mem::take(&mut config.peers) {
             let mut trusted = Vec::with_capacity(peer.keys.len());
             for key in &peer.keys {
                 let Material::Public(public) = material(key, setup)? else {
@@ -225,7 +239,12 @@ impl Keys {
                 };
                 trusted.push(seen.admit(key, public)?);
             }
-            keys.peers.push(PeerKeys { issuer: peer.issuer.clone(), publish: peer.publish, keys: trusted });
+            keys.peers.push(PeerKeys {
+                issuer: peer.issuer,
+                publish: peer.publish,
+                policy: peer.policy,
+                keys: trusted,
+            });
         }
         Ok(keys)
     }
@@ -349,6 +368,7 @@ fn issuing(
         computed,
         chain: issue.chain,
         bind_client_certificate: issue.bind_client_certificate,
+        typ: issue.typ,
     };
     Ok(Issuing { issuer: Issuer::new(parts), header: issue.header, cookie: issue.cookie, on_failure: issue.on_failure })
 }
@@ -358,37 +378,77 @@ fn inbound(
     issuer: Option<String>,
     own: Vec<TrustedKey>,
     peers: Vec<PeerKeys>,
+    setup: &impl Setup,
 ) -> Result<Inbound, ConfigError> {
     check_places(&verify)?;
     check_outputs(&verify)?;
-    let mut issuers: HashMap<_, _> = peers.into_iter().map(|peer| (peer.issuer, KeySet::new(peer.keys))).collect();
+    let replay = match verify.replay {
+        Some(tokens) => Some(Replay::reserve(tokens, setup).ok_or_else(|| {
+            let needed = "the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`";
+            ConfigError::at("verify.replay", needed)
+        })?),
+        None => None,
+    };
+    let mut issuers: HashMap<_, _> = peers
+        .into_iter()
+        .map(|peer| {
+            let mut policy = peer.policy;
+            if policy.audiences.is_empty() {
+                policy.audiences.clone_from(&verify.audiences);
+            }
+            (peer.issuer, (KeySet::new(peer.keys), policy))
+        })
+        .collect();
     if let Some(issuer) = &issuer {
-        issuers.insert(issuer.clone(), KeySet::new(own));
+        let policy = Policy { audiences: verify.audiences, ..Policy::default() };
+        issuers.insert(issuer.clone(), (KeySet::new(own), policy));
     }
     Ok(Inbound {
-        verifier: Verifier::new(issuer, issuers, verify.audiences, verify.clock_skew),
+        verifier: Verifier {
+            own_issuer: issuer,
+            issuers,
+            types: verify.types,
+            clock_skew: verify.clock_skew,
+            revoked: Revoked {
+                keys: verify.revoked.keys.into_iter().map(|(name, _)| name).collect(),
+                tokens: verify.revoked.tokens.into_iter().collect(),
+                issued_before: verify.revoked.issued_before.into_iter().collect(),
+            },
+            replay,
+        },
         mode: verify.mode,
-        places: verify.from_headers,
+        places: verify.places,
+        allow_cors_preflight: verify.allow_cors_preflight,
         forward: verify.forward,
         payload_header: verify.output_payload_to_header,
         claim_headers: verify.output_claim_to_headers,
     })
 }
 
-/// A header listed twice could carry two credentials in one value.
+/// A place listed twice would find every token twice.
 fn check_places(verify: &Verify) -> Result<(), ConfigError> {
-    for (index, place) in verify.from_headers.iter().enumerate() {
-        let clashes = |other: &&CredentialHeader| {
-            other.name == place.name
-                && (other.prefix.is_empty()
-                    || place.prefix.is_empty()
-                    || other.prefix.eq_ignore_ascii_case(&place.prefix))
-        };
-        if verify.from_headers.iter().take(index).any(|other| clashes(&other)) {
-            return Err(ConfigError::at(format!("verify.fromHeaders[{index}]"), "this header is listed already"));
+    for (index, place) in verify.places.iter().enumerate() {
+        if verify.places.iter().take(index).any(|other| other.clashes_with(place)) {
+            let path = match place {
+                Place::Header { .. } => format!("verify.fromHeaders[{index}]"),
+                Place::Cookie(_) => "verify.fromCookies".to_owned(),
+                Place::Parameter(_) => "verify.fromParams".to_owned(),
+            };
+            return Err(ConfigError::at(path, "the same place is listed already"));
         }
     }
     Ok(())
+}
+
+/// The key that signs is not revoked: nobody would accept what it signs.
+fn check_revoked(config: &Config) -> Result<(), ConfigError> {
+    let (Some(_), Some(verify), Some(signs)) = (&config.issue, &config.verify, config.signing_key_refs.first()) else {
+        return Ok(());
+    };
+    match verify.revoked.keys.iter().find(|(name, _)| *name == signs.name) {
+        Some((_, path)) => Err(ConfigError::at(path.as_str(), "is the key that signs; put another one first")),
+        None => Ok(()),
+    }
 }
 
 /// Each output has a header of its own, and none is one that carries tokens.
@@ -398,8 +458,8 @@ fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
         verify.output_claim_to_headers.iter().map(|output| (format!("{}.header", output.path), &output.header));
     let mut seen: HashMap<&HeaderName, String> = HashMap::new();
     for (path, name) in payload.chain(claims) {
-        if verify.from_headers.iter().any(|place| place.name == *name) {
-            return Err(ConfigError::at(path, "this header carries tokens (`verify.fromHeaders`)"));
+        if verify.places.iter().any(|place| place.header() == Some(name)) {
+            return Err(ConfigError::at(path, "this header carries tokens"));
         }
         if let Some(first) = seen.get(name) {
             return Err(ConfigError::at(path, format!("the same header as {first}")));

@@ -9,7 +9,7 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 
-use crate::host::{ExpressionId, Host, Setup};
+use crate::host::{ExpressionId, Host, Setup, Written};
 use crate::key::base64url;
 use crate::pairs;
 use crate::plan::Plan;
@@ -33,6 +33,9 @@ pub(crate) struct Fake {
     pub(crate) values: HashMap<String, Vec<u8>>,
     pub(crate) metadata: Option<Vec<u8>>,
     pub(crate) no_random: bool,
+    pub(crate) no_shared: bool,
+    pub(crate) always_overtaken: bool,
+    pub(crate) shared: std::cell::RefCell<HashMap<String, Vec<u8>>>,
     pub(crate) certificate: Option<&'static str>,
     pub(crate) compiled: std::cell::RefCell<Vec<String>>,
 }
@@ -40,6 +43,15 @@ pub(crate) struct Fake {
 impl Setup for Fake {
     fn variable(&self, name: &str) -> Option<String> {
         self.environment.get(name).cloned()
+    }
+
+    fn plugin_name(&self) -> String {
+        "plugin".to_owned()
+    }
+
+    fn reserve(&self, key: &str) -> bool {
+        self.shared.borrow_mut().entry(key.to_owned()).or_default();
+        !self.no_shared
     }
 
     fn compile(&self, source: &str) -> Option<ExpressionId> {
@@ -73,6 +85,18 @@ impl Host for Fake {
 
     fn client_certificate(&self) -> Option<Vec<u8>> {
         self.certificate.map(|digest| digest.as_bytes().to_vec())
+    }
+
+    fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        self.shared.borrow().get(key).filter(|_| !self.no_shared).map(|value| (value.clone(), 1))
+    }
+
+    fn share(&self, key: &str, value: &[u8], _version: u32) -> Written {
+        if self.always_overtaken {
+            return Written::Overtaken;
+        }
+        self.shared.borrow_mut().insert(key.to_owned(), value.to_vec());
+        Written::Done
     }
 
     fn random(&self) -> Option<[u8; 16]> {

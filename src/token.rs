@@ -12,7 +12,9 @@ use crate::denial::Denial;
 use crate::json;
 
 /// The largest token that is looked at, in bytes. Envoy's default for all request headers together is 60 KiB; eight
-/// are what common servers take in one header.
+/// are what common servers take in one header. It is also the budget for members and for the length of strings: 6,144
+/// bytes of JSON hold no more than a thousand of the one and six thousand of the other. Depth has one of its own,
+/// [`json::MAX_DEPTH`].
 pub const MAX_SIZE: usize = 8192;
 
 /// The largest date that is accepted, in seconds: the end of the year 9999, where RFC 3339 ends. Up to there a double
@@ -29,6 +31,8 @@ pub struct Untrusted<'t> {
     pub signature: Vec<u8>,
     /// `alg`.
     pub algorithm: String,
+    /// `typ`.
+    pub typ: Option<String>,
     /// `kid`.
     pub key_id: Option<String>,
     /// `iss`.
@@ -64,7 +68,7 @@ impl<'t> Untrusted<'t> {
         }
         let algorithm = header.string("alg")?.ok_or(Denial::Malformed)?;
         let key_id = header.string("kid")?;
-        header.string("typ")?;
+        let typ = header.string("typ")?;
         header.string("cty")?;
 
         let mut claims = Members(json_part(payload)?);
@@ -79,6 +83,7 @@ impl<'t> Untrusted<'t> {
             payload,
             signature: base64url_part(signature)?,
             algorithm,
+            typ,
             key_id,
             issuer,
             expires,

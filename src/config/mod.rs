@@ -12,7 +12,9 @@ use serde_json::Value;
 pub use node::{ConfigError, Node, Object};
 
 use crate::cookie::{Cookie, SameSite};
+use crate::credential::Place;
 use crate::key::Algorithm;
+use crate::policy::{Pattern, Policy};
 use crate::time::Timestamp;
 
 /// The header that carries a wristband unless the configuration says otherwise; Authorino's name for it.
@@ -25,6 +27,7 @@ const DAY: u32 = 86_400;
 const DEFAULT_COOKIE: &str = "wristband";
 const DEFAULT_HOPS: u32 = 3;
 const MAX_HOPS: u32 = 16;
+const MAX_REPLAY: u32 = 1_000_000;
 
 /// The whole configuration. Field by field it is documented in the README.
 pub struct Config {
@@ -76,6 +79,8 @@ pub struct Peer {
     pub publish: bool,
     /// Its public keys. They can only speak for this issuer.
     pub keys: Vec<KeyRef>,
+    /// What its tokens may say; without audiences of its own, those of `verify` hold.
+    pub policy: Policy,
 }
 
 /// How wristbands are signed.
@@ -102,6 +107,8 @@ pub struct Issue {
     pub chain: Option<u32>,
     /// Whether wristbands are bound to the client's certificate (RFC 8705, section 3.1).
     pub bind_client_certificate: bool,
+    /// `typ` of the header.
+    pub typ: String,
     /// What happens when a wristband is due and cannot be signed.
     pub on_failure: OnFailure,
 }
@@ -160,7 +167,15 @@ pub struct Verify {
     /// What a missing or bad token does.
     pub mode: Mode,
     /// Where tokens are looked for.
-    pub from_headers: Vec<CredentialHeader>,
+    pub places: Vec<Place>,
+    /// Accepted values of `typ`; `None`: `JWT`, or none at all.
+    pub types: Option<Vec<String>>,
+    /// What is not accepted any more.
+    pub revoked: Revocations,
+    /// How many tokens to remember, so that each is accepted once; `None`: each may be used until it expires.
+    pub replay: Option<u32>,
+    /// Whether CORS preflights pass without a token.
+    pub allow_cors_preflight: bool,
     /// One of these has to be in `aud`; empty: a token with an `aud` is denied (RFC 7519, section 4.1.3).
     pub audiences: Vec<String>,
     /// Seconds by which clocks may differ.
@@ -184,13 +199,15 @@ pub enum Mode {
     Observe,
 }
 
-/// A header that may carry a token.
-#[derive(Debug, PartialEq, Eq)]
-pub struct CredentialHeader {
-    /// Its name.
-    pub name: HeaderName,
-    /// What stands before the token: an authentication scheme and one space, or nothing.
-    pub prefix: String,
+/// What is revoked.
+#[derive(Default)]
+pub struct Revocations {
+    /// Names of keys, and where they stand.
+    pub keys: Vec<(String, String)>,
+    /// `jti` of tokens.
+    pub tokens: Vec<String>,
+    /// Issuers and the time before which nothing of theirs counts.
+    pub issued_before: Vec<(String, Timestamp)>,
 }
 
 /// A claim that the upstream receives as a header.
@@ -322,13 +339,30 @@ fn instant(node: &Node<'_>) -> Result<Timestamp, ConfigError> {
 }
 
 fn peer(node: Node<'_>) -> Result<Peer, ConfigError> {
-    let fields = node.object(&["issuer", "publish", "keys"])?;
+    let fields = node.object(&["issuer", "publish", "keys", "subjects", "audiences", "claims", "maxLifetime"])?;
     Ok(Peer {
         path: node.path().to_owned(),
         issuer: issuer(&fields.required("issuer")?)?,
         publish: or(fields.optional("publish"), false, Node::boolean)?,
         keys: fields.required("keys")?.items()?.map(key_ref).collect::<Result<_, _>>()?,
+        policy: Policy {
+            audiences: list(fields.optional("audiences"), |node| text(&node))?,
+            subjects: list(fields.optional("subjects"), pattern)?,
+            claims: fields.optional("claims").map(|node| texts(&node)).transpose()?,
+            max_lifetime: fields.optional("maxLifetime").map(|node| node.integer(1..=DAY)).transpose()?,
+        },
     })
+}
+
+fn pattern(node: Node<'_>) -> Result<Pattern, ConfigError> {
+    const KINDS: [&str; 2] = ["exact", "prefix"];
+    let (kind, node) = node.object(&KINDS)?.one_of(&KINDS)?;
+    let text = text(&node)?;
+    Ok(if kind == "exact" { Pattern::Exact(text) } else { Pattern::Prefix(text) })
+}
+
+fn texts(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {
+    node.items()?.map(|node| text(&node)).collect()
 }
 
 fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
@@ -345,6 +379,7 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         "maxHops",
         "bindClientCertificate",
         "onFailure",
+        "typ",
     ])?;
     let when = fields.optional("when").map(|node| node.object(&["request", "response"])).transpose()?;
     let condition = |phase| {
@@ -374,6 +409,7 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         custom_claims: or(fields.optional("customClaims"), Vec::new(), custom_claims)?,
         chain: chain.then_some(max_hops),
         bind_client_certificate: or(fields.optional("bindClientCertificate"), false, Node::boolean)?,
+        typ: or(fields.optional("typ"), "JWT".to_owned(), text)?,
         on_failure: or(fields.optional("onFailure"), OnFailure::Pass, |node| {
             word(node, &[("pass", OnFailure::Pass), ("deny", OnFailure::Deny)])
         })?,
@@ -456,6 +492,12 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
     let fields = node.object(&[
         "mode",
         "fromHeaders",
+        "fromCookies",
+        "fromParams",
+        "typ",
+        "revoked",
+        "replay",
+        "allowCorsPreflight",
         "audiences",
         "clockSkew",
         "forward",
@@ -463,10 +505,13 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
         "outputClaimToHeaders",
     ])?;
     let modes = [("require", Mode::Require), ("optional", Mode::Optional), ("observe", Mode::Observe)];
-    let from_headers = list(fields.optional("fromHeaders"), credential_header)?;
     Ok(Verify {
         mode: or(fields.optional("mode"), Mode::Require, |node| word(node, &modes))?,
-        from_headers: if from_headers.is_empty() { default_credentials() } else { from_headers },
+        places: places(&fields)?,
+        types: fields.optional("typ").map(|node| texts(&node)).transpose()?,
+        revoked: or(fields.optional("revoked"), Revocations::default(), revoked)?,
+        replay: fields.optional("replay").map(|node| replay(&node)).transpose()?,
+        allow_cors_preflight: or(fields.optional("allowCorsPreflight"), false, Node::boolean)?,
         audiences: list(fields.optional("audiences"), |node| text(&node))?,
         clock_skew: or(fields.optional("clockSkew"), DEFAULT_CLOCK_SKEW, |node| node.integer(0..=300))?,
         forward: or(fields.optional("forward"), false, Node::boolean)?,
@@ -478,16 +523,50 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
     })
 }
 
-fn default_credentials() -> Vec<CredentialHeader> {
-    vec![
-        CredentialHeader { name: DEFAULT_HEADER, prefix: String::new() },
-        CredentialHeader { name: http::header::AUTHORIZATION, prefix: "Bearer ".to_owned() },
-    ]
+/// As in Envoy and Istio: who names one place has named them all.
+fn places(fields: &Object<'_>) -> Result<Vec<Place>, ConfigError> {
+    let mut places = list(fields.optional("fromHeaders"), credential_header)?;
+    places.extend(list(fields.optional("fromCookies"), |node| cookie_name(&node).map(Place::Cookie))?);
+    places.extend(list(fields.optional("fromParams"), |node| text(&node).map(Place::Parameter))?);
+    if places.is_empty() {
+        let header = |name, prefix: &str| Place::Header { name, prefix: prefix.to_owned() };
+        places = vec![header(DEFAULT_HEADER, ""), header(http::header::AUTHORIZATION, "Bearer ")];
+    }
+    Ok(places)
 }
 
-fn credential_header(node: Node<'_>) -> Result<CredentialHeader, ConfigError> {
+fn cookie_name(node: &Node<'_>) -> Result<String, ConfigError> {
+    let name = text(node)?;
+    if name.bytes().all(is_token_character) { Ok(name) } else { Err(node.error("expected the name of a cookie")) }
+}
+
+fn revoked(node: &Node<'_>) -> Result<Revocations, ConfigError> {
+    let mut revoked = Revocations::default();
+    for entry in node.items()? {
+        let fields = entry.object(&["kid", "jti", "issuer", "issuedBefore"])?;
+        match fields.one_of(&["kid", "jti", "issuer"])? {
+            ("kid", node) => revoked.keys.push((text(&node)?, node.path().to_owned())),
+            ("jti", node) => revoked.tokens.push(text(&node)?),
+            (_, node) => {
+                let start = instant(&fields.required("issuedBefore")?)?;
+                revoked.issued_before.push((text(&node)?, start));
+                continue;
+            }
+        }
+        if let Some(node) = fields.optional("issuedBefore") {
+            return Err(node.error("goes with `issuer`"));
+        }
+    }
+    Ok(revoked)
+}
+
+fn replay(node: &Node<'_>) -> Result<u32, ConfigError> {
+    node.object(&["cache"])?.required("cache")?.integer(1..=MAX_REPLAY)
+}
+
+fn credential_header(node: Node<'_>) -> Result<Place, ConfigError> {
     let fields = node.object(&["name", "prefix"])?;
-    Ok(CredentialHeader {
+    Ok(Place::Header {
         name: header_name(&fields.required("name")?)?,
         prefix: or(fields.optional("prefix"), String::new(), prefix)?,
     })

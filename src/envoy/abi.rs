@@ -6,6 +6,7 @@
 
 use std::ptr::{null, null_mut};
 
+use crate::host::Written;
 use crate::pairs;
 use crate::reply::Reply;
 
@@ -21,6 +22,8 @@ pub(super) enum Map {
 }
 
 const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
 const NO_GRPC_STATUS: i32 = -1;
@@ -46,6 +49,20 @@ unsafe extern "C" {
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_length: usize) -> u32;
     fn proxy_get_property(path: *const u8, path_length: usize, data: *mut *mut u8, length: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_length: usize, value: *const u8, value_length: usize) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_length: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+        version: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_length: usize,
+        value: *const u8,
+        value_length: usize,
+        version: u32,
+    ) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -114,7 +131,7 @@ impl Map {
     }
 
     /// Sets a header.
-    pub(super) fn set(self, name: &str, value: &str) -> Result<(), Refused> {
+    pub(super) fn set(self, name: &str, value: &[u8]) -> Result<(), Refused> {
         // SAFETY: see above.
         done(unsafe {
             proxy_replace_header_map_value(self.number(), name.as_ptr(), name.len(), value.as_ptr(), value.len())
@@ -147,6 +164,31 @@ pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> 
     returned(|data, length| unsafe {
         proxy_call_foreign_function(name.as_ptr(), name.len(), start, arguments.len(), data, length)
     })
+}
+
+/// A value that all plugins with this VM's id share, and its version; `None` when there is no such value.
+pub(super) fn shared(key: &str) -> Result<Option<(Vec<u8>, u32)>, Refused> {
+    let (mut data, mut length, mut version) = (null_mut(), 0, 0);
+    // SAFETY: see above.
+    let status =
+        unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &raw mut data, &raw mut length, &raw mut version) };
+    match status {
+        NOT_FOUND => Ok(None),
+        // SAFETY: as in `returned`.
+        OK if !data.is_null() => Ok(Some((unsafe { Vec::from_raw_parts(data, length, length) }, version))),
+        OK => Ok(Some((Vec::new(), version))),
+        _ => Err(Refused),
+    }
+}
+
+/// Writes such a value unless its version is another one by now. Version zero writes in any case.
+pub(super) fn share(key: &str, value: &[u8], version: u32) -> Written {
+    // SAFETY: see above.
+    match unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) } {
+        OK => Written::Done,
+        CAS_MISMATCH => Written::Overtaken,
+        _ => Written::Refused,
+    }
 }
 
 /// Answers the request.

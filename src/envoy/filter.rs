@@ -11,9 +11,10 @@ use proxy_wasm::types::{Action, ContextType};
 use zeroize::Zeroizing;
 
 use super::abi::{self, Map, Refused};
+use crate::config::OnFailure;
 use crate::gateway::{Decision, Edits, Event, Exchange};
 use crate::headers::Headers;
-use crate::host::{ExpressionId, Host, Setup};
+use crate::host::{ExpressionId, Host, Setup, Written};
 use crate::issue::Skip;
 use crate::pairs;
 use crate::plan::Plan;
@@ -132,10 +133,7 @@ impl HttpContext for Stream {
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         match self.on_response() {
             Ok(action) => action,
-            Err(Refused) => {
-                warn!("a host call failed; the response is passed on as far as it is done");
-                Action::Continue
-            }
+            Err(Refused) => self.active.as_ref().map_or(Action::Continue, |active| active.response_failed()),
         }
     }
 }
@@ -182,10 +180,13 @@ impl Active {
             map.remove(name.as_str())?;
         }
         for (name, value) in &edits.set {
-            map.set(name.as_str(), value)?;
+            map.set(name.as_str(), value.as_bytes())?;
         }
         for (name, value) in &edits.add {
             map.add(name.as_str(), value)?;
+        }
+        if let Some((name, value)) = &edits.rewrite {
+            map.set(name, value)?;
         }
         if let Some(state) = &edits.filter_state {
             abi::set_property(FILTER_STATE, state)?;
@@ -207,6 +208,16 @@ impl Active {
 }
 
 impl Active {
+    /// A response that could not be read or changed is one without its wristband.
+    fn response_failed(&self) -> Action {
+        let failed = Skip::SigningFailed;
+        self.count(Event::IssueSkipped(failed));
+        match &self.plan.issuing {
+            Some(issuing) if issuing.on_failure == OnFailure::Deny => reply(&Reply::cannot_sign(failed)),
+            _ => Action::Continue,
+        }
+    }
+
     /// Says at most once a minute and worker that wristbands are missing: whoever can cause it could fill the log.
     fn complain(&self, skip: Skip) {
         let now = now();
@@ -244,6 +255,18 @@ impl Setup for Envoy {
         std::env::var(name).ok()
     }
 
+    fn plugin_name(&self) -> String {
+        String::from_utf8_lossy(&abi::property("plugin_name").unwrap_or_default()).into_owned()
+    }
+
+    fn reserve(&self, key: &str) -> bool {
+        match abi::shared(key) {
+            Ok(Some(_)) => true,
+            Ok(None) => abi::share(key, &[], 0) == Written::Done,
+            Err(Refused) => false,
+        }
+    }
+
     fn compile(&self, source: &str) -> Option<ExpressionId> {
         let id = abi::foreign("expr_create", source.as_bytes()).ok()?;
         id.try_into().ok().map(u32::from_le_bytes).map(ExpressionId)
@@ -261,6 +284,14 @@ impl Host for Envoy {
 
     fn client_certificate(&self) -> Option<Vec<u8>> {
         abi::property("connection\0sha256_peer_certificate_digest").ok()
+    }
+
+    fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        abi::shared(key).ok().flatten()
+    }
+
+    fn share(&self, key: &str, value: &[u8], version: u32) -> Written {
+        abi::share(key, value, version)
     }
 
     fn random(&self) -> Option<[u8; 16]> {

@@ -521,3 +521,54 @@ fn an_exchange_records_its_hops_and_stops_before_a_loop() {
         assert_eq!(exchange(None, unreadable), skipped(Skip::Loop));
     }
 }
+
+#[test]
+fn a_token_is_taken_out_of_where_it_was_and_nothing_else_is() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/verify/fromCookies", json!(["wb"]));
+    with(&mut configuration, "/verify/fromParams", json!(["token"]));
+    let mut story = Story::new(configuration);
+    let token = peers();
+    let outcome = story.run(&[("cookie", &format!("a=1; wb={token}; b=2"))]);
+    assert_eq!(outcome.request.remove, ["cookie"]);
+    assert_eq!(outcome.request.rewrite, Some(("cookie", b"a=1; b=2".to_vec())));
+    assert_eq!(story.run(&[("cookie", &format!("wb={token}"))]).request.rewrite, None);
+    // Naming places replaces the defaults.
+    assert_eq!(story.run(&[("x-wristband-token", &token)]).events, [Event::IssueSkipped(Skip::NoIdentity)]);
+    with(&mut story.configuration, "/verify/forward", json!(true));
+    let outcome = story.run(&[("cookie", &format!("wb={token}"))]);
+    assert!(outcome.request.remove.is_empty() && outcome.request.rewrite.is_none());
+}
+
+#[test]
+fn a_preflight_passes_only_where_it_may_and_proves_nothing() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/verify", json!({"outputClaimToHeaders": [{"header": "x-sub", "claim": "sub"}]}));
+    let plan = |allow: bool| {
+        let mut configuration = configuration.clone();
+        with(&mut configuration, "/verify/allowCorsPreflight", json!(allow));
+        load_with(&configuration, &Fake::default()).unwrap()
+    };
+    let preflight: [(&[u8], &[u8]); 5] = [
+        (b":method", b"OPTIONS"),
+        (b":path", b"/"),
+        (b"origin", b"https://app.example"),
+        (b"access-control-request-method", b"PUT"),
+        (b"x-sub", b"admin"),
+    ];
+    let ask = |allow, headers: &[(&'static [u8], &'static [u8])]| {
+        plan(allow).on_request(&Headers::new(headers.to_vec()), NOW, &Fake::default()).0
+    };
+    let Decision::Forward(edits) = ask(true, &preflight) else { panic!() };
+    assert_eq!(edits.remove, ["x-sub"]);
+    assert!(edits.filter_state.is_none() && edits.events.is_empty());
+    assert!(matches!(ask(false, &preflight), Decision::Reply(_, Event::Denied(Denial::Missing))));
+    for missing in [2, 3] {
+        let mut headers = preflight.to_vec();
+        headers.remove(missing);
+        assert!(matches!(ask(true, &headers), Decision::Reply(..)));
+    }
+    let mut get = preflight;
+    get[0] = (b":method", b"GET");
+    assert!(matches!(ask(true, &get), Decision::Reply(..)));
+}

@@ -26,16 +26,13 @@ fn the_stanza_that_all_began_with_works() {
         "issue": {"identity": {"header": "x-user"}},
         "verify": {},
     }));
-    assert_eq!(
-        plan.unwrap().summary(),
-        "configuration in force: 2 keys, with signing, with verification, with discovery"
-    );
+    assert_eq!(plan.unwrap().summary(), "configuration in force: keys 2, signing yes, verification yes, discovery yes");
 }
 
 #[test]
 fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
     let plan = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
-    assert_eq!(plan.summary(), "configuration in force: 1 keys, no signing, with verification, no discovery");
+    assert_eq!(plan.summary(), "configuration in force: keys 1, signing no, verification yes, discovery no");
 }
 
 #[test]
@@ -150,12 +147,28 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/clockSkew", json!(-1), "verify.clockSkew: expected a whole number from 0 to 300, found -1".into()),
         ("/verify/fromHeaders", json!([]), "verify.fromHeaders: is empty; leave the field out or list at least one".into()),
         ("/verify/fromHeaders", json!([{"name": "a", "prefix": "Bearer"}]), "verify.fromHeaders[0].prefix: expected an authentication scheme and one space, such as `Bearer `".into()),
-        ("/verify/fromHeaders", json!([{"name": "a"}, {"name": "A", "prefix": "Bearer "}]), "verify.fromHeaders[1]: this header is listed already".into()),
+        ("/verify/fromHeaders", json!([{"name": "a"}, {"name": "A", "prefix": "Bearer "}]), "verify.fromHeaders[1]: the same place is listed already".into()),
         ("/verify/outputClaimToHeaders", json!([{"header": "x-a"}]), "verify.outputClaimToHeaders[0].claim: is missing".into()),
         ("/verify/outputClaimToHeaders", json!([{"header": "x-a", "claim": "a"}, {"header": "X-A", "claim": "b"}]), "verify.outputClaimToHeaders[1].header: the same header as verify.outputClaimToHeaders[0].header".into()),
-        ("/verify/outputClaimToHeaders", json!([{"header": "authorization", "claim": "a"}]), "verify.outputClaimToHeaders[0].header: this header carries tokens (`verify.fromHeaders`)".into()),
-        ("/verify/outputPayloadToHeader", json!("x-wristband-token"), "verify.outputPayloadToHeader: this header carries tokens (`verify.fromHeaders`)".into()),
+        ("/verify/outputClaimToHeaders", json!([{"header": "authorization", "claim": "a"}]), "verify.outputClaimToHeaders[0].header: this header carries tokens".into()),
+        ("/verify/outputPayloadToHeader", json!("x-wristband-token"), "verify.outputPayloadToHeader: this header carries tokens".into()),
         ("/verify/outputPayloadToHeader", json!("x-user"), "issue.identity.header: is written by `verify`; use `{wristband: true}`".into()),
+        ("/verify/fromCookies", json!(["a b"]), "verify.fromCookies[0]: expected the name of a cookie".into()),
+        ("/verify/fromCookies", json!(["a", "a"]), "verify.fromCookies: the same place is listed already".into()),
+        ("/verify/fromParams", json!(["a", "a"]), "verify.fromParams: the same place is listed already".into()),
+        ("/verify/replay", json!({"cache": 0}), "verify.replay.cache: expected a whole number from 1 to 1000000, found 0".into()),
+        ("/verify/revoked", json!([{}]), "verify.revoked[0]: expected exactly one of `kid`, `jti`, `issuer`".into()),
+        ("/verify/revoked", json!([{"issuer": B}]), "verify.revoked[0].issuedBefore: is missing".into()),
+        ("/verify/revoked", json!([{"kid": "x", "issuedBefore": "2026-01-01T00:00:00Z"}]), "verify.revoked[0].issuedBefore: goes with `issuer`".into()),
+        ("/verify/revoked", json!([{"kid": "a"}]), "verify.revoked[0].kid: is the key that signs; put another one first".into()),
+        ("/verify/typ", json!([]), "verify.typ: is empty; leave the field out or list at least one".into()),
+        ("/peers/0/subjects", json!([{"suffix": "a"}]), "peers[0].subjects[0].suffix: unknown field, expected one of `exact`, `prefix`".into()),
+        ("/peers/0/maxLifetime", json!(0), "peers[0].maxLifetime: expected a whole number from 1 to 86400, found 0".into()),
+        ("/issue/chain", json!(true), "issue.chain: needs `identity: {wristband: true}`".into()),
+        ("/issue/maxHops", json!(3), "issue.maxHops: needs `chain: true`".into()),
+        ("/issue/cookie", json!({"name": "__Host-a", "path": "/a"}), "issue.cookie.name: `__Host-` needs `secure`, the path `/` and no `domain`; browsers drop it otherwise".into()),
+        ("/issue/onFailure", json!("ignore"), "issue.onFailure: expected one of `pass`, `deny`".into()),
+        ("/issue/customClaims", json!({"a": {"value": 1, "required": true}}), "issue.customClaims.a.required: a fixed value is always there".into()),
         ("/discovery", json!({"maxAge": 86401}), "discovery.maxAge: expected a whole number from 0 to 86400, found 86401".into()),
         ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`".into()),
     ];
@@ -241,4 +254,22 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
     let broken = A_PEM.replace("MIG", "M?G");
     let message = with("/signingKeyRefs", json!([key("a", &broken)]));
     assert_eq!(message, "signingKeyRefs[0].key: not valid PEM");
+}
+
+#[test]
+fn what_excludes_a_delivery_is_refused() {
+    let cookie = json!({"identity": {"header": "x-user"}, "placement": "request", "cookie": {}});
+    assert_eq!(with("/issue", cookie), "issue.cookie: is set with a response; it excludes `placement: request`");
+}
+
+#[test]
+fn a_replay_memory_needs_shared_data() {
+    let mut configuration = gateway_a();
+    set(&mut configuration, "/verify/replay", json!({"cache": 100}));
+    let host = Fake { no_shared: true, ..Fake::default() };
+    assert_eq!(
+        load_with(&configuration, &host).err().unwrap(),
+        "verify.replay: the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`"
+    );
+    assert!(load(&configuration).is_ok());
 }

@@ -328,3 +328,137 @@ fn a_token_that_is_bound_needs_its_certificate() {
     assert_eq!(verify(&with("cnf", json!({"jkt": "x"})), None), None);
     assert_eq!(verify(&with("cnf", json!({})), Some(DIGEST)), None);
 }
+
+#[test]
+fn a_type_is_jwt_or_absent_unless_configured() {
+    let typed = |typ: Option<&str>| {
+        let mut header = json!({"alg": "ES256", "kid": "a"});
+        if let Some(typ) = typ {
+            header["typ"] = json!(typ);
+        }
+        headed(&header.to_string())
+    };
+    let mut configured = gateway_a();
+    configured["verify"]["typ"] = json!(["wristband+jwt", "application/at+JWT"]);
+    for (typ, default, with_types) in [
+        (None, None, Some(Denial::WrongType)),
+        (Some("JWT"), None, Some(Denial::WrongType)),
+        (Some("jwt"), None, Some(Denial::WrongType)),
+        (Some("application/jwt"), None, Some(Denial::WrongType)),
+        (Some("Wristband+JWT"), Some(Denial::WrongType), None),
+        (Some("at+jwt"), Some(Denial::WrongType), None),
+        (Some("application/application/jwt"), Some(Denial::WrongType), Some(Denial::WrongType)),
+        (Some(""), Some(Denial::WrongType), Some(Denial::WrongType)),
+    ] {
+        assert_eq!(verify(&typed(typ)).err(), default, "{typ:?}");
+        assert_eq!(verify_with(&configured, &typed(typ), NOW).err(), with_types, "{typ:?}");
+    }
+}
+
+#[test]
+fn a_peer_s_word_has_the_limits_it_is_given() {
+    let limited = |name: &str, value: Value| {
+        let mut configuration = gateway_a();
+        configuration["peers"][0][name] = value;
+        configuration
+    };
+    let of_b = |change: &dyn Fn(&mut Value)| {
+        let mut claims = claims(B);
+        change(&mut claims);
+        sign(B_PEM, "b", &claims)
+    };
+    let subjects = limited("subjects", json!([{"exact": "alice"}, {"prefix": "svc-"}]));
+    for (subject, expected) in [
+        (json!("alice"), None),
+        (json!("svc-"), None),
+        (json!("svc-1"), None),
+        (json!("alice2"), Some(Denial::WrongSubject)),
+        (json!("Alice"), Some(Denial::WrongSubject)),
+        (json!(""), Some(Denial::WrongSubject)),
+    ] {
+        let token = of_b(&|claims| claims["sub"] = subject.clone());
+        assert_eq!(verify_with(&subjects, &token, NOW).err(), expected, "{subject}");
+    }
+    let nameless = of_b(&|claims| drop(claims.as_object_mut().unwrap().remove("sub")));
+    assert_eq!(verify_with(&subjects, &nameless, NOW).err(), Some(Denial::WrongSubject));
+    // Ours has no such limit.
+    assert!(verify_with(&subjects, &with("sub", json!("bob")), NOW).is_ok());
+
+    let mut audiences = limited("audiences", json!(["for-us"]));
+    audiences["verify"]["audiences"] = json!(["federation"]);
+    let meant_for = |audience: &str| of_b(&|claims| claims["aud"] = json!(audience));
+    assert_eq!(verify_with(&audiences, &meant_for("for-us"), NOW).err(), None);
+    assert_eq!(verify_with(&audiences, &meant_for("federation"), NOW).err(), Some(Denial::WrongAudience));
+
+    let lifetime = limited("maxLifetime", json!(60));
+    for (seconds, expected) in [(60, None), (90, None), (91, Some(Denial::TooLongLived))] {
+        // What the issuer says of `iat` does not help it.
+        let token = of_b(&|claims| {
+            claims["exp"] = json!(NOW.0 + seconds);
+            claims["iat"] = json!(NOW.0 + 30);
+        });
+        assert_eq!(verify_with(&lifetime, &token, NOW).err(), expected, "{seconds}");
+    }
+
+    let listed = limited("claims", json!(["region"]));
+    let token = of_b(&|claims| {
+        claims["region"] = json!("eu-1");
+        claims["roles"] = json!(["admin"]);
+    });
+    let verified = verify_with(&listed, &token, NOW).unwrap();
+    let names: Vec<_> = verified.claims().keys().map(String::as_str).collect();
+    assert_eq!(names, ["exp", "iat", "iss", "jti", "nbf", "region", "sub"]);
+    assert_eq!(verified.claim("roles"), None);
+    use base64::Engine as _;
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(verified.payload()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap(), Value::Object(verified.claims().clone()));
+}
+
+#[test]
+fn a_principal_is_issuer_and_subject_and_no_claim_can_pass_for_it() {
+    let token = with("principal", json!("admin"));
+    assert_eq!(verify(&token).unwrap().principal().as_deref(), Some("https://cluster-a.example.com#alice"));
+    assert_eq!(verify(&without("sub")).unwrap().principal(), None);
+}
+
+#[test]
+fn a_key_a_token_and_an_issuer_s_past_can_be_revoked() {
+    let denied = |entry: Value, token: &str| {
+        let mut configuration = gateway_a();
+        configuration["verify"]["revoked"] = json!([entry]);
+        verify_with(&configuration, token, NOW).err()
+    };
+    let b = sign(B_PEM, "b", &claims(B));
+    assert_eq!(denied(json!({"kid": "b"}), &b), Some(Denial::Revoked));
+    // Without naming it, too.
+    let unnamed = sign_text(B_PEM, r#"{"alg":"ES256"}"#, &claims(B).to_string());
+    assert_eq!(denied(json!({"kid": "b"}), &unnamed), Some(Denial::Revoked));
+    assert_eq!(denied(json!({"kid": "c"}), &b), None);
+    assert_eq!(denied(json!({"jti": "1"}), &b), Some(Denial::Revoked));
+    assert_eq!(denied(json!({"jti": "2"}), &b), None);
+    let before = |time: &str| json!({"issuer": B, "issuedBefore": time});
+    assert_eq!(denied(before("2027-01-15T08:00:00Z"), &b), None);
+    assert_eq!(denied(before("2027-01-15T08:00:01Z"), &b), Some(Denial::Revoked));
+    assert_eq!(denied(before("2027-01-15T08:00:01Z"), &sign(A_PEM, "a", &claims(A))), None);
+    let mut undated = claims(B);
+    undated.as_object_mut().unwrap().remove("iat");
+    assert_eq!(denied(before("2020-01-01T00:00:00Z"), &sign(B_PEM, "b", &undated)), Some(Denial::Revoked));
+}
+
+#[test]
+fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
+    let mut configuration = gateway_a();
+    configuration["verify"]["replay"] = json!({"cache": 100});
+    let host = Fake::default();
+    let verifier = crate::testing::load_with(&configuration, &host).unwrap().inbound.unwrap().verifier;
+    let verify = |token: &str| verifier.verify(token.as_bytes(), NOW, &host).err();
+    let token = sign(A_PEM, "a", &claims(A));
+    let forged = sign(B_PEM, "a", &claims(A));
+    assert_eq!(verify(&forged), Some(Denial::BadSignature));
+    assert_eq!(verify(&token), None);
+    assert_eq!(verify(&token), Some(Denial::Replayed));
+    // Signed again, it is the same token.
+    assert_eq!(verify(&sign_text(A_PEM, r#"{"alg":"ES256"}"#, &claims(A).to_string())), Some(Denial::Replayed));
+    assert_eq!(verify(&with("jti", json!("2"))), None);
+    assert_eq!(verify(&without("jti")), Some(Denial::Malformed));
+}

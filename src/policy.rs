@@ -1,0 +1,82 @@
+//! What an issuer's tokens may say, beyond being genuine: trusting a peer's signature does not mean to let it name
+//! everyone, for every audience, with every role.
+
+use serde_json::{Map, Value};
+
+use crate::denial::Denial;
+use crate::time::Timestamp;
+use crate::token::Untrusted;
+
+/// The claims that a peer may always make: they say who vouches for whom and since when, and nothing of what he may do.
+const IDENTITY: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "act"];
+
+/// The limits of one issuer's word.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// One of these has to be in `aud`; empty: a token with an `aud` is denied (RFC 7519, section 4.1.3).
+    pub audiences: Vec<String>,
+    /// Whom it may name; empty: everyone.
+    pub subjects: Vec<Pattern>,
+    /// The claims that are passed on beside [`IDENTITY`]; `None`: all.
+    pub claims: Option<Vec<String>>,
+    /// How many seconds a token may have left to live.
+    pub max_lifetime: Option<u32>,
+}
+
+/// A subject, or the beginning of several.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// This one.
+    Exact(String),
+    /// All that start with it.
+    Prefix(String),
+}
+
+impl Policy {
+    /// Checks what a token says against the policy of who says it.
+    ///
+    /// # Errors
+    /// [`Denial::WrongAudience`], [`Denial::WrongSubject`], [`Denial::TooLongLived`].
+    pub fn check(&self, token: &Untrusted<'_>, now: Timestamp, clock_skew: f64) -> Result<(), Denial> {
+        let meant_for_us = match &token.audiences {
+            None => self.audiences.is_empty(),
+            Some(audiences) => audiences.iter().any(|audience| self.audiences.contains(audience)),
+        };
+        if !meant_for_us {
+            return Err(Denial::WrongAudience);
+        }
+        let subject = token.claims.get("sub").and_then(Value::as_str);
+        let may_name = |subject: &str| self.subjects.iter().any(|pattern| pattern.matches(subject));
+        if !self.subjects.is_empty() && !subject.is_some_and(may_name) {
+            return Err(Denial::WrongSubject);
+        }
+        // What is left counts, not what was given: `iat` is the issuer's to choose.
+        let left = token.expires - now.seconds();
+        if self.max_lifetime.is_some_and(|most| left > f64::from(most) + clock_skew) {
+            return Err(Denial::TooLongLived);
+        }
+        Ok(())
+    }
+
+    /// Whether all claims are passed on.
+    #[must_use]
+    pub fn passes_all(&self) -> bool {
+        self.claims.is_none()
+    }
+
+    /// Removes the claims that are not passed on.
+    pub fn limit(&self, claims: &mut Map<String, Value>) {
+        if let Some(allowed) = &self.claims {
+            claims.retain(|name, _| IDENTITY.contains(&name.as_str()) || allowed.contains(name));
+        }
+    }
+}
+
+impl Pattern {
+    fn matches(&self, subject: &str) -> bool {
+        match self {
+            Self::Exact(exact) => subject == exact,
+            Self::Prefix(prefix) => subject.starts_with(prefix.as_str()),
+        }
+    }
+}

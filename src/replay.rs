@@ -1,0 +1,164 @@
+//! Accepting a token once: a bounded memory of the tokens that were accepted, shared by the workers of an Envoy.
+//!
+//! The memory is a table of buckets in Envoy's shared data, so that a request reads and writes a few hundred bytes
+//! however large it is. A token belongs to one bucket by its hash. A full bucket forgets the token that expires first:
+//! that one could be used again, and how likely that is depends on the size chosen.
+//!
+//! Every bucket is made at load, by the main thread, before any worker uses it: two workers that both find nothing would
+//! both write their own first version.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::denial::Denial;
+use crate::host::{Host, Setup, Written};
+use crate::time::Timestamp;
+
+/// Tokens in a bucket.
+const BUCKET: usize = 8;
+const BUCKET_TOKENS: u32 = 8;
+/// The first bytes of a token's hash: enough that two tokens are never taken for one.
+const HASH: usize = 16;
+/// A hash and the time until which it has to be remembered.
+const ENTRY: usize = 24;
+/// How often a write that another worker has overtaken is tried again.
+const TRIES: usize = 32;
+
+/// A memory of accepted tokens.
+#[derive(Debug)]
+pub struct Replay {
+    buckets: u64,
+    /// Before the number of a bucket. Plugins of other names have memories of their own.
+    prefix: String,
+}
+
+struct Entry {
+    hash: [u8; HASH],
+    until: Timestamp,
+}
+
+impl Replay {
+    /// A memory of about `tokens` tokens; `None` when the host keeps no shared data.
+    pub fn reserve(tokens: u32, setup: &impl Setup) -> Option<Self> {
+        let buckets = u64::from(tokens.div_ceil(BUCKET_TOKENS));
+        let replay = Self { buckets, prefix: format!("wristband.replay.{}.{buckets}.", setup.plugin_name()) };
+        (0..buckets).all(|bucket| setup.reserve(&replay.key(bucket))).then_some(replay)
+    }
+
+    fn key(&self, bucket: u64) -> String {
+        format!("{}{bucket}", self.prefix)
+    }
+
+    /// Remembers a token of `issuer` with this `jti` until it has expired.
+    ///
+    /// # Errors
+    /// [`Denial::Replayed`] when it is remembered already, or when nothing can be remembered: what cannot be kept once
+    /// is not let through.
+    pub fn admit(
+        &self,
+        issuer: &str,
+        id: &str,
+        until: Timestamp,
+        now: Timestamp,
+        host: &impl Host,
+    ) -> Result<(), Denial> {
+        let hash = hash(issuer, id);
+        let bucket = u64::from_le_bytes(first(&hash)).checked_rem(self.buckets).unwrap_or_default();
+        let key = self.key(bucket);
+        for _ in 0..TRIES {
+            let (bytes, version) = host.shared(&key).ok_or(Denial::Replayed)?;
+            let mut entries: Vec<_> = read(&bytes).filter(|entry| entry.until >= now).collect();
+            if entries.iter().any(|entry| entry.hash == hash) {
+                return Err(Denial::Replayed);
+            }
+            if entries.len() >= BUCKET {
+                entries.sort_by_key(|entry| std::cmp::Reverse(entry.until));
+                entries.truncate(BUCKET.saturating_sub(1));
+            }
+            entries.push(Entry { hash, until });
+            match host.share(&key, &write(&entries), version) {
+                Written::Done => return Ok(()),
+                Written::Overtaken => {}
+                Written::Refused => return Err(Denial::Replayed),
+            }
+        }
+        Err(Denial::Replayed)
+    }
+}
+
+/// The length before the issuer keeps two pairs from having the same text.
+fn hash(issuer: &str, id: &str) -> [u8; HASH] {
+    let mut hasher = Sha256::new();
+    hasher.update(issuer.len().to_string());
+    hasher.update(b" ");
+    hasher.update(issuer);
+    hasher.update(id);
+    first(&hasher.finalize())
+}
+
+fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.first_chunk().copied().unwrap_or([0; N])
+}
+
+fn read(bytes: &[u8]) -> impl Iterator<Item = Entry> {
+    bytes.chunks_exact(ENTRY).filter_map(|entry| {
+        let (hash, until) = entry.split_first_chunk()?;
+        Some(Entry { hash: *hash, until: Timestamp(i64::from_le_bytes(*until.first_chunk()?)) })
+    })
+}
+
+fn write(entries: &[Entry]) -> Vec<u8> {
+    entries.iter().flat_map(|entry| entry.hash.into_iter().chain(entry.until.0.to_le_bytes())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, NOW};
+
+    fn memory(tokens: u32) -> (Replay, Fake) {
+        let host = Fake::default();
+        (Replay::reserve(tokens, &host).unwrap(), host)
+    }
+
+    #[test]
+    fn a_token_is_admitted_once_until_it_has_expired() {
+        let (replay, host) = memory(100);
+        let admit = |issuer, id, now| replay.admit(issuer, id, NOW.after(10), now, &host);
+        assert_eq!(admit("a", "1", NOW), Ok(()));
+        assert_eq!(admit("a", "1", NOW), Err(Denial::Replayed));
+        assert_eq!(admit("a", "1", NOW.after(10)), Err(Denial::Replayed));
+        // By then the verifier refuses it as expired.
+        assert_eq!(admit("a", "1", NOW.after(11)), Ok(()));
+        for (issuer, id) in [("a", "2"), ("b", "1"), ("a1", ""), ("", "a1")] {
+            assert_eq!(admit(issuer, id, NOW), Ok(()), "{issuer} {id}");
+        }
+    }
+
+    #[test]
+    fn a_full_bucket_forgets_what_expires_first() {
+        let (replay, host) = memory(1);
+        for token in 0..9u32 {
+            assert_eq!(replay.admit("a", &token.to_string(), NOW.after(100 - token), NOW, &host), Ok(()));
+        }
+        // The eighth had the least time left when the ninth came.
+        for token in [0, 1, 6, 8u32] {
+            assert_eq!(
+                replay.admit("a", &token.to_string(), NOW.after(99), NOW, &host),
+                Err(Denial::Replayed),
+                "{token}"
+            );
+        }
+        assert_eq!(replay.admit("a", "7", NOW.after(99), NOW, &host), Ok(()));
+        assert_eq!(host.shared.borrow().len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_remembered_is_not_let_through() {
+        let (replay, _) = memory(100);
+        for (no_shared, always_overtaken) in [(true, false), (false, true), (false, false)] {
+            // The last one has no bucket.
+            let host = Fake { no_shared, always_overtaken, ..Fake::default() };
+            assert_eq!(replay.admit("a", "1", NOW, NOW, &host), Err(Denial::Replayed));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What is no longer trusted although it would verify: a key, a single token, everything an issuer said before a time.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use crate::time::Timestamp;
+use crate::token::Untrusted;
+
+/// The revocations in force.
+#[derive(Debug, Default)]
+pub struct Revoked {
+    /// Names of keys.
+    pub keys: HashSet<String>,
+    /// `jti` of tokens.
+    pub tokens: HashSet<String>,
+    /// For each issuer the time before which nothing counts.
+    pub issued_before: HashMap<String, Timestamp>,
+}
+
+impl Revoked {
+    /// Whether a token that names or needs the key `key` is revoked. One that does not say when it was issued may be
+    /// older than any time.
+    #[must_use]
+    pub fn covers(&self, token: &Untrusted<'_>, key: &str) -> bool {
+        let id = token.claims.get("jti").and_then(Value::as_str);
+        let issued = token.claims.get("iat").and_then(Value::as_f64);
+        let too_old = |start: &Timestamp| issued.is_none_or(|issued| issued < start.seconds());
+        self.keys.contains(key)
+            || id.is_some_and(|id| self.tokens.contains(id))
+            || self.issued_before.get(&token.issuer).is_some_and(too_old)
+    }
+}
