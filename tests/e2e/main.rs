@@ -1,10 +1,14 @@
 //! End-to-end tests: the built filter in a real Envoy, real HTTP, and consumers that are not ours.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
-#![allow(clippy::arithmetic_side_effects, clippy::string_slice)]
+#![allow(clippy::arithmetic_side_effects, clippy::string_slice, unreachable_pub)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod credentials;
+mod gate;
 mod issuing;
+mod metrics;
 mod samples;
+mod verifying;

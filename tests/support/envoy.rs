@@ -78,6 +78,8 @@ impl Envoy {
             .arg("-c")
             .arg(&file)
             .args(["--concurrency", "2", "--disable-hot-restart"])
+            // Access logs at once.
+            .args(["--file-flush-interval-msec", "20"])
             // At `info` it lists all its extensions.
             .args(["--component-log-level", "main:warning"])
             .args(arguments)

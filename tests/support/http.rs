@@ -1,9 +1,11 @@
 //! Requests and answers, bytes included.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use ureq::Agent;
-use ureq::http::{HeaderMap, HeaderValue, Request, Response};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 /// An answer, read to its end.
@@ -31,6 +33,11 @@ impl Answer {
     /// What the echo upstream received under this name.
     pub fn received(&self, name: &str) -> Option<&str> {
         self.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    /// All values that the echo upstream received under this name.
+    pub fn received_all(&self, name: &str) -> Vec<&str> {
+        self.body.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).collect()
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -98,4 +105,72 @@ pub fn get_tls(url: &str, authority: &str, client: Option<(&str, &str)>, headers
 /// A GET, or nothing if nobody answers.
 pub fn try_get(url: &str) -> Option<Answer> {
     agent().get(url).call().ok().map(read)
+}
+
+/// A connection that is kept, for many requests with exactly these bytes. It is opened again if the server closes it.
+pub struct Connection {
+    authority: String,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl Connection {
+    pub fn new(url: &str) -> Self {
+        Self { authority: url.strip_prefix("http://").unwrap().to_owned(), stream: None }
+    }
+
+    /// A GET. The names of headers are sent as they are written.
+    pub fn get(&mut self, path: &str, headers: &[(&str, &[u8])]) -> Answer {
+        self.send("GET", path, headers)
+    }
+
+    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &[u8])]) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.authority).into_bytes();
+        for (name, value) in headers {
+            request.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        request.extend(b"\r\n");
+        let stream = self.stream.get_or_insert_with(|| {
+            let stream = TcpStream::connect(&self.authority).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            stream.set_nodelay(true).unwrap();
+            BufReader::new(stream)
+        });
+        stream.get_mut().write_all(&request).unwrap();
+        let answer = read_answer(stream, method == "HEAD");
+        if answer.header("connection") == Some("close") {
+            self.stream = None;
+        }
+        answer
+    }
+}
+
+fn read_answer(stream: &mut BufReader<TcpStream>, is_head: bool) -> Answer {
+    let mut line = || {
+        let mut line = Vec::new();
+        stream.read_until(b'\n', &mut line).unwrap();
+        line.strip_suffix(b"\r\n").expect("a line ends with CRLF").to_vec()
+    };
+    let status = String::from_utf8(line()).unwrap();
+    let status = status.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+    let mut headers = HeaderMap::new();
+    loop {
+        let line = line();
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            assert_eq!(line, b"", "a header has a colon");
+            break;
+        };
+        headers.append(
+            HeaderName::from_bytes(&line[..colon]).unwrap(),
+            HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).unwrap(),
+        );
+    }
+    let length = headers.get("content-length").and_then(|value| value.to_str().ok());
+    assert!(!headers.contains_key("transfer-encoding"), "no test needs it: {headers:?}");
+    let length = match length {
+        Some(length) if !is_head && status != 304 => length.parse().unwrap(),
+        _ => 0,
+    };
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
 }
