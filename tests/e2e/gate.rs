@@ -48,6 +48,7 @@ pub struct Gate {
     pub envoy: Envoy,
     pub urls: Vec<String>,
     connections: Vec<Connection>,
+    good: String,
 }
 
 impl Gate {
@@ -61,6 +62,7 @@ impl Gate {
             envoy: Envoy::start(&setup.bootstrap, &[]),
             connections: setup.urls.iter().map(|url| Connection::new(url)).collect(),
             urls: setup.urls,
+            good: token::of_a(),
         }
     }
 
@@ -87,6 +89,12 @@ impl Gate {
     /// Refuses a token with this code, whatever it was, and goes on to accept a good one.
     pub fn refuses(&mut self, what: &str, token: impl AsRef<[u8]>, code: &str) {
         assert_eq!(self.outcome(0, token), code, "{what}");
-        assert_eq!(self.outcome(0, token::of_a()), "ok", "a good token after: {what}");
+        self.still_works(what);
+    }
+
+    /// Accepts a good token, whatever came before.
+    pub fn still_works(&mut self, after: &str) {
+        let good = self.good.clone();
+        assert_eq!(self.outcome(0, good), "ok", "a good token after: {after}");
     }
 }

@@ -11,4 +11,6 @@ mod gate;
 mod issuing;
 mod metrics;
 mod samples;
+mod tokens;
+mod trust;
 mod verifying;

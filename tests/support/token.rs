@@ -43,10 +43,27 @@ pub fn sign_text(key: &str, header: &str, payload: &str) -> String {
 
 /// The signature of a message with a key in `testdata`.
 pub fn signature(key: &str, message: &[u8]) -> Vec<u8> {
-    let pem = pem::parse(super::key(key)).unwrap();
-    let key = SigningKey::from_pkcs8_der(pem.contents()).unwrap();
-    let signature: Signature = key.sign(message);
+    let signature: Signature = signing_key(key).sign(message);
     signature.to_bytes().to_vec()
+}
+
+fn signing_key(key: &str) -> SigningKey {
+    let pem = pem::parse(super::key(key)).unwrap();
+    SigningKey::from_pkcs8_der(pem.contents()).unwrap()
+}
+
+/// The secret of a key in `testdata`.
+pub fn scalar(key: &str) -> Vec<u8> {
+    signing_key(key).to_bytes().to_vec()
+}
+
+/// The public JWK of a key in `testdata`.
+pub fn jwk(key: &str) -> Value {
+    let point = signing_key(key).verifying_key().to_sec1_point(false);
+    json!({
+        "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": key,
+        "x": encode(point.x().unwrap()), "y": encode(point.y().unwrap()),
+    })
 }
 
 /// A token with this `kid`, signed by the key of that name.
