@@ -7,6 +7,7 @@
 mod support;
 
 mod credentials;
+mod discovery;
 mod gate;
 mod issuing;
 mod metrics;
