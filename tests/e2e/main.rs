@@ -15,6 +15,7 @@ mod issuing;
 mod live;
 mod metrics;
 mod samples;
+mod secrets;
 mod tokens;
 mod trust;
 mod updates;
