@@ -194,6 +194,9 @@ struct Seen {
 const PUBLIC_ONLY: &str =
     "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
 
+const MISSING_VARIABLE: &str = "the environment variable is missing or empty; set it, and list it in \
+     `vm_config.environment_variables.host_env_keys`";
+
 impl Keys {
     fn load(config: &mut Config, setup: &impl Setup) -> Result<Self, ConfigError> {
         let mut seen = Seen::default();
@@ -255,22 +258,16 @@ fn key_error(key: &KeyRef, problem: impl Into<String>) -> ConfigError {
 }
 
 fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
-    let (text, place) = match &key.key {
-        KeySource::Inline(text) => (Zeroizing::new(text.clone()), String::new()),
-        KeySource::Environment(name) => {
-            let text = setup.variable(name).filter(|text| !text.trim().is_empty()).ok_or_else(|| {
-                key_error(
-                    key,
-                    format!(
-                        "the environment variable `{name}` is missing or empty; set it, and list it in \
-                         `vm_config.environment_variables.host_env_keys`"
-                    ),
-                )
-            })?;
-            (Zeroizing::new(text), format!("environment variable `{name}`: "))
-        }
+    let text = match &key.key {
+        KeySource::Inline(text) => Zeroizing::new(text.clone()),
+        // Not even the name is repeated: who mistook it for the key itself would find that in the log.
+        KeySource::Environment(name) => setup
+            .variable(name)
+            .filter(|text| !text.trim().is_empty())
+            .map(Zeroizing::new)
+            .ok_or_else(|| key_error(key, MISSING_VARIABLE))?,
     };
-    Material::parse(&text, key.algorithm).map_err(|error| key_error(key, format!("{place}{error}")))
+    Material::parse(&text, key.algorithm).map_err(|error| key_error(key, error.to_string()))
 }
 
 impl Seen {

@@ -27,6 +27,7 @@ const DAY: u32 = 86_400;
 const DEFAULT_COOKIE: &str = "wristband";
 const DEFAULT_HOPS: u32 = 3;
 const MAX_HOPS: u32 = 16;
+const MAX_NAME: usize = 100;
 const MAX_REPLAY: u32 = 1_000_000;
 
 /// The whole configuration. Field by field it is documented in the README.
@@ -304,11 +305,20 @@ fn key_ref(node: Node<'_>) -> Result<KeyRef, ConfigError> {
     let fields = node.object(&["name", "algorithm", "key", "notAfter"])?;
     Ok(KeyRef {
         path: node.path().to_owned(),
-        name: text(&fields.required("name")?)?,
+        name: key_name(&fields.required("name")?)?,
         algorithm: algorithm(&fields.required("algorithm")?)?,
         key: key_source(&fields.required("key")?)?,
         not_after: fields.optional("notAfter").map(|node| instant(&node)).transpose()?,
     })
+}
+
+/// A `kid` is published. What could be a key by mistake, PEM or a private JWK, is longer or has spaces in it.
+fn key_name(node: &Node<'_>) -> Result<String, ConfigError> {
+    let name = node.string()?;
+    if name.len() <= MAX_NAME && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(name.to_owned());
+    }
+    Err(node.error("expected at most 100 visible ASCII characters without spaces"))
 }
 
 fn algorithm(node: &Node<'_>) -> Result<Algorithm, ConfigError> {
@@ -327,10 +337,7 @@ fn key_source(node: &Node<'_>) -> Result<KeySource, ConfigError> {
     const SOURCES: [&str; 2] = ["inlineString", "environmentVariable"];
     let (source, node) = node.object(&SOURCES)?.one_of(&SOURCES)?;
     let text = text(&node)?;
-    Ok(match source {
-        "inlineString" => KeySource::Inline(text),
-        _ => KeySource::Environment(text),
-    })
+    Ok(if source == "inlineString" { KeySource::Inline(text) } else { KeySource::Environment(text) })
 }
 
 fn instant(node: &Node<'_>) -> Result<Timestamp, ConfigError> {

@@ -216,15 +216,12 @@ fn a_variable_has_to_be_there_and_to_hold_a_key() {
         load_with(&configuration, &Fake { environment, ..Fake::default() }).err()
     };
     assert_eq!(with(Some(A_PEM)), None);
-    let missing = "signingKeyRefs[0].key: the environment variable `KEY` is missing or empty; set it, and list it in \
+    let missing = "signingKeyRefs[0].key: the environment variable is missing or empty; set it, and list it in \
                    `vm_config.environment_variables.host_env_keys`";
     for text in [None, Some(""), Some(" \n")] {
         assert_eq!(with(text).as_deref(), Some(missing));
     }
-    assert_eq!(
-        with(Some("-----BEGIN")).as_deref(),
-        Some("signingKeyRefs[0].key: environment variable `KEY`: not valid PEM")
-    );
+    assert_eq!(with(Some("-----BEGIN")).as_deref(), Some("signingKeyRefs[0].key: not valid PEM"));
 }
 
 #[test]
@@ -237,6 +234,7 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
         "/signingKeyRefs/0/name",
         "/signingKeyRefs/0/algorithm",
         "/signingKeyRefs/0/key",
+        "/signingKeyRefs/0/key/inlineString",
         "/signingKeyRefs/0/notAfter",
         "/peers",
         "/peers/0/issuer",
@@ -251,6 +249,12 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
         let message = with(pointer, json!(A_PEM));
         assert!(body.iter().all(|line| !message.contains(line)), "{pointer}: {message}");
     }
+    let name = "expected at most 100 visible ASCII characters without spaces";
+    for text in [A_PEM, &A_PEM.replace('\n', " "), "a b", "a\u{e9}", &"x".repeat(101)] {
+        assert_eq!(with("/signingKeyRefs/0/name", json!(text)), format!("signingKeyRefs[0].name: {name}"));
+    }
+    let message = with("/signingKeyRefs/0/key", json!({"environmentVariable": A_PEM}));
+    assert!(message.starts_with("signingKeyRefs[0].key: the environment variable is missing or empty"), "{message}");
     let broken = A_PEM.replace("MIG", "M?G");
     let message = with("/signingKeyRefs", json!([key("a", &broken)]));
     assert_eq!(message, "signingKeyRefs[0].key: not valid PEM");

@@ -283,8 +283,8 @@ fn an_ended_key_is_neither_published_nor_accepted_and_may_end_while_running() {
     let mut future = public(A1);
     future["notAfter"] = "2999-01-01T00:00:00+02:00".into();
     let mut ending = public(A2);
-    // Long enough for Envoy to start.
-    let end = now() + 6;
+    // Long enough for Envoy to start on a machine that is busy with other tests.
+    let end = now() + 20;
     ending["notAfter"] = rfc3339(end).into();
     let plugin = verifier(
         A,

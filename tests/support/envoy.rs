@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::http::{self, Answer};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A running Envoy.
 pub struct Envoy {
