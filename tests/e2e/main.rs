@@ -14,6 +14,7 @@ mod gate;
 mod issuing;
 mod live;
 mod metrics;
+mod policies;
 mod samples;
 mod secrets;
 mod tokens;
