@@ -12,6 +12,8 @@ use crate::support::config::{cluster, echo, filter, listener, to_upstream};
 use crate::support::envoy::{Envoy, free_port};
 use crate::support::http;
 
+const FILE: &str = "dynamic/listeners.json";
+
 /// Gateways in one Envoy, their listeners in a file that is replaced.
 pub struct Live {
     pub envoy: Envoy,
@@ -23,7 +25,9 @@ impl Live {
     pub fn start(plugins: &[Value], environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let ports: Vec<_> = plugins.iter().map(|_| free_port()).collect();
-        let file = directory.path().join("listeners.json");
+        // Not beside the log: Envoy watches the whole directory and logs, at `debug`, whatever is written there.
+        let file = directory.path().join(FILE);
+        fs::create_dir(file.parent().unwrap()).unwrap();
         fs::write(&file, listeners(&ports, plugins).to_string()).unwrap();
         let upstream = free_port();
         let bootstrap = json!({
@@ -39,7 +43,7 @@ impl Live {
 
     /// Replaces every gateway's configuration, and does not wait.
     pub fn update(&self, plugins: &[Value]) {
-        self.envoy.replace("listeners.json", &listeners(&self.ports, plugins));
+        self.envoy.replace(FILE, &listeners(&self.ports, plugins));
     }
 
     /// Replaces them by some that Envoy must refuse.
