@@ -1,6 +1,6 @@
 //! The configurations in `envoy/` do what their first lines say, and so does the demo.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use base64::Engine as _;
@@ -14,30 +14,31 @@ use crate::support::sample::{self, Sample};
 use crate::support::token::{self, A, B};
 use crate::support::{key, path, read};
 
-const KEY_OF_A: &str = "CLUSTER_A_SIGNING_KEY";
-const KEY_OF_B: &str = "CLUSTER_B_SIGNING_KEY";
 const CERTS: &str = "/.well-known/openid-connect/certs";
 
-/// Every sample, and the keys that its variables hold.
-const SAMPLES: [(&str, &[(&str, &str)]); 4] = [
-    ("edge", &[(KEY_OF_A, "cluster-a-2026-11")]),
-    ("federation", &[(KEY_OF_A, "cluster-a-2026-11"), (KEY_OF_B, "cluster-b-2026-10")]),
-    ("rotation", &[(KEY_OF_A, "cluster-a-2027-02")]),
-    ("verify-only", &[]),
-];
-
-/// The environment of a sample.
-fn environment(name: &str) -> Vec<(&'static str, String)> {
-    let (_, keys) = SAMPLES.iter().find(|(sample, _)| *sample == name).unwrap();
-    keys.iter().map(|(variable, file)| (*variable, key(file))).collect()
+/// Every sample by its name, its aliases resolved.
+fn samples() -> Vec<(String, Value)> {
+    let names = sample::files().into_iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned());
+    names.map(|name| (name.clone(), sample::parse(&read(&format!("envoy/{name}.yaml"))))).collect()
 }
 
-fn borrowed<'e>(environment: &'e [(&'static str, String)]) -> Vec<(&'e str, &'e str)> {
-    environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
+/// The variables of a sample. A key's name there is that of its file in `testdata`.
+fn environment(bootstrap: &Value) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
+    sample::visit(&mut bootstrap.clone(), &mut |members| {
+        if let Some(variable) = members.get("key").and_then(|source| source["environmentVariable"].as_str()) {
+            environment.insert(variable.to_owned(), key(members["name"].as_str().unwrap()));
+        }
+    });
+    environment
 }
 
-fn start(name: &str, sample: &Sample) -> Envoy {
-    Envoy::start(&sample.bootstrap, &borrowed(&environment(name)))
+fn borrowed(environment: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn start(sample: &Sample) -> Envoy {
+    Envoy::start(&sample.bootstrap, &borrowed(&environment(&sample.bootstrap)))
 }
 
 fn login(url: &str, password: &str, headers: &[(&str, &str)]) -> Answer {
@@ -73,21 +74,19 @@ fn published(url: &str) -> Vec<String> {
 
 #[test]
 fn every_sample_is_valid_as_it_is() {
-    let files: BTreeSet<_> =
-        sample::files().iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(files, SAMPLES.map(|(name, _)| name.to_owned()).into(), "list every sample");
-    for (name, _) in SAMPLES {
+    for (name, bootstrap) in samples() {
         let file = path(&format!("envoy/{name}.yaml"));
-        let outcome = envoy::validate_file(&file, &borrowed(&environment(name)));
+        let outcome = envoy::validate_file(&file, &borrowed(&environment(&bootstrap)));
         assert!(outcome.is_ok(), "{name}: {}", outcome.unwrap_err());
     }
 }
 
-/// Shows every object of every sample, and the text of the sample.
-fn each_object(mut see: impl FnMut(&str, &mut Map<String, Value>)) {
-    for (name, _) in SAMPLES {
-        let mut bootstrap = sample::parse(&read(&format!("envoy/{name}.yaml")));
-        sample::visit(&mut bootstrap, &mut |members| see(name, members));
+#[test]
+fn every_sample_is_in_the_readme_and_run_by_a_test() {
+    let (readme, tests) = (read("README.md"), read("tests/e2e/samples.rs"));
+    for (name, _) in samples() {
+        assert!(readme.contains(&format!("(envoy/{name}.yaml)")), "{name}");
+        assert!(tests.contains(&format!("Sample::load(\"{name}\")")), "{name}");
     }
 }
 
@@ -98,49 +97,55 @@ fn is_a(members: &Map<String, Value>, message: &str) -> bool {
 
 #[test]
 fn every_sample_grants_the_filter_what_it_needs_and_no_more() {
-    let mut filters = 0;
-    each_object(|name, members| {
-        if !is_a(members, "Wasm") {
-            return;
-        }
-        filters += 1;
-        let config = &members["config"];
-        let machine = &config["vm_config"];
-        let allowed = machine["capability_restriction_config"]["allowed_capabilities"].as_object();
-        let allowed: BTreeSet<_> = allowed.unwrap().keys().map(String::as_str).collect();
-        assert_eq!(allowed, CAPABILITIES.into(), "{name}");
-        assert_eq!(config["failure_policy"], "FAIL_RELOAD", "{name}");
-        assert_eq!(machine["code"]["local"]["filename"], "target/wristband.wasm", "{name}");
-        let mut named = Vec::new();
-        sample::visit(&mut config["configuration"].clone(), &mut |members| {
-            named.extend(members.get("environmentVariable").cloned());
+    for (name, mut bootstrap) in samples() {
+        let mut filters = 0;
+        sample::visit(&mut bootstrap, &mut |members| {
+            if is_a(members, "Wasm") {
+                filters += 1;
+                check_filter(&name, &members["config"]);
+            }
         });
-        let variables = machine["environment_variables"]["host_env_keys"].as_array();
-        assert_eq!(variables.cloned().unwrap_or_default(), named, "{name}: other variables than named");
+        assert!(filters > 0, "{name}: what does it show?");
+    }
+}
+
+fn check_filter(name: &str, config: &Value) {
+    let machine = &config["vm_config"];
+    let allowed = machine["capability_restriction_config"]["allowed_capabilities"].as_object();
+    let allowed: BTreeSet<_> = allowed.unwrap().keys().map(String::as_str).collect();
+    assert_eq!(allowed, CAPABILITIES.into(), "{name}");
+    assert_eq!(config["failure_policy"], "FAIL_RELOAD", "{name}");
+    assert_eq!(machine["code"]["local"]["filename"], "target/wristband.wasm", "{name}");
+    let mut named = Vec::new();
+    sample::visit(&mut config["configuration"].clone(), &mut |members| {
+        named.extend(members.get("environmentVariable").cloned());
     });
-    assert_eq!(filters, 6);
+    let variables = machine["environment_variables"]["host_env_keys"].as_array();
+    assert_eq!(variables.cloned().unwrap_or_default(), named, "{name}: other variables than named");
 }
 
 #[test]
 fn every_sample_is_fit_to_be_copied() {
-    let (mut managers, mut addresses) = (0, 0);
-    each_object(|name, members| {
-        if is_a(members, "HttpConnectionManager") {
-            managers += 1;
-            let action = &members["common_http_protocol_options"]["headers_with_underscores_action"];
-            assert_eq!(action, "DROP_HEADER", "{name}: {}", members["stat_prefix"]);
-        }
-        if let Some(address) = members.get("socket_address") {
-            addresses += 1;
-            assert_eq!(address["address"], "127.0.0.1", "{name}");
-        }
-        if members.contains_key("static_resources") {
-            assert!(members.contains_key("admin"), "{name}");
-            assert!(members.contains_key("stats_config"), "{name}");
-        }
-    });
-    assert_eq!((managers, addresses), (11, 20));
-    for (name, _) in SAMPLES {
+    for (name, mut bootstrap) in samples() {
+        let (mut managers, mut addresses) = (0, 0);
+        sample::visit(&mut bootstrap, &mut |members| {
+            if is_a(members, "HttpConnectionManager") {
+                managers += 1;
+                let action = &members["common_http_protocol_options"]["headers_with_underscores_action"];
+                assert_eq!(action, "DROP_HEADER", "{name}: {}", members["stat_prefix"]);
+            }
+            if let Some(address) = members.get("socket_address") {
+                addresses += 1;
+                assert_eq!(address["address"], "127.0.0.1", "{name}");
+            }
+            if let Some(file) = members.get("filename") {
+                assert!(!file.as_str().unwrap().starts_with('/'), "{name}: {file} is on one machine only");
+            }
+        });
+        let count = |kind: &str| bootstrap["static_resources"][kind].as_array().unwrap().len();
+        assert_eq!(managers, count("listeners"), "{name}");
+        assert_eq!(addresses, count("listeners") + count("clusters") + 1, "{name}: not all addresses, or no `admin`");
+        assert!(bootstrap["stats_config"]["stats_tags"][0].is_object(), "{name}");
         assert!(!read(&format!("envoy/{name}.yaml")).contains("PRIVATE KEY-"), "{name}");
     }
 }
@@ -148,7 +153,7 @@ fn every_sample_is_fit_to_be_copied() {
 #[test]
 fn in_the_federation_nobody_can_name_himself() {
     let sample = Sample::load("federation");
-    let _envoy = start("federation", &sample);
+    let _envoy = start(&sample);
     let [a, c, native] = ["cluster-a", "cluster-c", "native"].map(|name| sample.url(name));
 
     for header in ["x-user", "x-wristband-sub", "x_user", "x_wristband_sub"] {
@@ -194,7 +199,7 @@ fn in_the_federation_nobody_can_name_himself() {
 #[test]
 fn at_the_edge_a_token_of_the_identity_provider_becomes_a_wristband() {
     let sample = Sample::load("edge");
-    let envoy = start("edge", &sample);
+    let envoy = start(&sample);
     let url = sample.url("edge");
     let mut claims = token::claims("https://login.example.com");
     claims["aud"] = "cluster-a".into();
@@ -234,7 +239,7 @@ fn at_the_edge_a_token_of_the_identity_provider_becomes_a_wristband() {
     }
 }
 
-/// The claims of a wristband, verified with a library that is not ours.
+/// The claims of a wristband for the federation, verified with a library that is not ours.
 fn verified(wristband: &str, name: &str) -> Value {
     let key = jsonwebtoken::DecodingKey::from_ec_pem(key(&format!("{name}.pub")).as_bytes()).unwrap();
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
@@ -247,7 +252,7 @@ fn verified(wristband: &str, name: &str) -> Value {
 #[test]
 fn the_verify_only_gateway_trusts_its_peers_and_holds_no_private_key() {
     let mut sample = Sample::load("verify-only");
-    let envoy = start("verify-only", &sample);
+    let envoy = start(&sample);
     let url = sample.url("verify-only");
 
     for (key, issuer) in [("cluster-a-2026-11", A), ("cluster-b-2026-10", B)] {
@@ -298,7 +303,7 @@ fn in_a_rotation_the_new_key_signs_and_the_old_one_is_good_until_it_ends() {
         assert!(old["notAfter"].is_string());
         assert_eq!(old["key"], public(OLD)["key"]);
         old["notAfter"] = end.into();
-        let _envoy = start("rotation", &sample);
+        let _envoy = start(&sample);
         let url = sample.url("rotation");
 
         let answer = login(&url, "alice:wonderland", &[]);
