@@ -6,6 +6,7 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use sha2::Digest as _;
 
 use crate::support::config::{CAPABILITIES, public};
 use crate::support::envoy::{self, Envoy};
@@ -241,9 +242,13 @@ fn at_the_edge_a_token_of_the_identity_provider_becomes_a_wristband() {
 
 /// The claims of a wristband for the federation, verified with a library that is not ours.
 fn verified(wristband: &str, name: &str) -> Value {
+    verified_for("federation", wristband, name)
+}
+
+fn verified_for(audience: &str, wristband: &str, name: &str) -> Value {
     let key = jsonwebtoken::DecodingKey::from_ec_pem(key(&format!("{name}.pub")).as_bytes()).unwrap();
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
-    validation.set_audience(&["federation"]);
+    validation.set_audience(&[audience]);
     let data = jsonwebtoken::decode::<Value>(wristband, &key, &validation).unwrap();
     assert_eq!(data.header.kid.as_deref(), Some(name));
     data.claims
@@ -315,6 +320,50 @@ fn in_a_rotation_the_new_key_signs_and_the_old_one_is_good_until_it_ends() {
         assert_eq!(with_wristband(&url, &old_wristband).status, status, "{end}");
         assert_eq!(get(&url).status, 403);
     }
+}
+
+#[test]
+fn the_upstream_receives_a_pseudonym_and_the_client_nothing() {
+    let sample = Sample::load("upstream");
+    let envoy = start(&sample);
+    let url = sample.url("gateway");
+    let mut claims = token::claims("https://login.example.com");
+    claims["aud"] = "cluster-a".into();
+    claims["sub"] = "248289761001".into();
+    claims["roles"] = json!(["reader", "editor"]);
+    claims["tenant"] = "acme".into();
+    let ask = |key: &str, claims: &Value| {
+        let bearer = format!("Bearer {}", forged(key, "identity-provider", claims));
+        get_with(&url, &[("authorization", &bearer), ("x-wristband-token", "forged")])
+    };
+
+    // The name as JSON, as Go writes it.
+    let digest = sha2::Sha256::digest(r#""248289761001""#);
+    let pseudonym: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    for id in ["1", "2"] {
+        claims["jti"] = id.into();
+        let answer = ask("identity-provider", &claims);
+        assert_eq!((answer.status, answer.wristband()), (200, None), "{}", answer.body);
+        assert_eq!(answer.received("authorization"), None);
+        let [wristband] = answer.received_all("x-wristband-token")[..] else { panic!("{}", answer.body) };
+        let verified = verified_for("services", wristband, "cluster-a-2026-11");
+        for (claim, expected) in
+            [("sub", &json!(pseudonym)), ("roles", &claims["roles"]), ("tenant", &claims["tenant"])]
+        {
+            assert_eq!(&verified[claim], expected, "{claim}");
+        }
+        assert!(!verified.to_string().contains("248289761001"));
+    }
+
+    claims.as_object_mut().unwrap().remove("tenant");
+    let answer = ask("identity-provider", &claims);
+    assert_eq!((answer.status, answer.received("x-wristband-token")), (200, None));
+    assert_eq!(envoy.count("issue_skipped.claim_missing"), 1);
+    for answer in [get(&url), ask("stranger", &claims), get(&format!("{url}/.well-known/other"))] {
+        assert_eq!(answer.status, 401, "{}", answer.body);
+    }
+    assert_eq!(envoy.count("issued"), 2);
+    assert_eq!(published(&url), ["cluster-a-2026-11"]);
 }
 
 #[test]
