@@ -323,6 +323,50 @@ fn in_a_rotation_the_new_key_signs_and_the_old_one_is_good_until_it_ends() {
 }
 
 #[test]
+fn an_exchange_makes_a_wristband_of_b_of_one_of_a_and_stops_a_loop() {
+    const OF_A: &str = "cluster-a-2026-11";
+    const OF_B: &str = "cluster-b-2026-10";
+    let sample = Sample::load("exchange");
+    let envoy = start(&sample);
+    let url = sample.url("exchange");
+    let gateway = |name: &str| json!({"iss": format!("https://{name}.example.com"), "sub": "alice"});
+    let mut inbound = claims(A);
+    inbound["exp"] = json!(token::now() + 60);
+
+    let mut way = gateway("cluster-a");
+    for act in [None, Some(gateway("cluster-c"))] {
+        if let Some(act) = act {
+            inbound["act"] = act.clone();
+            way["act"] = act;
+        }
+        let answer = with_wristband(&url, &token::sign(OF_A, &inbound));
+        assert_eq!((answer.status, answer.received("x-wristband-sub")), (200, Some("alice")));
+        assert_eq!(answer.received("x-wristband-token"), None);
+        let ours = verified(answer.wristband().unwrap(), OF_B);
+        assert_eq!((&ours["iss"], &ours["sub"], &ours["act"]), (&json!(B), &json!("alice"), &way));
+        assert_eq!(ours["exp"], inbound["exp"], "it lives longer than the one it was given for");
+    }
+
+    let mut far = inbound.clone();
+    far["act"]["act"] = gateway("cluster-d");
+    let mut back = inbound.clone();
+    back["act"] = gateway("cluster-b");
+    for (code, wristband) in [
+        ("too_many_hops", token::sign(OF_A, &far)),
+        ("loop", token::sign(OF_A, &back)),
+        ("own_wristband", token::sign(OF_B, &claims(B))),
+    ] {
+        let answer = with_wristband(&url, &wristband);
+        assert_eq!((answer.status, answer.wristband()), (200, None), "{code}");
+        assert_eq!(envoy.count(&format!("issue_skipped.{code}")), 1, "{code}");
+    }
+    for answer in [get(&url), with_wristband(&url, &forged("stranger", OF_A, &inbound))] {
+        assert_eq!((answer.status, answer.wristband()), (401, None));
+    }
+    assert_eq!(published(&url), [OF_B]);
+}
+
+#[test]
 fn the_upstream_receives_a_pseudonym_and_the_client_nothing() {
     let sample = Sample::load("upstream");
     let envoy = start(&sample);
