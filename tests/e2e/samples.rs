@@ -367,6 +367,45 @@ fn an_exchange_makes_a_wristband_of_b_of_one_of_a_and_stops_a_loop() {
 }
 
 #[test]
+fn a_browser_carries_its_wristband_in_a_cookie() {
+    let sample = Sample::load("cookie");
+    let envoy = start(&sample);
+    let url = sample.url("cookie");
+    let with_cookie = |cookie: &str| get_with(&url, &[("cookie", cookie)]);
+    let wristband_in = |answer: &Answer| {
+        assert_eq!((answer.status, answer.wristband()), (200, None));
+        let cookie = answer.header("set-cookie").unwrap();
+        let cookie = cookie.strip_prefix("__Host-wristband=").unwrap();
+        cookie.strip_suffix("; Path=/; Max-Age=3600; SameSite=Lax; Secure; HttpOnly").unwrap().to_owned()
+    };
+
+    let wristband = wristband_in(&login(&url, "alice:wonderland", &[]));
+    assert_eq!(verified(&wristband, "cluster-a-2026-11")["sub"], "alice");
+    let answer = with_cookie(&format!("theme=dark; __Host-wristband={wristband}; a=b"));
+    assert_eq!((answer.status, answer.received("x-wristband-sub")), (200, Some("alice")));
+    assert_eq!((answer.received("cookie"), answer.header("set-cookie")), (Some("theme=dark; a=b"), None));
+
+    for (status, answer) in [
+        (403, get(&url)),
+        (403, with_cookie("theme=dark")),
+        (403, with_cookie(&format!("wristband={wristband}"))),
+        (403, get_with(&url, &[("x-user", "mallory"), ("x-wristband-sub", "mallory")])),
+        (401, login(&url, "alice:builder", &[])),
+    ] {
+        assert_eq!((answer.status, answer.header("set-cookie")), (status, None), "{answer:?}");
+    }
+    let forged = format!("__Host-wristband={}", forged("stranger", "cluster-a-2026-11", &claims(A)));
+    assert_eq!(with_cookie(&forged).status, 401);
+    assert_eq!(envoy.count("denied.bad_signature"), 1);
+    // No cookie, bad or good, keeps anyone from logging in again, as somebody else perhaps.
+    for old in [forged, format!("__Host-wristband={wristband}")] {
+        let new = wristband_in(&login(&url, "alice:wonderland", &[("cookie", &old), ("x-user", "mallory")]));
+        assert_ne!(new, wristband);
+        assert_eq!(token::payload(&new)["sub"], "alice");
+    }
+}
+
+#[test]
 fn the_upstream_receives_a_pseudonym_and_the_client_nothing() {
     let sample = Sample::load("upstream");
     let envoy = start(&sample);
