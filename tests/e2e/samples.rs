@@ -10,7 +10,7 @@ use sha2::Digest as _;
 
 use crate::support::config::{CAPABILITIES, public};
 use crate::support::envoy::{self, Envoy};
-use crate::support::http::{Answer, get, get_with};
+use crate::support::http::{self, Answer, get, get_with};
 use crate::support::sample::{self, Sample};
 use crate::support::token::{self, A, B};
 use crate::support::{key, path, read};
@@ -319,6 +319,51 @@ fn in_a_rotation_the_new_key_signs_and_the_old_one_is_good_until_it_ends() {
         assert_eq!(published(&url), names);
         assert_eq!(with_wristband(&url, &old_wristband).status, status, "{end}");
         assert_eq!(get(&url).status, 403);
+    }
+}
+
+/// Who steals a wristband cannot use it, and who has no certificate does not even get a connection.
+#[test]
+fn with_mtls_a_wristband_is_good_with_the_certificate_that_it_was_issued_for() {
+    const ALICE: &str = "spiffe://cluster-a.example.com/alice";
+    let sample = Sample::load("mtls");
+    let envoy = start(&sample);
+    let url = sample.url("mtls").replace("http://", "https://");
+    let file = |name: &str| read(&format!("testdata/worthless-certificates/{name}.pem"));
+    let ask = |client: Option<(&str, &str)>, wristband: Option<&str>| {
+        let headers: Vec<_> = wristband.map(|wristband| ("x-wristband-token", wristband)).into_iter().collect();
+        http::try_get_tls(&url, &file("authority"), client, &headers)
+    };
+    let ask_as = |name: &str, wristband: Option<&str>| {
+        ask(Some((&file(name), &file(&format!("{name}.key")))), wristband).unwrap()
+    };
+
+    let answer = ask_as("alice", None);
+    assert_eq!((answer.status, answer.received("x-wristband-sub")), (200, None));
+    let wristband = answer.wristband().unwrap();
+    let claims = verified(wristband, "cluster-a-2026-11");
+    let digest = sha2::Sha256::digest(pem::parse(file("alice")).unwrap().contents());
+    assert_eq!((&claims["sub"], &claims["cnf"]), (&json!(ALICE), &json!({"x5t#S256": token::encode(digest)})));
+
+    let answer = ask_as("alice", Some(wristband));
+    assert_eq!((answer.status, answer.received("x-wristband-sub")), (200, Some(ALICE)));
+    let answer = ask_as("mallory", Some(wristband));
+    assert_eq!((answer.status, answer.wristband()), (401, None));
+    assert_eq!(envoy.count("denied.wrong_certificate"), 1);
+    let answer = ask_as("mallory", None);
+    assert_eq!(token::payload(answer.wristband().unwrap())["sub"], "spiffe://cluster-a.example.com/mallory");
+    // The server's certificate is of the same authority, and names nobody.
+    let answer = ask_as("server", None);
+    assert_eq!((answer.status, answer.wristband()), (200, None));
+    assert_eq!(envoy.count("issue_skipped.no_identity"), 1);
+
+    let stranger = (key("forms/certificate"), key("cluster-a-2026-11"));
+    let port = url.rsplit(':').next().unwrap();
+    for (client, counter) in
+        [(None, "fail_verify_no_cert"), (Some((stranger.0.as_str(), stranger.1.as_str())), "fail_verify_error")]
+    {
+        assert!(ask(client, Some(wristband)).is_err(), "{counter}");
+        assert_eq!(envoy.counter(&format!("listener.127.0.0.1_{port}.ssl.{counter}")), 1, "{counter}");
     }
 }
 

@@ -90,6 +90,16 @@ pub fn get(url: &str) -> Answer {
 
 /// A GET over TLS with a client certificate or none; everything in PEM.
 pub fn get_tls(url: &str, authority: &str, client: Option<(&str, &str)>, headers: &[(&str, &str)]) -> Answer {
+    try_get_tls(url, authority, client, headers).unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// As [`get_tls`], for handshakes that may be refused.
+pub fn try_get_tls(
+    url: &str,
+    authority: &str,
+    client: Option<(&str, &str)>,
+    headers: &[(&str, &str)],
+) -> Result<Answer, ureq::Error> {
     let certificate = |pem: &str| Certificate::from_pem(pem.as_bytes()).unwrap();
     let client = client.map(|(chain, key)| {
         ClientCert::new_with_certs(&[certificate(chain)], PrivateKey::from_pem(key.as_bytes()).unwrap())
@@ -99,7 +109,7 @@ pub fn get_tls(url: &str, authority: &str, client: Option<(&str, &str)>, headers
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    read(request.call().unwrap_or_else(|error| panic!("{url}: {error}")))
+    request.call().map(read)
 }
 
 /// A GET, or nothing if nobody answers.
