@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 
 use crate::support::config::{CAPABILITIES, public};
-use crate::support::envoy::{self, Envoy};
+use crate::support::envoy::{self, Envoy, free_port};
 use crate::support::http::{self, Answer, get, get_with};
 use crate::support::sample::{self, Sample};
 use crate::support::token::{self, A, B};
@@ -492,6 +492,40 @@ fn the_upstream_receives_a_pseudonym_and_the_client_nothing() {
     }
     assert_eq!(envoy.count("issued"), 2);
     assert_eq!(published(&url), ["cluster-a-2026-11"]);
+}
+
+#[test]
+fn whom_the_authorizer_names_gets_a_wristband_and_nobody_else() {
+    let mut sample = Sample::load("authorizer");
+    let mut envoy = start(&sample);
+    let url = sample.url("gateway");
+    let ask = |password: &str| {
+        let authorization = format!("Basic {}", STANDARD.encode(password));
+        get_with(&url, &[("authorization", &authorization), ("x-auth-user", "mallory"), ("x-auth-role", "admin")])
+    };
+
+    let answer = ask("carol:secret");
+    assert_eq!((answer.status, answer.received("authorization")), (200, None));
+    let verified = verified(answer.wristband().unwrap(), "cluster-a-2026-11");
+    assert_eq!((&verified["sub"], &verified["role"]), (&json!("carol"), &json!("editor")));
+    for answer in [ask("carol:guess"), get(&url), get_with(&url, &[("x-auth-user", "carol")])] {
+        assert_eq!((answer.status, answer.wristband()), (401, None));
+        assert_eq!(answer.header("www-authenticate"), Some("Basic realm=cluster-a"));
+    }
+    assert_eq!(published(&url), ["cluster-a-2026-11"]);
+
+    // Nobody comes in while the authorizer cannot be asked.
+    envoy.stop();
+    let clusters = sample.bootstrap["static_resources"]["clusters"].as_array_mut().unwrap();
+    let authorizer = clusters.iter_mut().find(|cluster| cluster["name"] == "authorizer").unwrap();
+    sample::visit(authorizer, &mut |members| {
+        if let Some(port) = members.get_mut("port_value") {
+            *port = free_port().into();
+        }
+    });
+    let _envoy = start(&sample);
+    let answer = ask("carol:secret");
+    assert_eq!((answer.status, answer.wristband()), (403, None));
 }
 
 #[test]
