@@ -8,6 +8,7 @@ mod support;
 
 mod configuration;
 mod credentials;
+mod differential;
 mod discovery;
 mod federation;
 mod gate;
