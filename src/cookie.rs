@@ -77,15 +77,16 @@ impl Cookie {
 
     /// The `set-cookie` values of a response that set another cookie, when some set this one: `None` when none does.
     #[must_use]
-    pub fn others(&self, response: &Headers<'_>) -> Option<Vec<String>> {
+    pub fn others(&self, response: &Headers<'_>) -> Option<Vec<Vec<u8>>> {
+        // A browser sends `=NAME=VALUE`, a cookie without a name, back as `NAME=VALUE` (RFC 6265bis, section 5.8.3).
         let sets_this = |value: &&[u8]| {
-            let name = value.split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default();
-            name.trim_ascii() == self.name.as_bytes()
+            let mut names = value.split(|byte| matches!(byte, b'=' | b';')).map(<[u8]>::trim_ascii);
+            names.find(|name| !name.is_empty()) == Some(self.name.as_bytes())
         };
         let all = || response.values(&http::header::SET_COOKIE);
         all().any(|value| sets_this(&value)).then(|| {
             let others = all().filter(|value| !sets_this(value));
-            others.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+            others.map(<[u8]>::to_vec).collect()
         })
     }
 }
@@ -150,10 +151,12 @@ mod tests {
         };
         assert_eq!(response(&[]), None);
         assert_eq!(response(&["a=1", "wristbands=1", "Wristband=1"]), None);
-        for forged in ["wristband=x", " wristband =x; Path=/", "wristband", "wristband;a=b"] {
+        for forged in
+            ["wristband=x", " wristband =x; Path=/", "wristband", "wristband;a=b", "=wristband=x", " = =wristband=x"]
+        {
             assert_eq!(
                 response(&["a=1; Path=/", forged, "b=2"]),
-                Some(vec!["a=1; Path=/".into(), "b=2".into()]),
+                Some(vec![b"a=1; Path=/".to_vec(), b"b=2".to_vec()]),
                 "{forged}"
             );
         }

@@ -7,7 +7,10 @@
 //!   value has a type, and where a null somewhere inside does not spoil the rest as it does in CEL.
 //! - Any other expression is wrapped into one that returns each value together with its type, lists and maps included.
 
+use std::cell::OnceCell;
+
 use prost::Message as _;
+use prost_types::value::Kind;
 use serde_json::Value;
 
 use crate::config::ConfigError;
@@ -27,7 +30,24 @@ enum Form {
 
 /// An expression that is true or not.
 #[derive(Debug)]
-pub struct Condition(ExpressionId);
+pub struct Condition(Expression);
+
+/// A host whose metadata is read and decoded once, however many expressions look into it.
+pub struct Attributes<'h, H> {
+    host: &'h H,
+    metadata: OnceCell<Option<Metadata>>,
+}
+
+impl<'h, H: Host> Attributes<'h, H> {
+    /// The attributes as they are in this phase.
+    pub fn new(host: &'h H) -> Self {
+        Self { host, metadata: OnceCell::new() }
+    }
+
+    fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.get_or_init(|| Metadata::decode(self.host.metadata()?.as_slice()).ok()).as_ref()
+    }
+}
 
 fn compile(path: &str, source: &str, setup: &impl Setup) -> Result<ExpressionId, ConfigError> {
     setup.compile(source).ok_or_else(|| {
@@ -41,12 +61,12 @@ impl Condition {
     /// # Errors
     /// When Envoy does not compile it.
     pub fn compile(path: &str, source: &str, setup: &impl Setup) -> Result<Self, ConfigError> {
-        compile(path, source, setup).map(Self)
+        Expression::compile(path, source, setup).map(Self)
     }
 
     /// Whether it is true. What has no value, or one that is no boolean, is not.
-    pub fn holds(&self, host: &impl Host) -> bool {
-        host.evaluate(self.0).is_some_and(|bytes| bytes == [1])
+    pub fn holds(&self, attributes: &Attributes<'_, impl Host>) -> bool {
+        self.0.value(attributes) == Some(Value::Bool(true))
     }
 }
 
@@ -57,7 +77,7 @@ impl Expression {
     /// When Envoy does not compile it.
     pub fn compile(path: &str, source: &str, setup: &impl Setup) -> Result<Self, ConfigError> {
         // As it is, so that it is an expression by itself and errors point into it.
-        compile(path, source, setup)?;
+        setup.discard(compile(path, source, setup)?);
         Ok(Self(match metadata_path(source) {
             Some(steps) => Form::Metadata(steps),
             None => Form::Typed(compile(path, &typed(source), setup)?),
@@ -65,10 +85,10 @@ impl Expression {
     }
 
     /// Its value, if it has one in this phase. Null is none.
-    pub fn value(&self, host: &impl Host) -> Option<Value> {
+    pub fn value(&self, attributes: &Attributes<'_, impl Host>) -> Option<Value> {
         let value = match &self.0 {
-            Form::Metadata(steps) => from_metadata(&host.metadata()?, steps),
-            Form::Typed(expression) => untyped(&host.evaluate(*expression)?),
+            Form::Metadata(steps) => from_metadata(attributes.metadata()?, steps),
+            Form::Typed(expression) => untyped(&attributes.host.evaluate(*expression)?),
         };
         value.filter(|value| !value.is_null())
     }
@@ -81,14 +101,20 @@ pub(crate) struct Metadata {
     pub(crate) filter_metadata: std::collections::BTreeMap<String, prost_types::Struct>,
 }
 
-fn from_metadata(bytes: &[u8], steps: &[String]) -> Option<Value> {
+fn from_metadata(metadata: &Metadata, steps: &[String]) -> Option<Value> {
     let (namespace, steps) = steps.split_first()?;
-    let members = Metadata::decode(bytes).ok()?.filter_metadata.remove(namespace)?;
-    let mut value = source::from_struct(members, "").ok()?;
+    let members = metadata.filter_metadata.get(namespace)?;
+    let Some((first, steps)) = steps.split_first() else {
+        return source::from_struct(members.clone(), "").ok();
+    };
+    let mut value = members.fields.get(first)?;
     for step in steps {
-        value = value.as_object_mut()?.remove(step)?;
+        let Some(Kind::StructValue(members)) = &value.kind else {
+            return None;
+        };
+        value = members.fields.get(step)?;
     }
-    Some(value)
+    source::from_value(value.clone(), "").ok()
 }
 
 /// The steps of an expression that is nothing but a walk into `metadata.filter_metadata`: `.name` and `['name']`.

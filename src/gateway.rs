@@ -3,7 +3,7 @@
 //! The adapter reads headers, asks [`Plan::on_request`] and [`Exchange::on_response`], and carries out the answer.
 
 use http::HeaderName;
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, COOKIE, ORIGIN, SET_COOKIE};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, COOKIE, EXPIRES, ORIGIN, SET_COOKIE};
 use prost::Message as _;
 use serde_json::Value;
 
@@ -18,6 +18,14 @@ use crate::plan::{Inbound, Issuing, Plan};
 use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::verify::Verified;
+
+/// What says how long a response may be kept, for whom ever.
+const CACHING: [HeaderName; 4] = [
+    CACHE_CONTROL,
+    EXPIRES,
+    HeaderName::from_static("cdn-cache-control"),
+    HeaderName::from_static("surrogate-control"),
+];
 
 /// The output that is no claim but issuer and subject together; no claim of that name takes its place.
 const PRINCIPAL: &str = "principal";
@@ -46,8 +54,8 @@ pub struct Edits {
     pub remove: Vec<HeaderName>,
     /// Headers to set after that.
     pub set: Vec<(HeaderName, String)>,
-    /// Values to add after that.
-    pub add: Vec<(HeaderName, String)>,
+    /// Values to add after that, as bytes because some are an upstream's.
+    pub add: Vec<(HeaderName, Vec<u8>)>,
     /// What remains of `cookie` or `:path` when a token is taken out.
     pub rewrite: Option<(&'static str, Vec<u8>)>,
     /// A serialized `google.protobuf.Struct` for the filter state `wasm.wristband`.
@@ -59,18 +67,19 @@ pub struct Edits {
 /// What to do with a request or a response.
 #[derive(Debug)]
 pub enum Decision {
-    /// Answer in its place.
-    Reply(Reply, Event),
+    /// Answer in its place, and count.
+    Reply(Reply, Vec<Event>),
     /// Let it pass, changed.
     Forward(Edits),
 }
 
-/// What the response phase has to know of the request.
+/// What later steps have to know of the request.
 #[derive(Default)]
 pub struct Exchange {
     inbound: Option<Verified>,
-    /// `None` when there is nothing left to do.
+    /// `None` when nothing is to be signed for this request.
     gathered: Option<Gathered>,
+    is_preflight: bool,
 }
 
 impl Event {
@@ -98,36 +107,72 @@ impl Event {
 }
 
 impl Plan {
-    /// Decides on a request.
+    /// The first step of a request: who sends it. Its edits have to be made before [`Plan::on_admitted`], so that no
+    /// expression sees what a client has written into a header that is ours.
+    ///
+    /// The headers are those the client has sent; the exchange is for the steps after it.
     pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> (Decision, Exchange) {
         let mut exchange = Exchange::default();
         if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, now)) {
-            return (Decision::Reply(reply, Event::Discovery), exchange);
+            return (Decision::Reply(reply, vec![Event::Discovery]), exchange);
         }
         let mut edits = Edits::default();
         if let Some(inbound) = &self.inbound {
-            match inbound.admit(headers, now, host, &mut edits) {
-                Ok(verified) => exchange.inbound = verified,
-                Err(denial) => return (Decision::Reply(denial.into(), Event::Denied(denial)), exchange),
-            }
-        }
-        if let Some(issuing) = &self.issuing {
-            let gathered = issuing.issuer.on_request(headers, exchange.inbound.as_ref(), host);
-            match issuing.issuer.placement {
-                Placement::Response => exchange.gathered = Some(gathered),
-                Placement::Request => {
-                    issuing.clear(headers, &mut edits);
-                    if let Err(skip) = issuing.deliver(&gathered, exchange.inbound.as_ref(), now, host, &mut edits) {
-                        return (Decision::Reply(Reply::cannot_sign(skip), Event::IssueSkipped(skip)), exchange);
-                    }
+            exchange.is_preflight = inbound.allow_cors_preflight && is_preflight(headers);
+            edits.remove.extend(inbound.owned_headers().filter(|name| headers.has(name)).cloned());
+            if !exchange.is_preflight {
+                match inbound.admit(headers, now, host, &mut edits) {
+                    Ok(verified) => exchange.inbound = verified,
+                    Err(denial) => return (Decision::Reply(denial.into(), vec![Event::Denied(denial)]), exchange),
                 }
             }
         }
         (Decision::Forward(edits), exchange)
     }
 
-    /// Decides on the response to a request. `exchange` is `None` when the request phase never ran, and empty when the
-    /// response is the filter's own.
+    /// The second step of a request that was let through: what can be said of it before there is a response.
+    pub fn on_admitted(
+        &self,
+        exchange: &mut Exchange,
+        headers: &Headers<'_>,
+        now: Timestamp,
+        host: &impl Host,
+    ) -> Decision {
+        let mut edits = Edits::default();
+        let Some(issuing) = &self.issuing else {
+            return Decision::Forward(edits);
+        };
+        let inbound = exchange.inbound.as_ref();
+        // A preflight was let through without a look at its token, so nobody is known.
+        let gathered = (!exchange.is_preflight).then(|| issuing.issuer.on_request(headers, inbound, host));
+        match (issuing.issuer.placement, gathered) {
+            (Placement::Response, gathered) => exchange.gathered = gathered,
+            (Placement::Request, gathered) => {
+                // Unless it is the accepted one, on its way to an upstream that is to have it.
+                if inbound.is_none() || !self.forwards(issuing) {
+                    issuing.clear(headers, &mut edits);
+                }
+                if let Some(gathered) = gathered {
+                    return issuing.deliver(&gathered, inbound, now, host, edits);
+                }
+            }
+        }
+        Decision::Forward(edits)
+    }
+
+    fn forwards(&self, issuing: &Issuing) -> bool {
+        self.inbound.as_ref().is_some_and(|inbound| {
+            inbound.forward && inbound.places.iter().any(|place| place.header() == issuing.header.as_ref())
+        })
+    }
+
+    /// Whether responses have to be looked at.
+    #[must_use]
+    pub fn sees_responses(&self) -> bool {
+        self.issuing.is_some()
+    }
+
+    /// Decides on a response. `exchange` is `None` when it is the filter's own.
     pub fn on_response(
         &self,
         exchange: Option<Exchange>,
@@ -136,33 +181,34 @@ impl Plan {
         host: &impl Host,
     ) -> Decision {
         let mut edits = Edits::default();
-        let Some(issuing) = self.issuing.as_ref().filter(|issuing| issuing.issuer.placement == Placement::Response)
-        else {
+        let Some(issuing) = &self.issuing else {
             return Decision::Forward(edits);
         };
-        // Whoever wrote it, it is not ours.
+        // Whoever wrote it, it is not ours; or it is, and an upstream hands on what was meant for itself.
         issuing.clear(headers, &mut edits);
-        let Some(Exchange { inbound, gathered: Some(mut gathered) }) = exchange else {
+        let Some(Exchange { inbound, gathered: Some(mut gathered), .. }) = exchange else {
             return Decision::Forward(edits);
         };
-        if !matches!(headers.pseudo(":status"), Some([b'2', _, _])) {
+        if !is_success(headers) {
             edits.events.push(Event::IssueSkipped(Skip::ResponseStatus));
             return Decision::Forward(edits);
         }
         issuing.issuer.on_response(&mut gathered, host);
-        match issuing.deliver(&gathered, inbound.as_ref(), now, host, &mut edits) {
-            Ok(()) => Decision::Forward(edits),
-            Err(skip) => Decision::Reply(Reply::cannot_sign(skip), Event::IssueSkipped(skip)),
-        }
+        issuing.deliver(&gathered, inbound.as_ref(), now, host, edits)
     }
+}
+
+/// Whether a response is a success: 2xx, and for gRPC, whose errors are 200 as well, no status but 0. A gRPC status in
+/// trailers comes too late to be seen.
+fn is_success(headers: &Headers<'_>) -> bool {
+    let status = HeaderName::from_static("grpc-status");
+    matches!(headers.pseudo(":status"), Some([b'2', _, _])) && headers.values(&status).all(|status| status == b"0")
 }
 
 impl Issuing {
     /// Removes what would pass for a wristband of ours.
     fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
-        let header = self.header.iter().filter(|header| headers.has(header) && !edits.remove.contains(header));
-        let header: Vec<_> = header.cloned().collect();
-        edits.remove.extend(header);
+        edits.remove.extend(self.header.iter().filter(|header| headers.has(header)).cloned());
         if let Some(others) = self.cookie.as_ref().and_then(|cookie| cookie.others(headers)) {
             edits.remove.push(SET_COOKIE);
             edits.add.extend(others.into_iter().map(|other| (SET_COOKIE, other)));
@@ -170,37 +216,38 @@ impl Issuing {
     }
 
     /// Signs a wristband and puts it where it belongs.
-    ///
-    /// # Errors
-    /// Only when it could not be signed and the message must not go on without.
     fn deliver(
         &self,
         gathered: &Gathered,
         inbound: Option<&Verified>,
         now: Timestamp,
         host: &impl Host,
-        edits: &mut Edits,
-    ) -> Result<(), Skip> {
+        mut edits: Edits,
+    ) -> Decision {
         let wristband = match self.issuer.wristband(gathered, inbound, now, host) {
             Ok(wristband) => wristband,
-            Err(skip) if skip.is_failure() && self.on_failure == OnFailure::Deny => return Err(skip),
             Err(skip) => {
                 edits.events.push(Event::IssueSkipped(skip));
-                return Ok(());
+                if skip.is_failure() && self.on_failure == OnFailure::Deny {
+                    return Decision::Reply(Reply::cannot_sign(skip), edits.events);
+                }
+                return Decision::Forward(edits);
             }
         };
         edits.events.push(Event::Issued);
+        if self.issuer.placement == Placement::Response {
+            // Before the token, so that it is never there without them. A cache in front of us may listen to the others
+            // (RFC 9213, section 2.1).
+            edits.remove.extend(CACHING);
+            edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
+        }
         if let Some(cookie) = &self.cookie {
-            edits.add.push((SET_COOKIE, cookie.set(&wristband.token, wristband.seconds)));
+            edits.add.push((SET_COOKIE, cookie.set(&wristband.token, wristband.seconds).into_bytes()));
         }
         if let Some(header) = &self.header {
             edits.set.push((header.clone(), wristband.token));
         }
-        if self.issuer.placement == Placement::Response {
-            edits.remove.push(CACHE_CONTROL);
-            edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
-        }
-        Ok(())
+        Decision::Forward(edits)
     }
 }
 
@@ -213,10 +260,6 @@ impl Inbound {
         host: &impl Host,
         edits: &mut Edits,
     ) -> Result<Option<Verified>, Denial> {
-        edits.remove.extend(self.owned_headers().filter(|name| headers.has(name)).cloned());
-        if self.allow_cors_preflight && is_preflight(headers) {
-            return Ok(None);
-        }
         let outcome = credential::find(headers, &self.places).and_then(|credential| {
             let Some(credential) = credential else {
                 return Ok(None);
@@ -279,7 +322,8 @@ fn is_preflight(headers: &Headers<'_>) -> bool {
 fn header_text(claim: &Value) -> Option<String> {
     match claim {
         Value::Null => None,
-        Value::String(text) => can_be_value(text).then(|| text.clone()),
+        // Many take an empty header for a name, and others for none.
+        Value::String(text) => (!text.is_empty() && can_be_value(text)).then(|| text.clone()),
         Value::Bool(_) | Value::Number(_) => Some(claim.to_string()),
         Value::Array(_) | Value::Object(_) => Some(base64url(claim.to_string().as_bytes())),
     }

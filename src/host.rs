@@ -17,6 +17,9 @@ pub trait Setup {
 
     /// Compiles a CEL expression; `None` when it does not compile.
     fn compile(&self, source: &str) -> Option<ExpressionId>;
+
+    /// Forgets an expression.
+    fn discard(&self, expression: ExpressionId);
 }
 
 /// Asked while a request is answered.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::certificate;
 use crate::config::Placement;
-use crate::expression::{Condition, Expression};
+use crate::expression::{Attributes, Condition, Expression};
 use crate::headers::Headers;
 use crate::host::Host;
 use crate::key::{Algorithm, PrivateKey, base64url};
@@ -236,8 +236,9 @@ impl Issuer {
 
     /// Gathers what there is in the request phase.
     pub fn on_request(&self, headers: &Headers<'_>, inbound: Option<&Verified>, host: &impl Host) -> Gathered {
+        let attributes = Attributes::new(host);
         let mut gathered = Gathered {
-            condition: self.when_request.as_ref().map(|condition| condition.holds(host)),
+            condition: self.when_request.as_ref().map(|condition| condition.holds(&attributes)),
             claims: self.computed.iter().map(|_| None).collect(),
             ..Gathered::default()
         };
@@ -246,23 +247,29 @@ impl Issuer {
             Source::Wristband => inbound.map(|inbound| Value::Object(inbound.claims().clone())),
             Source::Expression(_) => None,
         };
-        self.evaluate(&mut gathered, host);
+        if !inbound.is_some_and(Verified::is_own) {
+            self.evaluate(&mut gathered, &attributes);
+        }
         gathered
     }
 
     /// Adds what there is in the response phase only.
     pub fn on_response(&self, gathered: &mut Gathered, host: &impl Host) {
+        let attributes = Attributes::new(host);
         if let Some(condition) = &self.when_response {
-            gathered.condition = Some(gathered.condition.unwrap_or(true) && condition.holds(host));
+            gathered.condition = Some(gathered.condition.unwrap_or(true) && condition.holds(&attributes));
         }
-        self.evaluate(gathered, host);
+        self.evaluate(gathered, &attributes);
     }
 
-    /// Evaluates every expression that has had no value yet.
-    fn evaluate(&self, gathered: &mut Gathered, host: &impl Host) {
+    /// Evaluates every expression that has had no value yet, as far as it can still count.
+    fn evaluate(&self, gathered: &mut Gathered, attributes: &Attributes<'_, impl Host>) {
+        if gathered.condition == Some(false) {
+            return;
+        }
         let fill = |value: &mut Option<Value>, expression: &Expression| {
             if value.is_none() {
-                *value = expression.value(host);
+                *value = expression.value(attributes);
             }
         };
         if let Source::Expression(expression) = &self.identity {
@@ -302,6 +309,11 @@ impl Issuer {
                 None => {}
             }
         }
+        // What was bound stays bound: an exchange must not make a bearer token of it.
+        let binding = inbound.filter(|_| matches!(self.identity, Source::Wristband)).and_then(Verified::certificate);
+        if let Some(thumbprint) = binding {
+            claims.insert("cnf".to_owned(), certificate::confirmation(thumbprint));
+        }
         if self.bind_client_certificate {
             let thumbprint = certificate::of_client(host).ok_or(Skip::NoCertificate)?;
             claims.insert("cnf".to_owned(), certificate::confirmation(&thumbprint));
@@ -329,19 +341,15 @@ impl Issuer {
         Ok(Wristband { token, seconds: end.0.saturating_sub(now.0) })
     }
 
-    /// The gateways that an identity has passed through, the last one outermost (RFC 8693, section 4.1). A path that
-    /// cannot be read may hide a loop, and counts as one.
+    /// The gateways that an identity has passed through, the last one outermost (RFC 8693, section 4.1): of each its
+    /// `iss` and `sub`, and nothing else that a peer may have put there for us to sign. A path that cannot be read may
+    /// hide a loop, and counts as one.
     fn actor(&self, inbound: &Map<String, Value>, max_hops: u32) -> Result<Value, Skip> {
-        let actor: Map<_, _> = ["iss", "sub", "act"]
-            .iter()
-            .filter_map(|name| inbound.get_key_value(*name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let actor = Value::Object(actor);
         let mut seen = vec![self.issuer.as_str()];
-        let mut hop = Some(&actor);
-        while let Some(current) = hop {
-            let issuer = current.get("iss").and_then(Value::as_str).ok_or(Skip::Loop)?;
+        let mut hops = Vec::new();
+        let mut next = Some(inbound);
+        while let Some(hop) = next {
+            let issuer = hop.get("iss").and_then(Value::as_str).ok_or(Skip::Loop)?;
             if seen.contains(&issuer) {
                 return Err(Skip::Loop);
             }
@@ -350,9 +358,18 @@ impl Issuer {
                 return Err(Skip::TooManyHops);
             }
             seen.push(issuer);
-            hop = current.get("act");
+            let subject = hop.get("sub").and_then(Value::as_str).map(|subject| ("sub".to_owned(), subject.into()));
+            hops.push(Map::from_iter([("iss".to_owned(), issuer.into())].into_iter().chain(subject)));
+            next = match hop.get("act") {
+                None => None,
+                Some(act) => Some(act.as_object().ok_or(Skip::Loop)?),
+            };
         }
-        Ok(actor)
+        let outermost = hops.into_iter().rev().reduce(|inner, mut outer| {
+            outer.insert("act".to_owned(), Value::Object(inner));
+            outer
+        });
+        outermost.map(Value::Object).ok_or(Skip::Loop)
     }
 
     fn subject(&self, identity: &Value, evaluated: Option<&Value>) -> Option<String> {
@@ -368,10 +385,11 @@ impl Issuer {
 /// Whether an identity is one of nobody: an earlier filter that left an empty name or object behind.
 fn is_nobody(identity: &Value) -> bool {
     match identity {
-        Value::Null => true,
+        Value::Null | Value::Bool(_) => true,
+        Value::Number(_) => false,
         Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
-        _ => false,
     }
 }
 

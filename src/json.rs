@@ -51,6 +51,15 @@ pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     }
 }
 
+/// A member's name as messages show it. It may be a key by mistake, so only what is too short for one is shown: a line of
+/// PEM has 64 characters, the private part of a P-256 key 43.
+#[must_use]
+pub fn shown(name: &str) -> &str {
+    const LONGEST: usize = 40;
+    let is_harmless = name.len() <= LONGEST && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_harmless { name } else { "<member>" }
+}
+
 /// The JSON type of a value, with its article, for messages.
 #[must_use]
 pub fn kind(value: &Value) -> &'static str {
@@ -178,13 +187,13 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(inner).inspect_err(|_| {
-                self.fault.passes(|| format!(".{name}"));
+                self.fault.passes(|| format!(".{}", shown(&name)));
             })?;
             if let serde_json::map::Entry::Vacant(entry) = object.entry(name.as_str()) {
                 entry.insert(value);
             } else {
                 let error = self.fault.raise(TWICE);
-                self.fault.passes(|| format!(".{name}"));
+                self.fault.passes(|| format!(".{}", shown(&name)));
                 return Err(error);
             }
         }

@@ -4,15 +4,15 @@
 //! exactly one private key, the first of `signingKeyRefs`, when `issue` is there, and none at all when it is not. Every
 //! other key is a [`PublicKey`] from here on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::HeaderName;
 use serde_json::Map;
 use zeroize::Zeroizing;
 
 use crate::config::{
-    ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, KeyRef, KeySource, Mode, OnFailure, Placement,
-    Subject, Verify,
+    ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, KeyRef, KeySource, LONGEST_DURATION, Mode,
+    OnFailure, Placement, Subject, Verify, join,
 };
 use crate::cookie::Cookie;
 use crate::credential::Place;
@@ -142,6 +142,11 @@ impl Plan {
     }
 }
 
+/// Two issuers that differ in a slash at the end are one to people.
+fn without_slash(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
+}
+
 fn check_issuers(config: &Config) -> Result<(), ConfigError> {
     if config.issuer.is_none()
         && (config.issue.is_some() || !config.signing_key_refs.is_empty() || config.peers.is_empty())
@@ -154,10 +159,10 @@ fn check_issuers(config: &Config) -> Result<(), ConfigError> {
     let mut seen: HashMap<&str, &str> = HashMap::new();
     for peer in &config.peers {
         let path = format!("{}.issuer", peer.path);
-        if config.issuer.as_ref() == Some(&peer.issuer) {
+        if config.issuer.as_deref().map(without_slash) == Some(without_slash(&peer.issuer)) {
             return Err(ConfigError::at(path, "is our own `issuer`; put its public keys under `signingKeyRefs`"));
         }
-        if let Some(first) = seen.insert(&peer.issuer, &peer.path) {
+        if let Some(first) = seen.insert(without_slash(&peer.issuer), &peer.path) {
             return Err(ConfigError::at(path, format!("the same issuer as that of {first}")));
         }
     }
@@ -330,7 +335,7 @@ fn issuing(
         match source {
             ClaimSource::Value(value) => drop(fixed.insert(name, value)),
             ClaimSource::Expression { source, required } => {
-                let path = format!("issue.customClaims.{name}.expression");
+                let path = join(&join("issue.customClaims", &name), "expression");
                 let expression = Expression::compile(&path, &source, setup)?;
                 computed.push(Claim { name, expression, required });
             }
@@ -386,10 +391,17 @@ fn inbound(
         })?),
         None => None,
     };
+    // What is to be remembered must come to an end. No wristband lives longer than a day.
+    let bound_lifetime = |policy: &mut Policy| {
+        if replay.is_some() {
+            policy.max_lifetime.get_or_insert(LONGEST_DURATION);
+        }
+    };
     let mut issuers: HashMap<_, _> = peers
         .into_iter()
         .map(|peer| {
             let mut policy = peer.policy;
+            bound_lifetime(&mut policy);
             if policy.audiences.is_empty() {
                 policy.audiences.clone_from(&verify.audiences);
             }
@@ -397,7 +409,8 @@ fn inbound(
         })
         .collect();
     if let Some(issuer) = &issuer {
-        let policy = Policy { audiences: verify.audiences, ..Policy::default() };
+        let mut policy = Policy { audiences: verify.audiences, ..Policy::default() };
+        bound_lifetime(&mut policy);
         issuers.insert(issuer.clone(), (KeySet::new(own), policy));
     }
     Ok(Inbound {
@@ -409,7 +422,12 @@ fn inbound(
             revoked: Revoked {
                 keys: verify.revoked.keys.into_iter().map(|(name, _)| name).collect(),
                 tokens: verify.revoked.tokens.into_iter().collect(),
-                issued_before: verify.revoked.issued_before.into_iter().collect(),
+                issued_before: verify
+                    .revoked
+                    .issued_before
+                    .into_iter()
+                    .map(|(issuer, start, _)| (issuer, start))
+                    .collect(),
             },
             replay,
         },
@@ -437,15 +455,32 @@ fn check_places(verify: &Verify) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The key that signs is not revoked: nobody would accept what it signs.
+/// A revocation that is misspelt revokes nothing, and one of the key that signs everything.
 fn check_revoked(config: &Config) -> Result<(), ConfigError> {
-    let (Some(_), Some(verify), Some(signs)) = (&config.issue, &config.verify, config.signing_key_refs.first()) else {
+    let Some(revoked) = config.verify.as_ref().map(|verify| &verify.revoked) else {
         return Ok(());
     };
-    match verify.revoked.keys.iter().find(|(name, _)| *name == signs.name) {
-        Some((_, path)) => Err(ConfigError::at(path.as_str(), "is the key that signs; put another one first")),
-        None => Ok(()),
+    let signs = config.issue.as_ref().and_then(|_| config.signing_key_refs.first()).map(|key| &key.name);
+    let keys = || config.signing_key_refs.iter().chain(config.peers.iter().flat_map(|peer| &peer.keys));
+    for (name, path) in &revoked.keys {
+        if signs == Some(name) {
+            return Err(ConfigError::at(path.as_str(), "is the key that signs; put another one first"));
+        }
+        if !keys().any(|key| key.name == *name) {
+            return Err(ConfigError::at(path.as_str(), "no key has this name"));
+        }
     }
+    let mut seen = HashSet::new();
+    for (issuer, _, path) in &revoked.issued_before {
+        let is_peer = config.peers.iter().any(|peer| peer.issuer == *issuer);
+        if config.issuer.as_ref() != Some(issuer) && !is_peer {
+            return Err(ConfigError::at(path.as_str(), "is neither our own nor a peer's"));
+        }
+        if !seen.insert(issuer) {
+            return Err(ConfigError::at(path.as_str(), "is listed already"));
+        }
+    }
+    Ok(())
 }
 
 /// Each output has a header of its own, and none is one that carries tokens.

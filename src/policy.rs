@@ -68,7 +68,25 @@ impl Policy {
     pub fn limit(&self, claims: &mut Map<String, Value>) {
         if let Some(allowed) = &self.claims {
             claims.retain(|name, _| IDENTITY.contains(&name.as_str()) || allowed.contains(name));
+            // These two are objects, in which a peer could say anything.
+            for name in ["cnf", "act"] {
+                if let Some(members) = claims.get_mut(name) {
+                    limit_members(members);
+                }
+            }
         }
+    }
+}
+
+/// Leaves the members that RFC 8693 and RFC 8705 define: who acts, and the certificate. The depth is bounded by the
+/// parser's.
+fn limit_members(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| matches!(name.as_str(), "iss" | "sub" | "act" | "x5t#S256"));
+            members.values_mut().filter(|member| !member.is_string()).for_each(limit_members);
+        }
+        other => *other = Value::Null,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Accepting a token once: a bounded memory of the tokens that were accepted, shared by the workers of an Envoy.
 //!
 //! The memory is a table of buckets in Envoy's shared data, so that a request reads and writes a few hundred bytes
-//! however large it is. A token belongs to one bucket by its hash. A full bucket forgets the token that expires first:
-//! that one could be used again, and how likely that is depends on the size chosen.
+//! however large it is. A token belongs to one bucket by its hash. A full bucket forgets a token of the issuer that has
+//! most of them there, the one that expires first, so that no issuer can make it forget another's beyond its share. What
+//! is forgotten could be used again; how likely that is depends on the size chosen.
 //!
 //! Every bucket is made at load, by the main thread, before any worker uses it: two workers that both find nothing would
 //! both write their own first version.
@@ -18,8 +19,10 @@ const BUCKET: usize = 8;
 const BUCKET_TOKENS: u32 = 8;
 /// The first bytes of a token's hash: enough that two tokens are never taken for one.
 const HASH: usize = 16;
-/// A hash and the time until which it has to be remembered.
-const ENTRY: usize = 24;
+/// The same for an issuer, which only has to be told from the few others in a bucket.
+const ISSUER: usize = 8;
+/// Both hashes and the time until which they have to be remembered.
+const ENTRY: usize = 32;
 /// How often a write that another worker has overtaken is tried again.
 const TRIES: usize = 32;
 
@@ -31,8 +34,10 @@ pub struct Replay {
     prefix: String,
 }
 
+#[derive(Clone)]
 struct Entry {
     hash: [u8; HASH],
+    issuer: [u8; ISSUER],
     until: Timestamp,
 }
 
@@ -70,11 +75,10 @@ impl Replay {
             if entries.iter().any(|entry| entry.hash == hash) {
                 return Err(Denial::Replayed);
             }
-            if entries.len() >= BUCKET {
-                entries.sort_by_key(|entry| std::cmp::Reverse(entry.until));
-                entries.truncate(BUCKET.saturating_sub(1));
+            entries.push(Entry { hash, issuer: first(&Sha256::digest(issuer)), until });
+            if entries.len() > BUCKET {
+                forget_one(&mut entries);
             }
-            entries.push(Entry { hash, until });
             match host.share(&key, &write(&entries), version) {
                 Written::Done => return Ok(()),
                 Written::Overtaken => {}
@@ -82,6 +86,16 @@ impl Replay {
             }
         }
         Err(Denial::Replayed)
+    }
+}
+
+/// Forgets, of the issuer with most entries, the one that expires first; the new one is the last of those that do.
+fn forget_one(entries: &mut Vec<Entry>) {
+    let share = |issuer: &[u8; ISSUER]| entries.iter().filter(|entry| entry.issuer == *issuer).count();
+    let oldest =
+        entries.iter().enumerate().min_by_key(|(_, entry)| (std::cmp::Reverse(share(&entry.issuer)), entry.until));
+    if let Some(index) = oldest.map(|(index, _)| index) {
+        entries.remove(index);
     }
 }
 
@@ -101,13 +115,15 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 fn read(bytes: &[u8]) -> impl Iterator<Item = Entry> {
     bytes.chunks_exact(ENTRY).filter_map(|entry| {
-        let (hash, until) = entry.split_first_chunk()?;
-        Some(Entry { hash: *hash, until: Timestamp(i64::from_le_bytes(*until.first_chunk()?)) })
+        let (hash, rest) = entry.split_first_chunk()?;
+        let (issuer, until) = rest.split_first_chunk()?;
+        Some(Entry { hash: *hash, issuer: *issuer, until: Timestamp(i64::from_le_bytes(*until.first_chunk()?)) })
     })
 }
 
 fn write(entries: &[Entry]) -> Vec<u8> {
-    entries.iter().flat_map(|entry| entry.hash.into_iter().chain(entry.until.0.to_le_bytes())).collect()
+    let bytes = |entry: &Entry| [&entry.hash[..], &entry.issuer, &entry.until.0.to_le_bytes()].concat();
+    entries.iter().flat_map(bytes).collect()
 }
 
 #[cfg(test)]
@@ -138,18 +154,33 @@ mod tests {
     fn a_full_bucket_forgets_what_expires_first() {
         let (replay, host) = memory(1);
         for token in 0..9u32 {
-            assert_eq!(replay.admit("a", &token.to_string(), NOW.after(100 - token), NOW, &host), Ok(()));
+            assert_eq!(replay.admit("a", &token.to_string(), NOW.after(100 + token), NOW, &host), Ok(()));
         }
-        // The eighth had the least time left when the ninth came.
-        for token in [0, 1, 6, 8u32] {
+        // The first had the least time left when the ninth came.
+        for token in [1, 2, 7, 8u32] {
             assert_eq!(
                 replay.admit("a", &token.to_string(), NOW.after(99), NOW, &host),
                 Err(Denial::Replayed),
                 "{token}"
             );
         }
-        assert_eq!(replay.admit("a", "7", NOW.after(99), NOW, &host), Ok(()));
+        assert_eq!(replay.admit("a", "0", NOW.after(99), NOW, &host), Ok(()));
         assert_eq!(host.shared.borrow().len(), 1);
+    }
+
+    #[test]
+    fn one_issuer_cannot_make_it_forget_another_s() {
+        let (replay, host) = memory(1);
+        let admit = |issuer, id: &str, seconds| replay.admit(issuer, id, NOW.after(seconds), NOW, &host);
+        for id in ["1", "2", "3"] {
+            assert_eq!(admit("a", id, 10), Ok(()));
+        }
+        for flood in 0..100u32 {
+            assert_eq!(admit("b", &flood.to_string(), 80_000), Ok(()));
+        }
+        for id in ["1", "2", "3"] {
+            assert_eq!(admit("a", id, 10), Err(Denial::Replayed), "{id}");
+        }
     }
 
     #[test]

@@ -62,6 +62,8 @@ impl Setup for Fake {
         compiled.push(source.to_owned());
         Some(ExpressionId(u32::try_from(compiled.len() - 1).unwrap()))
     }
+
+    fn discard(&self, _expression: ExpressionId) {}
 }
 
 impl Host for Fake {

@@ -18,7 +18,7 @@ use crate::json;
 pub const MAX_SIZE: usize = 8192;
 
 /// The largest date that is accepted, in seconds: the end of the year 9999, where RFC 3339 ends. Up to there a double
-/// holds every second exactly.
+/// holds every second exactly. None before 1970 is, as in Envoy's `jwt_authn`.
 const MAX_DATE: f64 = 253_402_300_799.0;
 
 /// A well-formed token that nobody has vouched for yet.
@@ -60,7 +60,7 @@ impl<'t> Untrusted<'t> {
         let (signing_input, signature) = text.rsplit_once('.').ok_or(Denial::Malformed)?;
         // A further dot is none of base64url's characters, so the decoder refuses it.
         let (header, payload) = signing_input.split_once('.').ok_or(Denial::Malformed)?;
-        let mut header = Members(json_part(header)?);
+        let header = Members(json_part(header)?);
         // `crit` names extensions that have to be understood (RFC 7515, section 4.1.11), and none is. `b64` changes
         // what is signed (RFC 7797). `jku`, `jwk`, `x5u` and `x5c` are never followed.
         if header.has("crit") || header.has("b64") {
@@ -71,7 +71,7 @@ impl<'t> Untrusted<'t> {
         let typ = header.string("typ")?;
         header.string("cty")?;
 
-        let mut claims = Members(json_part(payload)?);
+        let claims = Members(json_part(payload)?);
         let issuer = claims.string("iss")?.ok_or(Denial::Malformed)?;
         claims.string("sub")?;
         claims.string("jti")?;
@@ -112,7 +112,7 @@ impl Members {
         self.0.contains_key(name)
     }
 
-    fn string(&mut self, name: &str) -> Result<Option<String>, Denial> {
+    fn string(&self, name: &str) -> Result<Option<String>, Denial> {
         match self.0.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -124,7 +124,9 @@ impl Members {
     fn date(&self, name: &str) -> Result<Option<f64>, Denial> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(value) => value.as_f64().filter(|date| date.abs() <= MAX_DATE).map(Some).ok_or(Denial::Malformed),
+            Some(value) => {
+                value.as_f64().filter(|date| (0.0..=MAX_DATE).contains(date)).map(Some).ok_or(Denial::Malformed)
+            }
         }
     }
 

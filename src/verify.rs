@@ -140,6 +140,12 @@ impl Verified {
         Timestamp::at_or_before(self.expires)
     }
 
+    /// The thumbprint of the client's certificate, if the token is bound to it.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&str> {
+        certificate::bound_to(&self.claims).ok().flatten()
+    }
+
     /// Whether it was issued in our own name.
     #[must_use]
     pub fn is_own(&self) -> bool {

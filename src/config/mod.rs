@@ -9,7 +9,7 @@ pub mod source;
 use http::HeaderName;
 use serde_json::Value;
 
-pub use node::{ConfigError, Node, Object};
+pub use node::{ConfigError, Node, Object, join};
 
 use crate::cookie::{Cookie, SameSite};
 use crate::credential::Place;
@@ -23,7 +23,8 @@ pub const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-wristband-toke
 const DEFAULT_DURATION: u32 = 300;
 const DEFAULT_CLOCK_SKEW: u32 = 30;
 const DEFAULT_MAX_AGE: u32 = 300;
-const DAY: u32 = 86_400;
+/// The longest that a wristband may live, in seconds: a day.
+pub const LONGEST_DURATION: u32 = 86_400;
 const DEFAULT_COOKIE: &str = "wristband";
 const DEFAULT_HOPS: u32 = 3;
 const MAX_HOPS: u32 = 16;
@@ -207,8 +208,8 @@ pub struct Revocations {
     pub keys: Vec<(String, String)>,
     /// `jti` of tokens.
     pub tokens: Vec<String>,
-    /// Issuers and the time before which nothing of theirs counts.
-    pub issued_before: Vec<(String, Timestamp)>,
+    /// Issuers, the time before which nothing of theirs counts, and where they stand.
+    pub issued_before: Vec<(String, Timestamp, String)>,
 }
 
 /// A claim that the upstream receives as a header.
@@ -248,7 +249,9 @@ impl Config {
         ])?;
         Ok(Self {
             issuer: root.optional("issuer").map(|node| issuer(&node)).transpose()?,
-            token_duration: or(root.optional("tokenDuration"), DEFAULT_DURATION, |node| node.integer(1..=DAY))?,
+            token_duration: or(root.optional("tokenDuration"), DEFAULT_DURATION, |node| {
+                node.integer(1..=LONGEST_DURATION)
+            })?,
             signing_key_refs: list(root.optional("signingKeyRefs"), key_ref)?,
             peers: list(root.optional("peers"), peer)?,
             issue: root.optional("issue").map(|node| issue(&node)).transpose()?,
@@ -292,9 +295,13 @@ fn text(node: &Node<'_>) -> Result<String, ConfigError> {
 /// (OpenID Connect Discovery 1.0, section 3).
 fn issuer(node: &Node<'_>) -> Result<String, ConfigError> {
     let text = node.string()?;
-    let valid = |uri: &http::Uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    // A user or a port out of range would make the authority another text.
+    let is_plain = |uri: &http::Uri| {
+        let host = uri.host().filter(|host| !host.is_empty())?;
+        let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+        (uri.authority()?.as_str() == format!("{host}{port}")).then_some(())
     };
+    let valid = |uri: &http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && is_plain(uri).is_some();
     if text.contains(['?', '#']) || !text.parse().is_ok_and(|uri| valid(&uri)) {
         return Err(node.error("expected an absolute http or https URL without query and fragment"));
     }
@@ -356,7 +363,7 @@ fn peer(node: Node<'_>) -> Result<Peer, ConfigError> {
             audiences: list(fields.optional("audiences"), |node| text(&node))?,
             subjects: list(fields.optional("subjects"), pattern)?,
             claims: fields.optional("claims").map(|node| texts(&node)).transpose()?,
-            max_lifetime: fields.optional("maxLifetime").map(|node| node.integer(1..=DAY)).transpose()?,
+            max_lifetime: fields.optional("maxLifetime").map(|node| node.integer(1..=LONGEST_DURATION)).transpose()?,
         },
     })
 }
@@ -551,17 +558,15 @@ fn revoked(node: &Node<'_>) -> Result<Revocations, ConfigError> {
     let mut revoked = Revocations::default();
     for entry in node.items()? {
         let fields = entry.object(&["kid", "jti", "issuer", "issuedBefore"])?;
-        match fields.one_of(&["kid", "jti", "issuer"])? {
-            ("kid", node) => revoked.keys.push((text(&node)?, node.path().to_owned())),
-            ("jti", node) => revoked.tokens.push(text(&node)?),
-            (_, node) => {
+        let (kind, node) = fields.one_of(&["kid", "jti", "issuer"])?;
+        match (kind, fields.optional("issuedBefore")) {
+            ("issuer", _) => {
                 let start = instant(&fields.required("issuedBefore")?)?;
-                revoked.issued_before.push((text(&node)?, start));
-                continue;
+                revoked.issued_before.push((text(&node)?, start, node.path().to_owned()));
             }
-        }
-        if let Some(node) = fields.optional("issuedBefore") {
-            return Err(node.error("goes with `issuer`"));
+            (_, Some(node)) => return Err(node.error("goes with `issuer`")),
+            ("kid", None) => revoked.keys.push((text(&node)?, node.path().to_owned())),
+            (_, None) => revoked.tokens.push(text(&node)?),
         }
     }
     Ok(revoked)
@@ -609,22 +614,28 @@ fn header_name(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
     node.string()?.parse().map_err(|_| node.error("expected the name of a header (no pseudo-header)"))
 }
 
-/// A header that the filter removes and writes. Those that frame or route a message are not for sale.
+/// A header that the filter removes and writes. Those that HTTP, browsers or caches act upon are not for sale.
 fn owned_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
-    const FRAMING: [&str; 9] = [
+    const FRAMING: [&str; 15] = [
+        "cache-control",
         "connection",
         "content-length",
+        "content-type",
+        "cookie",
+        "expires",
         "host",
         "keep-alive",
         "proxy-connection",
+        "set-cookie",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "www-authenticate",
     ];
     let name = header_name(node)?;
     if FRAMING.contains(&name.as_str()) {
-        return Err(node.error(format!("`{name}` frames or routes the message and cannot be used")));
+        return Err(node.error(format!("`{name}` has a meaning of its own and cannot be used")));
     }
     Ok(name)
 }
@@ -634,5 +645,7 @@ fn discovery(node: Option<Node<'_>>) -> Result<Discovery, ConfigError> {
         return Ok(Discovery { max_age: DEFAULT_MAX_AGE });
     };
     let fields = node.object(&["maxAge"])?;
-    Ok(Discovery { max_age: or(fields.optional("maxAge"), DEFAULT_MAX_AGE, |node| node.integer(0..=DAY))? })
+    Ok(Discovery {
+        max_age: or(fields.optional("maxAge"), DEFAULT_MAX_AGE, |node| node.integer(0..=LONGEST_DURATION))?,
+    })
 }

@@ -202,7 +202,10 @@ impl<'a> Object<'a> {
     }
 }
 
-fn join(path: &str, name: &str) -> String {
+/// The path of a member.
+#[must_use]
+pub fn join(path: &str, name: &str) -> String {
+    let name = json::shown(name);
     if path.is_empty() {
         return name.to_owned();
     }

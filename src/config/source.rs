@@ -42,7 +42,11 @@ pub fn from_struct(message: prost_types::Struct, path: &str) -> Result<Value, Co
     members.collect::<Result<_, ConfigError>>().map(Value::Object)
 }
 
-fn from_value(value: prost_types::Value, path: &str) -> Result<Value, ConfigError> {
+/// One value of a `Struct` as JSON.
+///
+/// # Errors
+/// A number that is not finite.
+pub fn from_value(value: prost_types::Value, path: &str) -> Result<Value, ConfigError> {
     Ok(match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => value.into(),
@@ -81,9 +85,9 @@ fn to_value(value: &Value) -> prost_types::Value {
 /// A double as JSON: an integer if it is a whole number that a double holds exactly.
 #[must_use]
 pub fn number(value: f64) -> Option<Number> {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-    if value.fract() == 0.0 && value.abs() <= EXACT {
-        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53, which 2^53 + 1 is rounded to as well
+    if value.fract() == 0.0 && value.abs() < EXACT {
+        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "whole and below 2^53")]
         return Some(Number::from(value as i64));
     }
     Number::from_f64(value)

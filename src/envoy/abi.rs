@@ -123,7 +123,7 @@ impl Map {
     }
 
     /// Adds a value to a header.
-    pub(super) fn add(self, name: &str, value: &str) -> Result<(), Refused> {
+    pub(super) fn add(self, name: &str, value: &[u8]) -> Result<(), Refused> {
         // SAFETY: see above.
         done(unsafe {
             proxy_add_header_map_value(self.number(), name.as_ptr(), name.len(), value.as_ptr(), value.len())

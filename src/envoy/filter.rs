@@ -11,11 +11,9 @@ use proxy_wasm::types::{Action, ContextType};
 use zeroize::Zeroizing;
 
 use super::abi::{self, Map, Refused};
-use crate::config::OnFailure;
 use crate::gateway::{Decision, Edits, Event, Exchange};
 use crate::headers::Headers;
 use crate::host::{ExpressionId, Host, Setup, Written};
-use crate::issue::Skip;
 use crate::pairs;
 use crate::plan::Plan;
 use crate::reply::Reply;
@@ -65,7 +63,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { active: self.active.clone(), exchange: None }))
+        Some(Box::new(Stream { active: self.active.clone(), exchange: None, request_seen: false }))
     }
 }
 
@@ -115,26 +113,20 @@ struct Stream {
     /// `None` if the plugin was never configured, which lets nothing pass.
     active: Option<Rc<Active>>,
     exchange: Option<Exchange>,
+    /// Whether Envoy has asked about the request at all.
+    request_seen: bool,
 }
 
 impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        match self.on_request() {
-            Ok(action) => action,
-            Err(Refused) => {
-                warn!("a host call failed; the request is denied");
-                reply(&host_error())
-            }
-        }
+        self.request_seen = true;
+        self.on_request().unwrap_or_else(|Refused| self.fail())
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        match self.on_response() {
-            Ok(action) => action,
-            Err(Refused) => self.active.as_ref().map_or(Action::Continue, |active| active.response_failed()),
-        }
+        self.on_response().unwrap_or_else(|Refused| self.fail())
     }
 }
 
@@ -143,10 +135,14 @@ impl Stream {
         let active = self.active.as_ref().ok_or(Refused)?;
         let bytes = Map::Request.read()?;
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
-        let (decision, exchange) = active.plan.on_request(&headers, now(), &Envoy);
-        let forwarded = matches!(decision, Decision::Forward(_));
+        let now = now();
+        let (decision, mut exchange) = active.plan.on_request(&headers, now, &Envoy);
+        if active.carry_out(Map::Request, decision)? == Action::Pause {
+            return Ok(Action::Pause);
+        }
+        let decision = active.plan.on_admitted(&mut exchange, &headers, now, &Envoy);
         let action = active.carry_out(Map::Request, decision)?;
-        if forwarded {
+        if action == Action::Continue {
             self.exchange = Some(exchange);
         }
         Ok(action)
@@ -154,10 +150,34 @@ impl Stream {
 
     fn on_response(&mut self) -> Result<Action, Refused> {
         let active = self.active.as_ref().ok_or(Refused)?;
+        // Envoy leaves a filter's request phase out only if `capability_restriction_config` says so: then nobody has
+        // verified anything.
+        if !self.request_seen && active.plan.inbound.is_some() {
+            self.request_seen = true;
+            return Err(Refused);
+        }
+        if !active.plan.sees_responses() {
+            return Ok(Action::Continue);
+        }
         let bytes = Map::Response.read()?;
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
         let decision = active.plan.on_response(self.exchange.take(), &headers, now(), &Envoy);
         active.carry_out(Map::Response, decision)
+    }
+
+    /// What cannot be read or changed does not pass: it may be a header that must not reach the other side.
+    fn fail(&mut self) -> Action {
+        self.exchange = None;
+        match &self.active {
+            Some(active) => active.complain("Envoy refuses a host call; see `capability_restriction_config`"),
+            None => error!("not configured"),
+        }
+        reply(&Reply {
+            status: 500,
+            headers: Vec::new(),
+            body: String::new(),
+            details: "wristband_host_error".to_owned(),
+        })
     }
 }
 
@@ -165,11 +185,8 @@ impl Active {
     fn carry_out(&self, map: Map, decision: Decision) -> Result<Action, Refused> {
         match decision {
             Decision::Forward(edits) => self.apply(map, &edits).map(|()| Action::Continue),
-            Decision::Reply(answer, event) => {
-                self.count(event);
-                if let Event::Denied(denial) = event {
-                    debug!("denied: {}", denial.code());
-                }
+            Decision::Reply(answer, events) => {
+                events.iter().for_each(|event| self.count(*event));
                 Ok(reply(&answer))
             }
         }
@@ -196,10 +213,13 @@ impl Active {
     }
 
     fn count(&self, event: Event) {
+        if let Event::Denied(denial) = event {
+            debug!("denied: {}", denial.code());
+        }
         if let Event::IssueSkipped(skip) = event
             && skip.is_failure()
         {
-            self.complain(skip);
+            self.complain(&format!("no wristband could be signed: {}", skip.code()));
         }
         if let Some((_, counter)) = self.counters.iter().find(|(counted, _)| *counted == event) {
             abi::increment(*counter);
@@ -208,22 +228,12 @@ impl Active {
 }
 
 impl Active {
-    /// A response that could not be read or changed is one without its wristband.
-    fn response_failed(&self) -> Action {
-        let failed = Skip::SigningFailed;
-        self.count(Event::IssueSkipped(failed));
-        match &self.plan.issuing {
-            Some(issuing) if issuing.on_failure == OnFailure::Deny => reply(&Reply::cannot_sign(failed)),
-            _ => Action::Continue,
-        }
-    }
-
-    /// Says at most once a minute and worker that wristbands are missing: whoever can cause it could fill the log.
-    fn complain(&self, skip: Skip) {
+    /// Says at most once a minute and worker what a person should know: whoever can cause it could fill the log.
+    fn complain(&self, problem: &str) {
         let now = now();
         if self.silent_until.get().is_none_or(|end| now >= end) {
             self.silent_until.set(Some(now.after(60)));
-            warn!("no wristband could be signed: {}", skip.code());
+            warn!("{problem}");
         }
     }
 }
@@ -236,15 +246,13 @@ fn reply(reply: &Reply) -> Action {
     Action::Pause
 }
 
-fn host_error() -> Reply {
-    Reply { status: 500, headers: Vec::new(), body: String::new(), details: "wristband_host_error".to_owned() }
-}
-
-/// The time. A clock before 1970 is broken: then it is the end of time, at which every token has expired.
+/// The time. A clock that shows a time before this filter was written is broken; then it is the end of time, at which
+/// every token has expired.
 fn now() -> Timestamp {
+    const WRITTEN: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
     let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let seconds = elapsed.ok().and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok());
-    Timestamp(seconds.unwrap_or(i64::MAX))
+    Timestamp(seconds.filter(|seconds| *seconds >= WRITTEN).unwrap_or(i64::MAX))
 }
 
 /// The host as the core sees it.
@@ -270,6 +278,10 @@ impl Setup for Envoy {
     fn compile(&self, source: &str) -> Option<ExpressionId> {
         let id = abi::foreign("expr_create", source.as_bytes()).ok()?;
         id.try_into().ok().map(u32::from_le_bytes).map(ExpressionId)
+    }
+
+    fn discard(&self, expression: ExpressionId) {
+        let _ = abi::foreign("expr_delete", &expression.0.to_le_bytes());
     }
 }
 

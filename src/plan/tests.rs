@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 
+use crate::plan::Plan;
+
 use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, gateway_a, key, load, load_with};
 
 /// The message for the gateway of A with one value changed, named by its JSON pointer.
@@ -103,6 +105,14 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issuer", json!("https://a.example#x"), format!("issuer: {url}")),
         ("/issuer", json!("https://"), format!("issuer: {url}")),
         ("/issuer", json!("https://a example"), format!("issuer: {url}")),
+        ("/issuer", json!("https://user:secret@a.example"), format!("issuer: {url}")),
+        ("/issuer", json!("https://a.example:99999"), format!("issuer: {url}")),
+        ("/peers/0/issuer", json!("https://cluster-a.example.com/"), "peers[0].issuer: is our own `issuer`; put its public keys under `signingKeyRefs`".into()),
+        ("/issue/header", json!("Set-Cookie"), "issue.header: `set-cookie` has a meaning of its own and cannot be used".into()),
+        ("/verify/revoked", json!([{"kid": "B"}]), "verify.revoked[0].kid: no key has this name".into()),
+        ("/verify/revoked", json!([{"issuer": "https://b.example", "issuedBefore": "2026-01-01T00:00:00Z"}]), "verify.revoked[0].issuer: is neither our own nor a peer's".into()),
+        ("/verify/revoked", json!([{"issuer": B, "issuedBefore": "2027-06-01T00:00:00Z"}, {"issuer": B, "issuedBefore": "2020-01-01T00:00:00Z"}]), "verify.revoked[1].issuer: is listed already".into()),
+        ("/signingKeyRefs/0/key", json!({A_PEM: "x"}), "signingKeyRefs[0].key.<member>: unknown field, expected one of `inlineString`, `environmentVariable`".into()),
         ("/issuer", json!(""), "issuer: is empty".into()),
         ("/issuer", json!(7), "issuer: expected a string, found a number".into()),
         ("/peers/0/issuer", json!("b"), format!("peers[0].issuer: {url}")),
@@ -135,7 +145,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/when", json!({"response": "broken"}), "issue.when.response: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
         ("/issue/when", json!({"always": "x"}), "issue.when.always: unknown field, expected one of `request`, `response`".into()),
         ("/issue/placement", json!("both"), "issue.placement: expected one of `response`, `request`".into()),
-        ("/issue/header", json!("host"), "issue.header: `host` frames or routes the message and cannot be used".into()),
+        ("/issue/header", json!("host"), "issue.header: `host` has a meaning of its own and cannot be used".into()),
         ("/issue/header", json!("a b"), "issue.header: expected the name of a header (no pseudo-header)".into()),
         ("/issue/audiences", json!([""]), "issue.audiences[0]: is empty".into()),
         ("/issue/customClaims", json!({"sub": {"value": "x"}}), "issue.customClaims.sub: `sub` is a reserved claim; set `issue.subject` instead".into()),
@@ -255,6 +265,14 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
     }
     let message = with("/signingKeyRefs/0/key", json!({"environmentVariable": A_PEM}));
     assert!(message.starts_with("signingKeyRefs[0].key: the environment variable is missing or empty"), "{message}");
+    let line = A_PEM.lines().nth(1).unwrap();
+    for place in ["/signingKeyRefs/0/key", "/issue/customClaims", "/issue"] {
+        let message = with(place, json!({line: {}}));
+        assert!(message.contains("<member>: ") && !message.contains(line), "{message}");
+    }
+    let twice = format!("{{\"{line}\":1,\"{line}\":1}}");
+    let message = Plan::load(twice.as_bytes(), &Fake::default()).err().unwrap().to_string();
+    assert_eq!(message, "<member>: the same member twice");
     let broken = A_PEM.replace("MIG", "M?G");
     let message = with("/signingKeyRefs", json!([key("a", &broken)]));
     assert_eq!(message, "signingKeyRefs[0].key: not valid PEM");

@@ -111,7 +111,9 @@ fn time_is_checked_to_the_second_and_the_skew() {
         assert_eq!(verify_at(&without(name), 0), None);
     }
     assert_eq!(verify_at(&with("exp", json!(0)), 0), Some(Denial::Expired));
-    assert_eq!(verify_at(&with("exp", json!(-1)), 0), Some(Denial::Expired));
+    for name in ["exp", "nbf", "iat"] {
+        assert_eq!(verify_at(&with(name, json!(-1)), 0), Some(Denial::Malformed), "{name}");
+    }
     // Decimals count (RFC 7519, section 2).
     let fraction = |offset: i64| json!(f64::from(u32::try_from(NOW.0 + offset).unwrap()) + 0.5);
     assert_eq!(verify_at(&with("exp", fraction(-30)), 0), None);
@@ -433,7 +435,6 @@ fn a_key_a_token_and_an_issuer_s_past_can_be_revoked() {
     // Without naming it, too.
     let unnamed = sign_text(B_PEM, r#"{"alg":"ES256"}"#, &claims(B).to_string());
     assert_eq!(denied(json!({"kid": "b"}), &unnamed), Some(Denial::Revoked));
-    assert_eq!(denied(json!({"kid": "c"}), &b), None);
     assert_eq!(denied(json!({"jti": "1"}), &b), Some(Denial::Revoked));
     assert_eq!(denied(json!({"jti": "2"}), &b), None);
     let before = |time: &str| json!({"issuer": B, "issuedBefore": time});

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::config::{filter, gateways, public};
+use crate::support::config::{filter, gateways, private, public};
 use crate::support::envoy::Envoy;
 use crate::support::http::{self, Connection};
 use crate::support::token::{self, A, B, claims, sign};
@@ -260,4 +260,78 @@ fn a_claim_header_feeds_filters_that_read_dynamic_metadata_and_chooses_routes() 
     assert_eq!(ask("mallory", "alice").status, 403);
     assert_eq!(ask("vip", "alice").body, "the fast lane");
     assert_ne!(ask("alice", "vip").body, "the fast lane");
+}
+
+#[test]
+fn expressions_see_the_headers_that_are_ours_as_we_have_written_them() {
+    let verify = json!({"mode": "optional", "outputClaimToHeaders": [{"header": "x-sub", "claim": "sub"}]});
+    let issue = |identity: &str, placement: &str| {
+        let mut plugin = plugin(&verify, &json!({}));
+        plugin["signingKeyRefs"] = json!([private(A1, "KEY")]);
+        plugin["issue"] = json!({
+            "identity": {"expression": identity}, "placement": placement,
+            "customClaims": {"copy": {"expression": "request.headers['x-sub']"}},
+        });
+        vec![filter(&plugin)]
+    };
+    let setup = gateways(vec![
+        issue("request.headers['x-sub']", "response"),
+        issue("filter_state['wasm.wristband'].sub", "request"),
+    ]);
+    let _envoy = Envoy::start(&setup.bootstrap, &[("KEY", &crate::support::key(A1))]);
+    let token = of_b(&|_| {});
+    for (url, header) in setup.urls.iter().zip(["response", "request"]) {
+        let ask = |headers: &[(&str, &str)]| {
+            let answer = http::get_with(url, headers);
+            let token = if header == "response" { answer.wristband() } else { answer.received("x-wristband-token") };
+            token.map(|token| (token::payload(token)["sub"].clone(), token::payload(token)["copy"].clone()))
+        };
+        assert_eq!(ask(&[("x-sub", "admin")]), None, "{header}: nobody can name himself");
+        let bob = Some((json!("alice"), json!("alice")));
+        assert_eq!(ask(&[("x-sub", "admin"), ("x-wristband-token", &token)]), bob, "{header}");
+    }
+}
+
+#[test]
+fn a_capability_that_is_missing_lets_nothing_pass() {
+    let without = |capability: &str| {
+        let mut signer = plugin(&json!({}), &json!({}));
+        signer["signingKeyRefs"] = json!([private(A1, "KEY")]);
+        signer["issue"] = json!({"identity": {"header": "x-user"}});
+        let mut wasm = filter(&signer);
+        let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
+        wasm.pointer_mut(allowed).unwrap().as_object_mut().unwrap().remove(capability);
+        vec![wasm]
+    };
+    let missing = ["proxy_on_request_headers", "proxy_get_header_map_pairs", "proxy_remove_header_map_value"];
+    let setup = gateways(missing.iter().map(|capability| without(capability)).collect());
+    let envoy = Envoy::start(&setup.bootstrap, &[("KEY", &crate::support::key(A1))]);
+    for (url, capability) in setup.urls.iter().zip(missing) {
+        // A good token: without it the last of the three would be denied for that.
+        let token = of_b(&|_| {});
+        let headers = [("x-wristband-token", token.as_str()), ("x-echo-set", "x-wristband-token=forged")];
+        let answer = http::get_with(url, &headers);
+        assert_eq!((answer.status, answer.wristband()), (500, None), "{capability}");
+    }
+    envoy.wait_until("the access log", |envoy| envoy.log().matches("wristband_host_error").count() == 3);
+    assert!(envoy.log().contains("Envoy refuses a host call; see `capability_restriction_config`"));
+}
+
+#[test]
+fn a_grpc_refusal_is_no_success() {
+    let mut signer = plugin(&json!({"mode": "optional"}), &json!({}));
+    signer["signingKeyRefs"] = json!([private(A1, "KEY")]);
+    signer["issue"] = json!({"identity": {"header": "x-user"}});
+    let deny = json!({
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": {"action": "DENY", "policies": {"all": {"permissions": [{"any": true}], "principals": [{"any": true}]}}},
+        },
+    });
+    let setup = gateways(vec![vec![filter(&signer), deny]]);
+    let envoy = Envoy::start(&setup.bootstrap, &[("KEY", &crate::support::key(A1))]);
+    let answer = http::send("POST", &setup.urls[0], &[("x-user", b"alice"), ("content-type", b"application/grpc")]);
+    assert_eq!((answer.status, answer.header("grpc-status"), answer.wristband()), (200, Some("7"), None));
+    assert_eq!(envoy.count("issue_skipped.response_status"), 1);
 }
