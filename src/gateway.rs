@@ -1,6 +1,7 @@
 //! One request and its response: what the filter does with them, decided without touching them.
 //!
-//! The adapter reads headers, asks [`Plan::on_request`] and [`Exchange::on_response`], and carries out the answer.
+//! The adapter reads headers, asks [`Plan::on_request`], [`Plan::on_admitted`] and [`Plan::on_response`], and carries out
+//! each answer before it asks on.
 
 use http::HeaderName;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, COOKIE, EXPIRES, ORIGIN, SET_COOKIE};

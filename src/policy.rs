@@ -17,7 +17,7 @@ pub struct Policy {
     pub audiences: Vec<String>,
     /// Whom it may name; empty: everyone.
     pub subjects: Vec<Pattern>,
-    /// The claims that are passed on beside [`IDENTITY`]; `None`: all.
+    /// The claims that are passed on beside those that say who vouches for whom; `None`: all.
     pub claims: Option<Vec<String>>,
     /// How many seconds a token may have left to live.
     pub max_lifetime: Option<u32>,

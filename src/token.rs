@@ -18,7 +18,7 @@ use crate::json;
 pub const MAX_SIZE: usize = 8192;
 
 /// The largest date that is accepted, in seconds: the end of the year 9999, where RFC 3339 ends. Up to there a double
-/// holds every second exactly. None before 1970 is, as in Envoy's `jwt_authn`.
+/// holds every second exactly.
 const MAX_DATE: f64 = 253_402_300_799.0;
 
 /// A well-formed token that nobody has vouched for yet.
@@ -78,6 +78,12 @@ impl<'t> Untrusted<'t> {
         let expires = claims.date("exp")?.ok_or(Denial::Malformed)?;
         certificate::bound_to(&claims.0)?;
         let dates = [claims.date("nbf")?, claims.date("iat")?];
+        // Nothing began before 1970; Envoy's `jwt_authn` refuses it too.
+        let starts = || dates.into_iter().flatten();
+        if starts().any(|start| start < 0.0) {
+            return Err(Denial::Malformed);
+        }
+        let not_before = starts().reduce(f64::max);
         Ok(Self {
             signing_input: signing_input.as_bytes(),
             payload,
@@ -87,7 +93,7 @@ impl<'t> Untrusted<'t> {
             key_id,
             issuer,
             expires,
-            not_before: dates.into_iter().flatten().reduce(f64::max),
+            not_before,
             audiences: claims.audiences()?,
             claims: claims.0,
         })
@@ -124,9 +130,7 @@ impl Members {
     fn date(&self, name: &str) -> Result<Option<f64>, Denial> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(value) => {
-                value.as_f64().filter(|date| (0.0..=MAX_DATE).contains(date)).map(Some).ok_or(Denial::Malformed)
-            }
+            Some(value) => value.as_f64().filter(|date| date.abs() <= MAX_DATE).map(Some).ok_or(Denial::Malformed),
         }
     }
 

@@ -361,7 +361,7 @@ fn what_is_unusual_but_valid_passes() {
         claims.to_string()
     };
     let plain = header().to_string();
-    let decimals = format!("{{\"iss\":\"{A}\",\"exp\":{}.75,\"iat\":{}e0,\"nbf\":-1}}", now() + 100, now());
+    let decimals = format!("{{\"iss\":\"{A}\",\"exp\":{}.75,\"iat\":{}e0,\"nbf\":0.5}}", now() + 100, now());
     let mut gate = Gate::start(&[plugin(&json!({}))]);
     for (what, token) in [
         ("no claims but two", signed(&plain, &json!({"iss": A, "exp": now() + 100}).to_string())),
