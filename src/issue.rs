@@ -6,7 +6,6 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::certificate;
 use crate::config::Placement;
@@ -14,6 +13,7 @@ use crate::expression::{Attributes, Condition, Expression};
 use crate::headers::Headers;
 use crate::host::Host;
 use crate::key::{Algorithm, PrivateKey, base64url};
+use crate::pseudonym;
 use crate::time::Timestamp;
 use crate::token;
 use crate::verify::Verified;
@@ -374,7 +374,7 @@ impl Issuer {
 
     fn subject(&self, identity: &Value, evaluated: Option<&Value>) -> Option<String> {
         let subject = match &self.subject {
-            Some(Subject::Hash) => return Some(hash(identity)),
+            Some(Subject::Hash) => return Some(pseudonym::of(identity)),
             Some(Subject::Expression(_)) => evaluated?.as_str(),
             None => identity.as_str().or_else(|| identity.get("sub")?.as_str()),
         };
@@ -418,109 +418,5 @@ impl Signature {
         let input = format!("{}{}", self.header, base64url(&payload));
         let signature = self.key.sign(input.as_bytes()).map_err(|_| Skip::SigningFailed)?;
         Ok(format!("{input}.{}", base64url(&signature)))
-    }
-}
-
-/// Authorino's pseudonym of an identity: hexadecimal SHA-256 of what Go's `json.Marshal` makes of it.
-#[must_use]
-pub fn hash(identity: &Value) -> String {
-    let mut text = String::new();
-    write_go(&mut text, identity);
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// JSON to the byte as Go writes it: members sorted by name, which `Map` does, `< > &` and two line separators escaped,
-/// numbers as doubles.
-fn write_go(text: &mut String, value: &Value) {
-    match value {
-        Value::Null | Value::Bool(_) => text.push_str(&value.to_string()),
-        Value::Number(number) => text.push_str(&go_number(number.as_f64().unwrap_or_default())),
-        Value::String(string) => write_go_string(text, string),
-        Value::Array(items) => {
-            text.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_go(text, item);
-            }
-            text.push(']');
-        }
-        Value::Object(members) => {
-            text.push('{');
-            for (index, (name, member)) in members.iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_go_string(text, name);
-                text.push(':');
-                write_go(text, member);
-            }
-            text.push('}');
-        }
-    }
-}
-
-fn write_go_string(text: &mut String, string: &str) {
-    text.push('"');
-    for character in string.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            '\u{8}' => text.push_str("\\b"),
-            '\u{c}' => text.push_str("\\f"),
-            '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                text.push_str(&format!("\\u{:04x}", u32::from(character)));
-            }
-            other => text.push(other),
-        }
-    }
-    text.push('"');
-}
-
-/// A double as `encoding/json` writes it: plain, unless its exponent is below -6 or above 20.
-fn go_number(number: f64) -> String {
-    let size = number.abs();
-    if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let scientific = format!("{number:e}");
-        return match scientific.split_once('e') {
-            Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
-            _ => scientific,
-        };
-    }
-    number.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Made with Go 1.26: `json.Marshal` of the value as `json.Unmarshal` reads it, then SHA-256.
-    #[test]
-    fn a_hash_is_that_of_go_s_json() {
-        let go = |value: Value| {
-            let mut text = String::new();
-            write_go(&mut text, &value);
-            text
-        };
-        for (value, expected) in [
-            (json!(null), "null"),
-            (json!({"b": 1, "a": [true, null, "x"]}), r#"{"a":[true,null,"x"],"b":1}"#),
-            (json!("<a href=\"x\">&</a>"), r#""\u003ca href=\"x\"\u003e\u0026\u003c/a\u003e""#),
-            (
-                json!("\u{8}\u{c}\n\r\t\u{1}\u{7f}\u{2028}\u{2029}é\\"),
-                "\"\\b\\f\\n\\r\\t\\u0001\u{7f}\\u2028\\u2029é\\\\\"",
-            ),
-            (
-                json!([0, -0.0, 1.0, 1.5, -7, 1e20, 1e21, 1.5e300, 1e-6, 1e-7, 123456789012345678u64]),
-                "[0,-0,1,1.5,-7,100000000000000000000,1e+21,1.5e+300,0.000001,1e-7,123456789012345680]",
-            ),
-        ] {
-            assert_eq!(go(value), expected);
-        }
-        assert_eq!(hash(&Value::Null), "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b");
     }
 }

@@ -11,8 +11,8 @@
 //! - [`gateway`]: one request and its response; [`credential`]: where a token is found
 //! - [`token`]: a token taken apart; [`verify`]: from a token to its claims; [`denial`]: why not; [`policy`],
 //!   [`revocation`] and [`replay`]: what genuine tokens may still not do
-//! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values; [`cookie`] and
-//!   [`certificate`]: how it is delivered and bound
+//! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values; [`pseudonym`],
+//!   [`cookie`] and [`certificate`]: how it is named, delivered and bound
 //! - [`discovery`]: the JWKS and its company; [`reply`]: responses of our own
 //!
 //! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
@@ -34,6 +34,7 @@ pub mod key;
 pub mod pairs;
 pub mod plan;
 pub mod policy;
+pub mod pseudonym;
 pub mod replay;
 pub mod reply;
 pub mod revocation;

@@ -1,18 +1,18 @@
 //! From a configuration to a plan: everything a request needs and nothing that can fail.
 //!
-//! [`Plan::compile`] is the one place where text becomes keys, and so the one place that enforces who may hold which:
-//! exactly one private key, the first of `signingKeyRefs`, when `issue` is there, and none at all when it is not. Every
-//! other key is a [`PublicKey`] from here on.
+//! What single fields cannot show is found here; who may hold which key, in `keys`.
+
+mod keys;
 
 use std::collections::{HashMap, HashSet};
 
 use http::HeaderName;
 use serde_json::Map;
-use zeroize::Zeroizing;
 
+use self::keys::{Keys, PeerKeys, SigningKey};
 use crate::config::{
-    ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, KeyRef, KeySource, LONGEST_DURATION, Mode,
-    OnFailure, Placement, Subject, Verify, join,
+    ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, LONGEST_DURATION, Mode, OnFailure, Placement,
+    Subject, Verify, join,
 };
 use crate::cookie::Cookie;
 use crate::credential::Place;
@@ -20,7 +20,6 @@ use crate::discovery::Discovery;
 use crate::expression::{Condition, Expression};
 use crate::host::Setup;
 use crate::issue::{self, Claim, Issuer, Source};
-use crate::key::{Algorithm, Material, PrivateKey, PublicKey};
 use crate::policy::Policy;
 use crate::replay::Replay;
 use crate::revocation::Revoked;
@@ -167,124 +166,6 @@ fn check_issuers(config: &Config) -> Result<(), ConfigError> {
         }
     }
     Ok(())
-}
-
-/// Every key of a configuration, each in its role.
-struct Keys {
-    private: Option<SigningKey>,
-    own: Vec<TrustedKey>,
-    peers: Vec<PeerKeys>,
-}
-
-struct SigningKey {
-    name: String,
-    algorithm: Algorithm,
-    key: PrivateKey,
-}
-
-struct PeerKeys {
-    issuer: String,
-    publish: bool,
-    policy: Policy,
-    keys: Vec<TrustedKey>,
-}
-
-/// Where each name and each key was first seen.
-#[derive(Default)]
-struct Seen {
-    names: HashMap<String, String>,
-    keys: HashMap<String, String>,
-}
-
-const PUBLIC_ONLY: &str =
-    "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
-
-const MISSING_VARIABLE: &str = "the environment variable is missing or empty; set it, and list it in \
-     `vm_config.environment_variables.host_env_keys`";
-
-impl Keys {
-    fn load(config: &mut Config, setup: &impl Setup) -> Result<Self, ConfigError> {
-        let mut seen = Seen::default();
-        let mut keys = Self { private: None, own: Vec::new(), peers: Vec::new() };
-        if config.issue.is_some() && config.signing_key_refs.is_empty() {
-            return Err(ConfigError::at("signingKeyRefs", "`issue` needs a private key in the first entry"));
-        }
-        for (index, key) in config.signing_key_refs.iter().enumerate() {
-            let signs = index == 0 && config.issue.is_some();
-            let public = match (material(key, setup)?, signs) {
-                (Material::Private(private), true) => {
-                    if key.not_after.is_some() {
-                        return Err(ConfigError::at(
-                            format!("{}.notAfter", key.path),
-                            "the key that signs cannot end; put its successor before it first",
-                        ));
-                    }
-                    let public = private.public_key();
-                    // Before anyone depends on it: a wristband that no peer can verify is worse than none.
-                    let test = b"wristband";
-                    if !private.sign(test).is_ok_and(|signature| public.verifies(test, &signature)) {
-                        return Err(key_error(key, "signs what its own public half does not verify"));
-                    }
-                    keys.private = Some(SigningKey { name: key.name.clone(), algorithm: key.algorithm, key: private });
-                    public
-                }
-                (Material::Public(_), true) => {
-                    return Err(key_error(key, "a public key where the private one that signs has to stand"));
-                }
-                (Material::Private(_), false) if config.issue.is_none() => {
-                    return Err(key_error(key, format!("{PUBLIC_ONLY}: without `issue` nothing is signed")));
-                }
-                (Material::Private(_), false) => return Err(key_error(key, PUBLIC_ONLY)),
-                (Material::Public(public), false) => public,
-            };
-            keys.own.push(seen.admit(key, public)?);
-        }
-        for peer in std::mem::take(&mut config.peers) {
-            let mut trusted = Vec::with_capacity(peer.keys.len());
-            for key in &peer.keys {
-                let Material::Public(public) = material(key, setup)? else {
-                    return Err(key_error(key, PUBLIC_ONLY));
-                };
-                trusted.push(seen.admit(key, public)?);
-            }
-            keys.peers.push(PeerKeys {
-                issuer: peer.issuer,
-                publish: peer.publish,
-                policy: peer.policy,
-                keys: trusted,
-            });
-        }
-        Ok(keys)
-    }
-}
-
-fn key_error(key: &KeyRef, problem: impl Into<String>) -> ConfigError {
-    ConfigError::at(format!("{}.key", key.path), problem)
-}
-
-fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
-    let text = match &key.key {
-        KeySource::Inline(text) => Zeroizing::new(text.clone()),
-        // Not even the name is repeated: who mistook it for the key itself would find that in the log.
-        KeySource::Environment(name) => setup
-            .variable(name)
-            .filter(|text| !text.trim().is_empty())
-            .map(Zeroizing::new)
-            .ok_or_else(|| key_error(key, MISSING_VARIABLE))?,
-    };
-    Material::parse(&text, key.algorithm).map_err(|error| key_error(key, error.to_string()))
-}
-
-impl Seen {
-    fn admit(&mut self, key: &KeyRef, public: PublicKey) -> Result<TrustedKey, ConfigError> {
-        if let Some(first) = self.names.insert(key.name.clone(), key.path.clone()) {
-            return Err(ConfigError::at(format!("{}.name", key.path), format!("the same name as that of {first}")));
-        }
-        if let Some(first) = self.keys.insert(public.to_jwk().to_string(), key.path.clone()) {
-            return Err(key_error(key, format!("the same key as that of {first}")));
-        }
-        Ok(TrustedKey { name: key.name.clone(), algorithm: key.algorithm, key: public, not_after: key.not_after })
-    }
 }
 
 fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigError> {

@@ -1,0 +1,135 @@
+//! Who may hold which key: exactly one private key, the first of `signingKeyRefs`, when `issue` is there, and none at all
+//! when it is not. Every other key is a [`PublicKey`] from here on.
+
+use std::collections::HashMap;
+
+use zeroize::Zeroizing;
+
+use crate::config::{Config, ConfigError, KeyRef, KeySource};
+use crate::host::Setup;
+use crate::key::{Algorithm, Material, PrivateKey, PublicKey};
+use crate::policy::Policy;
+use crate::trust::TrustedKey;
+
+/// Every key of a configuration, each in its role.
+pub(super) struct Keys {
+    pub(super) private: Option<SigningKey>,
+    pub(super) own: Vec<TrustedKey>,
+    pub(super) peers: Vec<PeerKeys>,
+}
+
+pub(super) struct SigningKey {
+    pub(super) name: String,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: PrivateKey,
+}
+
+pub(super) struct PeerKeys {
+    pub(super) issuer: String,
+    pub(super) publish: bool,
+    pub(super) policy: Policy,
+    pub(super) keys: Vec<TrustedKey>,
+}
+
+/// Where each name and each key was first seen.
+#[derive(Default)]
+struct Seen {
+    names: HashMap<String, String>,
+    keys: HashMap<String, String>,
+}
+
+const PUBLIC_ONLY: &str =
+    "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
+
+const MISSING_VARIABLE: &str = "the environment variable is missing or empty; set it, and list it in \
+     `vm_config.environment_variables.host_env_keys`";
+
+impl Keys {
+    pub(super) fn load(config: &mut Config, setup: &impl Setup) -> Result<Self, ConfigError> {
+        let mut seen = Seen::default();
+        let mut keys = Self { private: None, own: Vec::new(), peers: Vec::new() };
+        if config.issue.is_some() && config.signing_key_refs.is_empty() {
+            return Err(ConfigError::at("signingKeyRefs", "`issue` needs a private key in the first entry"));
+        }
+        for (index, key) in config.signing_key_refs.iter().enumerate() {
+            let public = match (material(key, setup)?, index == 0 && config.issue.is_some()) {
+                (Material::Private(private), true) => {
+                    let signing = SigningKey::new(key, private)?;
+                    let public = signing.key.public_key();
+                    keys.private = Some(signing);
+                    public
+                }
+                (Material::Public(_), true) => {
+                    return Err(key_error(key, "a public key where the private one that signs has to stand"));
+                }
+                (Material::Private(_), false) if config.issue.is_none() => {
+                    return Err(key_error(key, format!("{PUBLIC_ONLY}: without `issue` nothing is signed")));
+                }
+                (Material::Private(_), false) => return Err(key_error(key, PUBLIC_ONLY)),
+                (Material::Public(public), false) => public,
+            };
+            keys.own.push(seen.admit(key, public)?);
+        }
+        for peer in std::mem::take(&mut config.peers) {
+            let mut trusted = Vec::with_capacity(peer.keys.len());
+            for key in &peer.keys {
+                let Material::Public(public) = material(key, setup)? else {
+                    return Err(key_error(key, PUBLIC_ONLY));
+                };
+                trusted.push(seen.admit(key, public)?);
+            }
+            keys.peers.push(PeerKeys {
+                issuer: peer.issuer,
+                publish: peer.publish,
+                policy: peer.policy,
+                keys: trusted,
+            });
+        }
+        Ok(keys)
+    }
+}
+
+impl SigningKey {
+    /// The key that signs: it has no end, and its public half verifies what it signs. A wristband that no peer can
+    /// verify is worse than none, so that is found out before anyone depends on it.
+    fn new(key: &KeyRef, private: PrivateKey) -> Result<Self, ConfigError> {
+        const TEST: &[u8] = b"wristband";
+        if key.not_after.is_some() {
+            let path = format!("{}.notAfter", key.path);
+            return Err(ConfigError::at(path, "the key that signs cannot end; put its successor before it first"));
+        }
+        if !private.sign(TEST).is_ok_and(|signature| private.public_key().verifies(TEST, &signature)) {
+            return Err(key_error(key, "signs what its own public half does not verify"));
+        }
+        Ok(Self { name: key.name.clone(), algorithm: key.algorithm, key: private })
+    }
+}
+
+fn key_error(key: &KeyRef, problem: impl Into<String>) -> ConfigError {
+    ConfigError::at(format!("{}.key", key.path), problem)
+}
+
+fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
+    let text = match &key.key {
+        KeySource::Inline(text) => Zeroizing::new(text.clone()),
+        // Not even the name is repeated: who mistook it for the key itself would find that in the log.
+        KeySource::Environment(name) => setup
+            .variable(name)
+            .filter(|text| !text.trim().is_empty())
+            .map(Zeroizing::new)
+            .ok_or_else(|| key_error(key, MISSING_VARIABLE))?,
+    };
+    Material::parse(&text, key.algorithm).map_err(|error| key_error(key, error.to_string()))
+}
+
+impl Seen {
+    fn admit(&mut self, key: &KeyRef, public: PublicKey) -> Result<TrustedKey, ConfigError> {
+        if let Some(first) = self.names.insert(key.name.clone(), key.path.clone()) {
+            return Err(ConfigError::at(format!("{}.name", key.path), format!("the same name as that of {first}")));
+        }
+        if let Some(first) = self.keys.insert(public.to_jwk().to_string(), key.path.clone()) {
+            return Err(key_error(key, format!("the same key as that of {first}")));
+        }
+        Ok(TrustedKey { name: key.name.clone(), algorithm: key.algorithm, key: public, not_after: key.not_after })
+    }
+}
