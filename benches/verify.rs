@@ -1,0 +1,133 @@
+//! What a token costs that does not pass, beside one that does: an attacker pays for his garbage, not the gateway.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects)]
+
+use std::hint::black_box;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use criterion::{Criterion, criterion_group, criterion_main};
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
+use p256::pkcs8::DecodePrivateKey as _;
+use serde_json::{Value, json};
+use wristband::denial::Denial;
+use wristband::host::{ExpressionId, Host, Setup, Written};
+use wristband::plan::Plan;
+use wristband::time::Timestamp;
+
+const ISSUER: &str = "https://cluster-a.example.com";
+const NOW: Timestamp = Timestamp(1_800_000_000);
+
+/// A host that is never asked.
+struct Nobody;
+
+impl Setup for Nobody {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn plugin_name(&self) -> String {
+        String::new()
+    }
+
+    fn reserve(&self, _: &str) -> bool {
+        false
+    }
+
+    fn compile(&self, _: &str) -> Option<ExpressionId> {
+        None
+    }
+
+    fn discard(&self, _: ExpressionId) {}
+}
+
+impl Host for Nobody {
+    fn evaluate(&self, _: ExpressionId) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn metadata(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn client_certificate(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn shared(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn share(&self, _: &str, _: &[u8], _: u32) -> Written {
+        Written::Refused
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        None
+    }
+}
+
+fn sign(header: &Value, claims: &Value) -> String {
+    let key = pem::parse(include_str!("../testdata/worthless-keys/cluster-a-2026-11.pem")).unwrap();
+    let key = SigningKey::from_pkcs8_der(key.contents()).unwrap();
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let input = format!("{}.{}", part(header), part(claims));
+    let signature: Signature = key.sign(input.as_bytes());
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+}
+
+/// Tokens as long as those of identity providers, one for each kind of denial that comes from the token alone.
+fn tokens() -> Vec<(&'static str, String, Option<Denial>)> {
+    let header = json!({"alg": "ES256", "kid": "a", "typ": "JWT"});
+    let claims = json!({
+        "iss": ISSUER, "sub": "alice", "iat": NOW.0, "nbf": NOW.0, "exp": NOW.0 + 300, "jti": "AAAAAAAAAAAAAAAAAAAAAA",
+        "email": "alice@example.com", "name": "Alice Liddell", "groups": ["one", "two", "three"], "region": "eu-1",
+    });
+    let with = |name: &str, value: Value| {
+        let (mut header, mut claims) = (header.clone(), claims.clone());
+        let part = if header.get(name).is_some() { &mut header } else { &mut claims };
+        part.as_object_mut().unwrap().insert(name.to_owned(), value);
+        sign(&header, &claims)
+    };
+    let valid = sign(&header, &claims);
+    let (input, _) = valid.rsplit_once('.').unwrap();
+    let zero = URL_SAFE_NO_PAD.encode([1; 64]);
+    vec![
+        ("valid", valid.clone(), None),
+        ("bad_signature", format!("{input}.{zero}"), Some(Denial::BadSignature)),
+        ("bad_signature, of another length", format!("{input}.AAAA"), Some(Denial::BadSignature)),
+        ("expired", with("exp", json!(1)), Some(Denial::Expired)),
+        ("wrong_audience", with("aud", json!("x")), Some(Denial::WrongAudience)),
+        ("unknown_key", with("kid", json!("x")), Some(Denial::UnknownKey)),
+        ("wrong_algorithm", with("alg", json!("none")), Some(Denial::WrongAlgorithm)),
+        ("unknown_issuer", with("iss", json!("https://x")), Some(Denial::UnknownIssuer)),
+        ("malformed, no dots", "A".repeat(700), Some(Denial::Malformed)),
+        (
+            "malformed, 8 KB of brackets",
+            format!("{}.e30.", URL_SAFE_NO_PAD.encode("[".repeat(6000))),
+            Some(Denial::Malformed),
+        ),
+        ("too_large", "A".repeat(60_000), Some(Denial::TooLarge)),
+    ]
+}
+
+fn verify(criterion: &mut Criterion) {
+    let key = include_str!("../testdata/worthless-keys/cluster-a-2026-11.pub.pem");
+    let configuration = json!({
+        "issuer": ISSUER,
+        "signingKeyRefs": [{"name": "a", "algorithm": "ES256", "key": {"inlineString": key}}],
+        "verify": {},
+    });
+    let verifier = Plan::load(configuration.to_string().as_bytes(), &Nobody).unwrap().inbound.unwrap().verifier;
+    let mut group = criterion.benchmark_group("verify");
+    for (name, token, denial) in tokens() {
+        assert_eq!(verifier.verify(token.as_bytes(), NOW, &Nobody).err(), denial, "{name}");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| verifier.verify(black_box(token.as_bytes()), NOW, &Nobody).is_ok());
+        });
+    }
+}
+
+criterion_group!(benches, verify);
+criterion_main!(benches);
