@@ -36,6 +36,8 @@ pub struct Plan {
     pub issuing: Option<Issuing>,
     /// How many keys there are, for the log.
     pub key_count: usize,
+    /// What a person should know of the configuration although it is in force.
+    pub warnings: Vec<String>,
 }
 
 /// How inbound tokens are treated.
@@ -137,7 +139,7 @@ impl Plan {
             Some(verify) => Some(inbound(verify, config.issuer, keys.own, keys.peers, setup)?),
             None => None,
         };
-        Ok(Self { discovery, inbound, issuing, key_count })
+        Ok(Self { discovery, inbound, issuing, key_count, warnings: keys.warnings })
     }
 }
 

@@ -147,3 +147,11 @@ pub(crate) fn sign(pem: &str, name: &str, claims: &Value) -> String {
 pub(crate) fn claims(issuer: &str) -> Value {
     json!({"iss": issuer, "sub": "alice", "iat": NOW.0, "nbf": NOW.0, "exp": NOW.0 + 300, "jti": "1"})
 }
+
+/// A public key that nobody has published, as a JWK.
+pub(crate) fn fresh_public_key() -> String {
+    let secret = p256::SecretKey::from_slice(&[7; 32]).unwrap();
+    let point = p256::ecdsa::SigningKey::from(secret).verifying_key().to_sec1_point(false);
+    let coordinate = |bytes: Option<&p256::FieldBytes>| base64url(bytes.unwrap());
+    json!({"kty": "EC", "crv": "P-256", "x": coordinate(point.x()), "y": coordinate(point.y())}).to_string()
+}

@@ -48,6 +48,7 @@ impl RootContext for Root {
         match configure() {
             Ok(active) => {
                 info!("{}", active.plan.summary());
+                active.plan.warnings.iter().for_each(|warning| warn!("{warning}"));
                 self.active = Some(Rc::new(active));
                 true
             }

@@ -16,6 +16,8 @@ pub(super) struct Keys {
     pub(super) private: Option<SigningKey>,
     pub(super) own: Vec<TrustedKey>,
     pub(super) peers: Vec<PeerKeys>,
+    /// What a person should know of them.
+    pub(super) warnings: Vec<String>,
 }
 
 pub(super) struct SigningKey {
@@ -31,9 +33,20 @@ pub(super) struct PeerKeys {
     pub(super) keys: Vec<TrustedKey>,
 }
 
-/// Where each name and each key was first seen.
+/// The `x` of every key pair in `testdata`. The samples use them, and whoever copies a sample and leaves one in trusts
+/// everyone who can read this repository.
+const PUBLISHED: [&str; 5] = [
+    "kAx6VfuTiypOBiN4wLEqwOme6LwPbFfkWnumN8I5NQI",
+    "RyC1ZGGr7Nn-RO7IjdP3fl5o6mK8WnTy-UC1zVWfNWc",
+    "mulEHWNHlUd1PUT3n368ONzh_EsmHT5r7e_2pNVYOAk",
+    "hRR3D6nWHOEeDfUqXA2pRRw8icrtEV7nAxSuzxuULoU",
+    "EbRzBA57ftgWdA8lsV-JhGsx_Os6aI-b3GBl2O-RVmI",
+];
+
+/// Where each name and each key was first seen, and what a person should know of them.
 #[derive(Default)]
 struct Seen {
+    warnings: Vec<String>,
     names: HashMap<String, String>,
     keys: HashMap<String, String>,
 }
@@ -41,13 +54,18 @@ struct Seen {
 const PUBLIC_ONLY: &str =
     "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
 
+const INLINE: &str =
+    "a private key in the configuration, which /config_dump shows; deliver it by `environmentVariable`";
+
+const WORTHLESS: &str = "a key of the samples, whose private half everyone has; replace it unless this is a test";
+
 const MISSING_VARIABLE: &str = "the environment variable is missing or empty; set it, and list it in \
      `vm_config.environment_variables.host_env_keys`";
 
 impl Keys {
     pub(super) fn load(config: &mut Config, setup: &impl Setup) -> Result<Self, ConfigError> {
         let mut seen = Seen::default();
-        let mut keys = Self { private: None, own: Vec::new(), peers: Vec::new() };
+        let mut keys = Self { private: None, own: Vec::new(), peers: Vec::new(), warnings: Vec::new() };
         if config.issue.is_some() && config.signing_key_refs.is_empty() {
             return Err(ConfigError::at("signingKeyRefs", "`issue` needs a private key in the first entry"));
         }
@@ -56,6 +74,9 @@ impl Keys {
                 (Material::Private(private), true) => {
                     let signing = SigningKey::new(key, private)?;
                     let public = signing.key.public_key();
+                    if let KeySource::Inline(_) = &key.key {
+                        seen.warnings.push(format!("{}.key: {INLINE}", key.path));
+                    }
                     keys.private = Some(signing);
                     public
                 }
@@ -85,6 +106,7 @@ impl Keys {
                 keys: trusted,
             });
         }
+        keys.warnings = seen.warnings;
         Ok(keys)
     }
 }
@@ -127,7 +149,11 @@ impl Seen {
         if let Some(first) = self.names.insert(key.name.clone(), key.path.clone()) {
             return Err(ConfigError::at(format!("{}.name", key.path), format!("the same name as that of {first}")));
         }
-        if let Some(first) = self.keys.insert(public.to_jwk().to_string(), key.path.clone()) {
+        let jwk = public.to_jwk().to_string();
+        if PUBLISHED.iter().any(|x| jwk.contains(x)) {
+            self.warnings.push(format!("{}.key: {WORTHLESS}", key.path));
+        }
+        if let Some(first) = self.keys.insert(jwk, key.path.clone()) {
             return Err(key_error(key, format!("the same key as that of {first}")));
         }
         Ok(TrustedKey { name: key.name.clone(), algorithm: key.algorithm, key: public, not_after: key.not_after })

@@ -1,3 +1,5 @@
+#![allow(clippy::arithmetic_side_effects)]
+
 use serde_json::{Value, json};
 
 use crate::plan::Plan;
@@ -294,4 +296,34 @@ fn a_replay_memory_needs_shared_data() {
         "verify.replay: the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`"
     );
     assert!(load(&configuration).is_ok());
+}
+
+#[test]
+fn a_key_of_the_samples_and_a_private_key_in_the_configuration_are_warned_of() {
+    let worthless = "a key of the samples, whose private half everyone has; replace it unless this is a test";
+    assert_eq!(
+        load(&gateway_a()).unwrap().warnings,
+        [
+            "signingKeyRefs[0].key: a private key in the configuration, which /config_dump shows; deliver it by \
+             `environmentVariable`"
+                .to_owned(),
+            format!("signingKeyRefs[0].key: {worthless}"),
+            format!("peers[0].keys[0].key: {worthless}"),
+        ]
+    );
+    // Each of them, and no other.
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/worthless-keys");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.to_string_lossy().ends_with(".pub.pem") {
+            let pem = std::fs::read_to_string(&file).unwrap();
+            let plan = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &pem)], "verify": {}})).unwrap();
+            assert_eq!(plan.warnings, [format!("signingKeyRefs[0].key: {worthless}")], "{}", file.display());
+            count += 1;
+        }
+    }
+    assert_eq!(count, 5);
+    let fresh = crate::testing::fresh_public_key();
+    let plan = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &fresh)], "verify": {}})).unwrap();
+    assert!(plan.warnings.is_empty());
 }

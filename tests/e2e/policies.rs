@@ -274,21 +274,24 @@ fn expressions_see_the_headers_that_are_ours_as_we_have_written_them() {
         });
         vec![filter(&plugin)]
     };
+    let both = "filter_state['wasm.wristband'].iss + '#' + filter_state['wasm.wristband'].sub";
     let setup = gateways(vec![
         issue("request.headers['x-sub']", "response"),
         issue("filter_state['wasm.wristband'].sub", "request"),
+        issue(both, "response"),
     ]);
     let _envoy = Envoy::start(&setup.bootstrap, &[("KEY", &crate::support::key(A1))]);
     let token = of_b(&|_| {});
-    for (url, header) in setup.urls.iter().zip(["response", "request"]) {
+    let cases = [("response", "alice"), ("request", "alice"), ("response", "https://cluster-b.example.com#alice")];
+    for (url, (header, subject)) in setup.urls.iter().zip(cases) {
         let ask = |headers: &[(&str, &str)]| {
             let answer = http::get_with(url, headers);
             let token = if header == "response" { answer.wristband() } else { answer.received("x-wristband-token") };
             token.map(|token| (token::payload(token)["sub"].clone(), token::payload(token)["copy"].clone()))
         };
         assert_eq!(ask(&[("x-sub", "admin")]), None, "{header}: nobody can name himself");
-        let bob = Some((json!("alice"), json!("alice")));
-        assert_eq!(ask(&[("x-sub", "admin"), ("x-wristband-token", &token)]), bob, "{header}");
+        let alice = Some((json!(subject), json!("alice")));
+        assert_eq!(ask(&[("x-sub", "admin"), ("x-wristband-token", &token)]), alice, "{header}");
     }
 }
 
