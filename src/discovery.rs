@@ -122,7 +122,7 @@ impl Discovery {
 
     fn documents_at(&self, now: Timestamp) -> Documents {
         let live = || self.keys.iter().filter(|key| key.is_live(now));
-        let algorithms: BTreeSet<_> = live().map(|key| key.algorithm).collect();
+        let algorithms: BTreeSet<_> = live().map(TrustedKey::algorithm).collect();
         let names: Vec<_> = algorithms.into_iter().map(crate::key::Algorithm::name).collect();
         let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
         let configuration = json!({
@@ -146,7 +146,7 @@ impl Discovery {
 
 impl<'a> From<&'a TrustedKey> for Entry<'a> {
     fn from(key: &'a TrustedKey) -> Self {
-        Self { key: key.key.to_jwk(), r#use: "sig", alg: key.algorithm.name(), kid: &key.name }
+        Self { key: key.key.public().to_jwk(), r#use: "sig", alg: key.algorithm().name(), kid: &key.name }
     }
 }
 

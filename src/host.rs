@@ -4,8 +4,26 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpressionId(pub u32);
 
+/// A function of the host that signs or verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Envoy's `sign`, since 1.37.
+    Sign,
+    /// Envoy's `verify_signature`, since 1.30.
+    VerifySignature,
+}
+
+/// Asked for cryptography, at any time.
+pub trait Crypto {
+    /// Calls a function with its serialized arguments; `None` when there is none of that name or it refuses.
+    fn call(&self, function: Function, arguments: &[u8]) -> Option<Vec<u8>>;
+
+    /// Fills `bytes` with random ones that nobody can foresee; `false` when there are none.
+    fn random(&self, bytes: &mut [u8]) -> bool;
+}
+
 /// Asked while a configuration is compiled.
-pub trait Setup {
+pub trait Setup: Crypto {
     /// A variable of the plugin's environment; `None` when there is none, or it is not UTF-8.
     fn variable(&self, name: &str) -> Option<String>;
 
@@ -23,7 +41,7 @@ pub trait Setup {
 }
 
 /// Asked while a request is answered.
-pub trait Host {
+pub trait Host: Crypto {
     /// Evaluates an expression; `None` when it has no value in this phase. The bytes carry no type.
     fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>>;
 
@@ -38,9 +56,6 @@ pub trait Host {
 
     /// Writes a shared value if it still has this version.
     fn share(&self, key: &str, value: &[u8], version: u32) -> Written;
-
-    /// Random bytes for a `jti`.
-    fn random(&self) -> Option<[u8; 16]>;
 }
 
 /// What became of a shared value.

@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 
 use crate::certificate;
 use crate::config::Placement;
+use crate::crypto::SigningKey;
 use crate::expression::{Attributes, Condition, Expression};
 use crate::headers::Headers;
-use crate::host::Host;
-use crate::key::{Algorithm, PrivateKey, base64url};
+use crate::host::{Crypto, Host};
+use crate::key::base64url;
 use crate::pseudonym;
 use crate::time::Timestamp;
 use crate::token;
@@ -151,12 +152,10 @@ pub struct Parts {
     pub duration: u32,
     /// The key's `kid`.
     pub key_name: String,
-    /// The key's algorithm.
-    pub algorithm: Algorithm,
     /// `typ` of the header.
     pub typ: String,
     /// The one private key.
-    pub key: PrivateKey,
+    pub key: SigningKey,
     /// To whom wristbands are delivered.
     pub placement: Placement,
     /// Who the request was authenticated as.
@@ -219,7 +218,7 @@ impl Issuer {
             several => drop(fixed.insert("aud".to_owned(), several.into())),
         }
         Self {
-            signature: Signature::new(parts.algorithm, &parts.key_name, &parts.typ, parts.key),
+            signature: Signature::new(&parts.key_name, &parts.typ, parts.key),
             placement: parts.placement,
             identity: parts.identity,
             subject: parts.subject,
@@ -327,14 +326,17 @@ impl Issuer {
             return Err(Skip::Expired);
         }
         let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
-        let random = host.random().ok_or(Skip::SigningFailed)?;
+        let mut random = [0; 16];
+        if !host.random(&mut random) {
+            return Err(Skip::SigningFailed);
+        }
         claims.insert("iss".to_owned(), self.issuer.as_str().into());
         claims.insert("sub".to_owned(), subject.into());
         claims.insert("iat".to_owned(), now.0.into());
         claims.insert("nbf".to_owned(), now.0.into());
         claims.insert("exp".to_owned(), end.0.into());
         claims.insert("jti".to_owned(), base64url(&random).into());
-        let token = self.signature.sign(&claims)?;
+        let token = self.signature.sign(&claims, host)?;
         if token.len() > token::MAX_SIZE {
             return Err(Skip::TooLarge);
         }
@@ -397,7 +399,7 @@ fn is_nobody(identity: &Value) -> bool {
 struct Signature {
     /// The protected header, encoded, and the dot behind it.
     header: String,
-    key: PrivateKey,
+    key: SigningKey,
 }
 
 impl fmt::Debug for Signature {
@@ -407,16 +409,16 @@ impl fmt::Debug for Signature {
 }
 
 impl Signature {
-    fn new(algorithm: Algorithm, key_name: &str, typ: &str, key: PrivateKey) -> Self {
-        let header = json!({"alg": algorithm.name(), "kid": key_name, "typ": typ}).to_string();
+    fn new(key_name: &str, typ: &str, key: SigningKey) -> Self {
+        let header = json!({"alg": key.algorithm().name(), "kid": key_name, "typ": typ}).to_string();
         Self { header: format!("{}.", base64url(header.as_bytes())), key }
     }
 
     /// JWS Compact Serialization (RFC 7515, section 7.1).
-    fn sign(&self, claims: &Map<String, Value>) -> Result<String, Skip> {
+    fn sign(&self, claims: &Map<String, Value>, host: &dyn Crypto) -> Result<String, Skip> {
         let payload = serde_json::to_vec(claims).map_err(|_| Skip::SigningFailed)?;
         let input = format!("{}{}", self.header, base64url(&payload));
-        let signature = self.key.sign(input.as_bytes()).map_err(|_| Skip::SigningFailed)?;
+        let signature = self.key.sign(input.as_bytes(), host).map_err(|_| Skip::SigningFailed)?;
         Ok(format!("{input}.{}", base64url(&signature)))
     }
 }

@@ -7,7 +7,7 @@
 //! The core is pure: bytes, a time and a [`Host`](host::Host) in, a decision out. In reading order:
 //!
 //! - [`config`]: the configuration as written; [`plan`]: compiled, with every rule on keys enforced
-//! - [`key`]: typed keys from PEM and JWK; [`trust`]: which key may verify what
+//! - [`key`]: typed keys from PEM and JWK; [`crypto`]: who does their arithmetic; [`trust`]: which key may verify what
 //! - [`gateway`]: one request and its response; [`credential`]: where a token is found
 //! - [`token`]: a token taken apart; [`verify`]: from a token to its claims; [`denial`]: why not; [`policy`],
 //!   [`revocation`] and [`replay`]: what genuine tokens may still not do
@@ -21,6 +21,7 @@ pub mod certificate;
 pub mod config;
 pub mod cookie;
 pub mod credential;
+pub mod crypto;
 pub mod denial;
 pub mod discovery;
 pub mod envoy;

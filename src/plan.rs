@@ -4,22 +4,24 @@
 
 mod keys;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use http::HeaderName;
 use serde_json::Map;
 
-use self::keys::{Keys, PeerKeys, SigningKey};
+use self::keys::{Keys, NamedKey, PeerKeys};
 use crate::config::{
     ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, LONGEST_DURATION, Mode, OnFailure, Placement,
     Subject, Verify, join,
 };
 use crate::cookie::Cookie;
 use crate::credential::Place;
+use crate::crypto::{Backend, Operation};
 use crate::discovery::Discovery;
 use crate::expression::{Condition, Expression};
 use crate::host::Setup;
 use crate::issue::{self, Claim, Issuer, Source};
+use crate::key::Algorithm;
 use crate::policy::Policy;
 use crate::replay::Replay;
 use crate::revocation::Revoked;
@@ -36,6 +38,8 @@ pub struct Plan {
     pub issuing: Option<Issuing>,
     /// How many keys there are, for the log.
     pub key_count: usize,
+    /// Who does the arithmetic, for every algorithm that is used.
+    pub arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
     /// What a person should know of the configuration although it is in force.
     pub warnings: Vec<String>,
 }
@@ -99,6 +103,15 @@ impl Plan {
         )
     }
 
+    /// Who does the arithmetic of what, in one line for the log.
+    #[must_use]
+    pub fn crypto_summary(&self) -> String {
+        let choices = self.arithmetic.iter().map(|((operation, algorithm), backend)| {
+            format!("{} {} by {}", operation.name(), algorithm.name(), backend.name())
+        });
+        format!("crypto: {}", choices.collect::<Vec<_>>().join(", "))
+    }
+
     /// Compiles a configuration.
     ///
     /// # Errors
@@ -139,7 +152,7 @@ impl Plan {
             Some(verify) => Some(inbound(verify, config.issuer, keys.own, keys.peers, setup)?),
             None => None,
         };
-        Ok(Self { discovery, inbound, issuing, key_count, warnings: keys.warnings })
+        Ok(Self { discovery, inbound, issuing, key_count, arithmetic: keys.arithmetic, warnings: keys.warnings })
     }
 }
 
@@ -191,7 +204,7 @@ fn issuing(
     issue: Issue,
     issuer: &str,
     duration: u32,
-    key: SigningKey,
+    key: NamedKey,
     verifies: bool,
     setup: &impl Setup,
 ) -> Result<Issuing, ConfigError> {
@@ -228,7 +241,6 @@ fn issuing(
         issuer: issuer.to_owned(),
         duration,
         key_name: key.name,
-        algorithm: key.algorithm,
         key: key.key,
         placement: issue.placement,
         identity: match issue.identity {

@@ -9,7 +9,7 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 
-use crate::host::{ExpressionId, Host, Setup, Written};
+use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 use crate::key::base64url;
 use crate::pairs;
 use crate::plan::Plan;
@@ -38,6 +38,17 @@ pub(crate) struct Fake {
     pub(crate) shared: std::cell::RefCell<HashMap<String, Vec<u8>>>,
     pub(crate) certificate: Option<&'static str>,
     pub(crate) compiled: std::cell::RefCell<Vec<String>>,
+}
+
+impl Crypto for Fake {
+    fn call(&self, _function: Function, _arguments: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> bool {
+        bytes.fill(7);
+        !self.no_random
+    }
 }
 
 impl Setup for Fake {
@@ -99,10 +110,6 @@ impl Host for Fake {
         }
         self.shared.borrow_mut().insert(key.to_owned(), value.to_vec());
         Written::Done
-    }
-
-    fn random(&self) -> Option<[u8; 16]> {
-        (!self.no_random).then_some([7; 16])
     }
 }
 

@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 
+use crate::crypto::VerifyingKey;
 use crate::denial::Denial;
-use crate::key::{Algorithm, PublicKey};
+use crate::key::Algorithm;
 use crate::time::Timestamp;
 
 /// A public key with all that was said of it.
@@ -13,15 +14,19 @@ use crate::time::Timestamp;
 pub struct TrustedKey {
     /// The `kid`.
     pub name: String,
-    /// The one algorithm that it may be used with.
-    pub algorithm: Algorithm,
     /// The key.
-    pub key: PublicKey,
+    pub key: VerifyingKey,
     /// From then on it is neither published nor accepted.
     pub not_after: Option<Timestamp>,
 }
 
 impl TrustedKey {
+    /// The one algorithm that it may be used with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.key.public().algorithm()
+    }
+
     /// Whether the key still counts.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -42,7 +47,7 @@ impl KeySet {
     pub fn new(keys: impl IntoIterator<Item = TrustedKey>) -> Self {
         let mut set = Self::default();
         for key in keys {
-            set.by_algorithm.entry(key.algorithm).or_default().push(key.name.clone());
+            set.by_algorithm.entry(key.algorithm()).or_default().push(key.name.clone());
             set.by_name.insert(key.name.clone(), key);
         }
         set
@@ -59,7 +64,7 @@ impl KeySet {
             return self.only(algorithm, now);
         };
         let key = self.by_name.get(name).filter(|key| key.is_live(now)).ok_or(Denial::UnknownKey)?;
-        if key.algorithm != algorithm {
+        if key.algorithm() != algorithm {
             return Err(Denial::WrongAlgorithm);
         }
         Ok(key)

@@ -64,7 +64,7 @@ impl Verifier {
         {
             return Err(Denial::WrongCertificate);
         }
-        if !key.key.verifies(token.signing_input, &token.signature) {
+        if !key.key.verifies(token.signing_input, &token.signature, host) {
             return Err(Denial::BadSignature);
         }
         self.check_replay(&token, now, host)?;

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha2::Digest as _;
+use wristband::crypto::VerifyingKey;
 use wristband::denial::Denial;
 use wristband::key::{Algorithm, Material, PrivateKey, PublicKey};
 use wristband::plan::Plan;
@@ -60,8 +61,8 @@ fn gateway(algorithm: &str, name: &str, key: &str) -> Result<Verifier, String> {
     Ok(plan.inbound.unwrap().verifier)
 }
 
-fn key_set(algorithm: Algorithm, name: &str, key: PublicKey) -> KeySet {
-    KeySet::new([TrustedKey { name: name.to_owned(), algorithm, key, not_after: None }])
+fn key_set(name: &str, key: PublicKey) -> KeySet {
+    KeySet::new([TrustedKey { name: name.to_owned(), key: VerifyingKey::in_vm(key), not_after: None }])
 }
 
 fn verify(verifier: &Verifier, token: &str, seconds: i64) -> Result<Verified, Denial> {
@@ -81,7 +82,7 @@ fn verify_signature(keys: &KeySet, token: &str) -> Result<(), Denial> {
     let member = |name: &str| header.get(name).and_then(Value::as_str);
     let key = keys.select(member("alg").ok_or(Denial::Malformed)?, member("kid"), Timestamp(0))?;
     let (signing_input, _) = token.rsplit_once('.').unwrap();
-    if key.key.verifies(signing_input.as_bytes(), &signature) { Ok(()) } else { Err(Denial::BadSignature) }
+    if key.key.verifies(signing_input.as_bytes(), &signature, &Nobody) { Ok(()) } else { Err(Denial::BadSignature) }
 }
 
 /// How a vector of Wycheproof ends, for a gateway whose operator configures its key for its algorithm.
@@ -173,7 +174,7 @@ fn end(algorithm: &str, jwk: &Value, token: &str) -> End {
         return NoSuchAlgorithm;
     };
     let gateway = gateway(algorithm, name, &jwk.to_string());
-    if !known.is_supported() {
+    if known != Algorithm::Es256 {
         assert!(gateway.is_err());
         return NotSupported;
     }
@@ -181,7 +182,7 @@ fn end(algorithm: &str, jwk: &Value, token: &str) -> End {
         return KeyRefused;
     };
     assert_eq!(verify(&gateway, token, 0).unwrap_err(), Denial::Malformed, "its payload is not an object");
-    let keys = key_set(known, name, public(&jwk.to_string(), known));
+    let keys = key_set(name, public(&jwk.to_string(), known));
     if verify_signature(&keys, token).is_ok() { Accepted } else { Refused }
 }
 
@@ -273,7 +274,7 @@ fn signatures_have_the_nonces_of_rfc_6979() {
     assert_eq!(cases.len(), 2);
     for case in cases {
         let message = text(&case["message"]).as_bytes();
-        let signature = key.sign(message).unwrap();
+        let signature = key.sign(message, &mut |_| false).unwrap();
         assert_eq!(signature, [hex(&case["r"]), hex(&case["s"])].concat(), "{case}");
         assert!(key.public_key().verifies(message, &signature));
     }

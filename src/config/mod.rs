@@ -14,6 +14,7 @@ pub use node::{ConfigError, Node, Object, join};
 
 use crate::cookie::Cookie;
 use crate::credential::Place;
+use crate::crypto::Preference;
 use crate::key::Algorithm;
 use crate::policy::Policy;
 use crate::time::Timestamp;
@@ -40,6 +41,8 @@ pub struct Config {
     pub verify: Option<Verify>,
     /// The well-known documents.
     pub discovery: Discovery,
+    /// Who is to do the arithmetic of signatures.
+    pub crypto: Preference,
 }
 
 /// One key, still as text or as the name of a variable.

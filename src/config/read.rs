@@ -10,6 +10,7 @@ use super::{
 };
 use crate::cookie::{Cookie, SameSite};
 use crate::credential::Place;
+use crate::crypto::Preference;
 use crate::key::Algorithm;
 use crate::policy::{Pattern, Policy};
 use crate::time::Timestamp;
@@ -41,6 +42,7 @@ impl Config {
             "issue",
             "verify",
             "discovery",
+            "crypto",
         ])?;
         Ok(Self {
             issuer: root.optional("issuer").map(|node| issuer(&node)).transpose()?,
@@ -52,6 +54,9 @@ impl Config {
             issue: root.optional("issue").map(|node| issue(&node)).transpose()?,
             verify: root.optional("verify").map(|node| verify(&node)).transpose()?,
             discovery: discovery(root.optional("discovery"))?,
+            crypto: or(root.optional("crypto"), Preference::Auto, |node| {
+                word(node, &[("auto", Preference::Auto), ("host", Preference::Host), ("wasm", Preference::Wasm)])
+            })?,
         })
     }
 }
@@ -125,14 +130,10 @@ fn key_name(node: &Node<'_>) -> Result<String, ConfigError> {
 
 fn algorithm(node: &Node<'_>) -> Result<Algorithm, ConfigError> {
     let name = node.string()?;
-    let Some(algorithm) = Algorithm::from_name(name) else {
+    Algorithm::from_name(name).ok_or_else(|| {
         let names: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-        return Err(node.error(format!("unknown algorithm, expected one of {}", names.join(", "))));
-    };
-    if !algorithm.is_supported() {
-        return Err(node.error(format!("`{name}` is not supported yet; use `ES256`")));
-    }
-    Ok(algorithm)
+        node.error(format!("unknown algorithm, expected one of {}", names.join(", ")))
+    })
 }
 
 fn key_source(node: &Node<'_>) -> Result<KeySource, ConfigError> {

@@ -26,6 +26,7 @@ const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
+const GAUGE: u32 = 1;
 const NO_GRPC_STATUS: i32 = -1;
 
 #[cfg_attr(target_family = "wasm", link(wasm_import_module = "env"))]
@@ -83,6 +84,7 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_length: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
 }
 
 /// Calls a function that returns bytes, which the host has put into memory of the SDK's allocator.
@@ -212,9 +214,21 @@ pub(super) fn reply(reply: &Reply) -> Result<(), Refused> {
 
 /// Makes or finds a counter.
 pub(super) fn define_counter(name: &str) -> Result<u32, Refused> {
+    define_metric(COUNTER, name)
+}
+
+/// Sets a gauge, which all workers share. A gauge that does not show is no reason to refuse a configuration.
+pub(super) fn set_gauge(name: &str, value: u64) {
+    if let Ok(gauge) = define_metric(GAUGE, name) {
+        // SAFETY: see above.
+        let _ = unsafe { proxy_record_metric(gauge, value) };
+    }
+}
+
+fn define_metric(kind: u32, name: &str) -> Result<u32, Refused> {
     let mut id = 0;
     // SAFETY: see above.
-    done(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) })?;
+    done(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
     Ok(id)
 }
 

@@ -11,9 +11,10 @@ use proxy_wasm::types::{Action, ContextType};
 use zeroize::Zeroizing;
 
 use super::abi::{self, Map, Refused};
+use crate::crypto::Backend;
 use crate::gateway::{Decision, Edits, Event, Exchange};
 use crate::headers::Headers;
-use crate::host::{ExpressionId, Host, Setup, Written};
+use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 use crate::pairs;
 use crate::plan::Plan;
 use crate::reply::Reply;
@@ -48,6 +49,7 @@ impl RootContext for Root {
         match configure() {
             Ok(active) => {
                 info!("{}", active.plan.summary());
+                info!("{}", active.plan.crypto_summary());
                 active.plan.warnings.iter().for_each(|warning| warn!("{warning}"));
                 self.active = Some(Rc::new(active));
                 true
@@ -73,6 +75,10 @@ fn configure() -> Result<Active, String> {
     let bytes = Zeroizing::new(abi::plugin_configuration().unwrap_or_default());
     let plan = Plan::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
     declare_filter_state();
+    for ((operation, algorithm), backend) in &plan.arithmetic {
+        let name = format!("wristband.host_crypto.{}.{}", operation.name(), algorithm.name());
+        abi::set_gauge(&name, u64::from(*backend == Backend::Host));
+    }
     let counters = Event::all().map(|event| Ok((event, abi::define_counter(&event.counter())?)));
     let counters = counters.collect::<Result<_, Refused>>().map_err(|Refused| refused("proxy_define_metric"))?;
     Ok(Active { plan, counters, silent_until: Cell::new(None) })
@@ -259,6 +265,20 @@ fn now() -> Timestamp {
 /// The host as the core sees it.
 struct Envoy;
 
+impl Crypto for Envoy {
+    fn call(&self, function: Function, arguments: &[u8]) -> Option<Vec<u8>> {
+        let name = match function {
+            Function::Sign => "sign",
+            Function::VerifySignature => "verify_signature",
+        };
+        abi::foreign(name, arguments).ok()
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> bool {
+        getrandom::fill(bytes).is_ok()
+    }
+}
+
 impl Setup for Envoy {
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
@@ -305,11 +325,5 @@ impl Host for Envoy {
 
     fn share(&self, key: &str, value: &[u8], version: u32) -> Written {
         abi::share(key, value, version)
-    }
-
-    fn random(&self) -> Option<[u8; 16]> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).ok()?;
-        Some(bytes)
     }
 }

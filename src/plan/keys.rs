@@ -1,11 +1,12 @@
 //! Who may hold which key: exactly one private key, the first of `signingKeyRefs`, when `issue` is there, and none at all
 //! when it is not. Every other key is a [`PublicKey`] from here on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use zeroize::Zeroizing;
 
 use crate::config::{Config, ConfigError, KeyRef, KeySource};
+use crate::crypto::{Arithmetic, Backend, Operation, SigningKey, Unusable, VerifyingKey};
 use crate::host::Setup;
 use crate::key::{Algorithm, Material, PrivateKey, PublicKey};
 use crate::policy::Policy;
@@ -13,17 +14,19 @@ use crate::trust::TrustedKey;
 
 /// Every key of a configuration, each in its role.
 pub(super) struct Keys {
-    pub(super) private: Option<SigningKey>,
+    pub(super) private: Option<NamedKey>,
     pub(super) own: Vec<TrustedKey>,
     pub(super) peers: Vec<PeerKeys>,
+    /// Who does the arithmetic.
+    pub(super) arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
     /// What a person should know of them.
     pub(super) warnings: Vec<String>,
 }
 
-pub(super) struct SigningKey {
+/// The key that signs, and its `kid`.
+pub(super) struct NamedKey {
     pub(super) name: String,
-    pub(super) algorithm: Algorithm,
-    pub(super) key: PrivateKey,
+    pub(super) key: SigningKey,
 }
 
 pub(super) struct PeerKeys {
@@ -44,8 +47,10 @@ const PUBLISHED: [&str; 5] = [
 ];
 
 /// Where each name and each key was first seen, and what a person should know of them.
-#[derive(Default)]
-struct Seen {
+struct Seen<'h> {
+    arithmetic: Arithmetic<'h>,
+    /// Without `verify` keys are published and nothing else.
+    verifies: bool,
     warnings: Vec<String>,
     names: HashMap<String, String>,
     keys: HashMap<String, String>,
@@ -64,20 +69,25 @@ const MISSING_VARIABLE: &str = "the environment variable is missing or empty; se
 
 impl Keys {
     pub(super) fn load(config: &mut Config, setup: &impl Setup) -> Result<Self, ConfigError> {
-        let mut seen = Seen::default();
-        let mut keys = Self { private: None, own: Vec::new(), peers: Vec::new(), warnings: Vec::new() };
+        let mut seen = Seen {
+            arithmetic: Arithmetic::new(config.crypto, setup),
+            verifies: config.verify.is_some(),
+            warnings: Vec::new(),
+            names: HashMap::new(),
+            keys: HashMap::new(),
+        };
+        let (mut private_key, mut own, mut peers) = (None, Vec::new(), Vec::new());
         if config.issue.is_some() && config.signing_key_refs.is_empty() {
             return Err(ConfigError::at("signingKeyRefs", "`issue` needs a private key in the first entry"));
         }
         for (index, key) in config.signing_key_refs.iter().enumerate() {
             let public = match (material(key, setup)?, index == 0 && config.issue.is_some()) {
                 (Material::Private(private), true) => {
-                    let signing = SigningKey::new(key, private)?;
-                    let public = signing.key.public_key();
+                    let public = private.public_key();
+                    private_key = Some(seen.signing(key, private)?);
                     if let KeySource::Inline(_) = &key.key {
                         seen.warnings.push(format!("{}.key: {INLINE}", key.path));
                     }
-                    keys.private = Some(signing);
                     public
                 }
                 (Material::Public(_), true) => {
@@ -89,7 +99,7 @@ impl Keys {
                 (Material::Private(_), false) => return Err(key_error(key, PUBLIC_ONLY)),
                 (Material::Public(public), false) => public,
             };
-            keys.own.push(seen.admit(key, public)?);
+            own.push(seen.admit(key, public)?);
         }
         for peer in std::mem::take(&mut config.peers) {
             let mut trusted = Vec::with_capacity(peer.keys.len());
@@ -99,31 +109,10 @@ impl Keys {
                 };
                 trusted.push(seen.admit(key, public)?);
             }
-            keys.peers.push(PeerKeys {
-                issuer: peer.issuer,
-                publish: peer.publish,
-                policy: peer.policy,
-                keys: trusted,
-            });
+            peers.push(PeerKeys { issuer: peer.issuer, publish: peer.publish, policy: peer.policy, keys: trusted });
         }
-        keys.warnings = seen.warnings;
-        Ok(keys)
-    }
-}
-
-impl SigningKey {
-    /// The key that signs: it has no end, and its public half verifies what it signs. A wristband that no peer can
-    /// verify is worse than none, so that is found out before anyone depends on it.
-    fn new(key: &KeyRef, private: PrivateKey) -> Result<Self, ConfigError> {
-        const TEST: &[u8] = b"wristband";
-        if key.not_after.is_some() {
-            let path = format!("{}.notAfter", key.path);
-            return Err(ConfigError::at(path, "the key that signs cannot end; put its successor before it first"));
-        }
-        if !private.sign(TEST).is_ok_and(|signature| private.public_key().verifies(TEST, &signature)) {
-            return Err(key_error(key, "signs what its own public half does not verify"));
-        }
-        Ok(Self { name: key.name.clone(), algorithm: key.algorithm, key: private })
+        let (arithmetic, warnings) = (seen.arithmetic.into_chosen(), seen.warnings);
+        Ok(Self { private: private_key, own, peers, arithmetic, warnings })
     }
 }
 
@@ -144,7 +133,28 @@ fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
     Material::parse(&text, key.algorithm).map_err(|error| key_error(key, error.to_string()))
 }
 
-impl Seen {
+fn unusable(key: &KeyRef, problem: &Unusable) -> ConfigError {
+    match problem {
+        Unusable::NotByHost(operation, algorithm) => {
+            let (operation, name) = (operation.name(), algorithm.name());
+            let problem = format!("the host cannot {operation} with `{name}`; leave `crypto: host` out");
+            ConfigError::at(format!("{}.algorithm", key.path), problem)
+        }
+        Unusable::DoesNotMatch => key_error(key, "signs what its own public half does not verify"),
+    }
+}
+
+impl Seen<'_> {
+    /// The key that signs has no end.
+    fn signing(&mut self, key: &KeyRef, private: PrivateKey) -> Result<NamedKey, ConfigError> {
+        if key.not_after.is_some() {
+            let path = format!("{}.notAfter", key.path);
+            return Err(ConfigError::at(path, "the key that signs cannot end; put its successor before it first"));
+        }
+        let signing = self.arithmetic.signing(private).map_err(|problem| unusable(key, &problem))?;
+        Ok(NamedKey { name: key.name.clone(), key: signing })
+    }
+
     fn admit(&mut self, key: &KeyRef, public: PublicKey) -> Result<TrustedKey, ConfigError> {
         if let Some(first) = self.names.insert(key.name.clone(), key.path.clone()) {
             return Err(ConfigError::at(format!("{}.name", key.path), format!("the same name as that of {first}")));
@@ -156,6 +166,11 @@ impl Seen {
         if let Some(first) = self.keys.insert(jwk, key.path.clone()) {
             return Err(key_error(key, format!("the same key as that of {first}")));
         }
-        Ok(TrustedKey { name: key.name.clone(), algorithm: key.algorithm, key: public, not_after: key.not_after })
+        let public = if self.verifies {
+            self.arithmetic.verifying(public).map_err(|problem| unusable(key, &problem))?
+        } else {
+            VerifyingKey::in_vm(public)
+        };
+        Ok(TrustedKey { name: key.name.clone(), key: public, not_after: key.not_after })
     }
 }

@@ -37,6 +37,7 @@ fn the_stanza_that_all_began_with_works() {
 fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
     let plan = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
     assert_eq!(plan.summary(), "configuration in force: keys 1, signing no, verification yes, discovery no");
+    assert_eq!(plan.crypto_summary(), "crypto: verify ES256 by wasm");
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/signingKeyRefs/-", json!({}), "signingKeyRefs[1].name: is missing".into()),
         ("/signingKeyRefs/0/algorithm", json!("none"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
         ("/signingKeyRefs/0/algorithm", json!("HS256"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
-        ("/signingKeyRefs/0/algorithm", json!("RS256"), "signingKeyRefs[0].algorithm: `RS256` is not supported yet; use `ES256`".into()),
+        ("/signingKeyRefs/0/algorithm", json!("RS256"), "signingKeyRefs[0].key: `RS256` needs an RSA key, found a P-256 key".into()),
         ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`".into()),
         ("/signingKeyRefs/0/key", json!("text"), "signingKeyRefs[0].key: expected an object, found a string".into()),
         ("/signingKeyRefs/0/key", json!({}), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
@@ -182,7 +183,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/onFailure", json!("ignore"), "issue.onFailure: expected one of `pass`, `deny`".into()),
         ("/issue/customClaims", json!({"a": {"value": 1, "required": true}}), "issue.customClaims.a.required: a fixed value is always there".into()),
         ("/discovery", json!({"maxAge": 86401}), "discovery.maxAge: expected a whole number from 0 to 86400, found 86401".into()),
-        ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`".into()),
+        ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`".into()),
     ];
     for (pointer, value, expected) in cases {
         assert_eq!(with(pointer, value.clone()), expected, "{pointer} {value}");

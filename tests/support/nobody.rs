@@ -1,9 +1,19 @@
 //! A host for tests of the core alone.
 
-use wristband::host::{ExpressionId, Host, Setup, Written};
+use wristband::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 
 /// A host that knows nothing.
 pub(crate) struct Nobody;
+
+impl Crypto for Nobody {
+    fn call(&self, _: Function, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn random(&self, _: &mut [u8]) -> bool {
+        false
+    }
+}
 
 impl Setup for Nobody {
     fn variable(&self, _: &str) -> Option<String> {
@@ -44,9 +54,5 @@ impl Host for Nobody {
 
     fn share(&self, _: &str, _: &[u8], _: u32) -> Written {
         Written::Refused
-    }
-
-    fn random(&self) -> Option<[u8; 16]> {
-        None
     }
 }

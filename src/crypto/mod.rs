@@ -1,0 +1,215 @@
+//! Who does the arithmetic of a signature: the host, whose BoringSSL is many times faster, or the VM, with RustCrypto.
+//!
+//! It is chosen once for each algorithm, when a plan is compiled: the host where it has the algorithm and passes a test
+//! with known answers, which it has to get right when they are wrong as well; otherwise the VM. From then on a
+//! [`VerifyingKey`] and a [`SigningKey`] know by themselves what to do. The host has neither RSASSA-PSS nor Ed25519, and
+//! an Envoy before 1.37 does not sign.
+//!
+//! Whoever computes, the rules are the same and are enforced here: the key decides the algorithm, the hash and the form
+//! of the signature, as the host ties none of them together. A host that fails at a request denies it.
+
+mod host;
+mod known;
+
+use std::collections::BTreeMap;
+
+use crate::host::Crypto;
+use crate::key::{Algorithm, PrivateKey, PublicKey, SigningFailed};
+
+/// Whom the operator wants to do the arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preference {
+    /// The host where it can, otherwise the VM.
+    Auto,
+    /// The host; what it cannot do is a configuration error.
+    Host,
+    /// The VM.
+    Wasm,
+}
+
+/// Who does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Envoy, by its foreign functions `sign` and `verify_signature`.
+    Host,
+    /// RustCrypto in the VM.
+    Wasm,
+}
+
+/// What for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// Signing.
+    Sign,
+    /// Verifying.
+    Verify,
+}
+
+/// Why a key cannot be used as wanted, for the operator.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// `crypto: host` asks for what the host does not have, or does wrong.
+    NotByHost(Operation, Algorithm),
+    /// What the key signs its own public half does not verify.
+    DoesNotMatch,
+}
+
+/// A public key that verifies.
+#[derive(Clone, Debug)]
+pub struct VerifyingKey {
+    public: PublicKey,
+    /// `None`: the VM computes.
+    host: Option<host::VerifyingKey>,
+}
+
+/// A private key that signs. It has no `Debug` and no other way out.
+pub struct SigningKey {
+    algorithm: Algorithm,
+    means: Means,
+}
+
+enum Means {
+    Host(host::SigningKey),
+    Wasm(PrivateKey),
+}
+
+/// Makes keys ready for use, and remembers who was chosen for what.
+pub struct Arithmetic<'h> {
+    preference: Preference,
+    host: &'h dyn Crypto,
+    chosen: BTreeMap<(Operation, Algorithm), Backend>,
+}
+
+impl<'h> Arithmetic<'h> {
+    /// Chooses as the operator prefers and the host allows.
+    #[must_use]
+    pub fn new(preference: Preference, host: &'h dyn Crypto) -> Self {
+        Self { preference, host, chosen: BTreeMap::new() }
+    }
+
+    /// Who was chosen so far.
+    #[must_use]
+    pub fn into_chosen(self) -> BTreeMap<(Operation, Algorithm), Backend> {
+        self.chosen
+    }
+
+    /// A key that verifies.
+    ///
+    /// # Errors
+    /// [`Unusable::NotByHost`].
+    pub fn verifying(&mut self, public: PublicKey) -> Result<VerifyingKey, Unusable> {
+        let (algorithm, operation) = (public.algorithm(), Operation::Verify);
+        let backend = match self.chosen.get(&(operation, algorithm)) {
+            Some(backend) => *backend,
+            None => self.choose(operation, algorithm, |host| known::is_passed(algorithm, host))?,
+        };
+        Ok(match backend {
+            Backend::Host => VerifyingKey { host: host::VerifyingKey::new(&public), public },
+            Backend::Wasm => VerifyingKey::in_vm(public),
+        })
+    }
+
+    /// A key that signs. A wristband that no peer can verify is worse than none, so whoever signs, the key's own public
+    /// half has to verify it, in the VM: that is found out before anyone depends on it.
+    ///
+    /// # Errors
+    /// [`Unusable`].
+    pub fn signing(&mut self, private: PrivateKey) -> Result<SigningKey, Unusable> {
+        const TEST: &[u8] = b"wristband";
+        let public = private.public_key();
+        let algorithm = public.algorithm();
+        let works = |key: &SigningKey, host: &dyn Crypto| {
+            key.sign(TEST, host).is_ok_and(|signature| public.verifies(TEST, &signature))
+        };
+        let in_host = host::SigningKey::new(&private);
+        let in_host = in_host.map(|key| SigningKey { algorithm, means: Means::Host(key) });
+        let backend =
+            self.choose(Operation::Sign, algorithm, |host| in_host.as_ref().is_some_and(|key| works(key, host)))?;
+        if let (Backend::Host, Some(key)) = (backend, in_host) {
+            return Ok(key);
+        }
+        let key = SigningKey { algorithm, means: Means::Wasm(private) };
+        if works(&key, self.host) { Ok(key) } else { Err(Unusable::DoesNotMatch) }
+    }
+
+    fn choose(
+        &mut self,
+        operation: Operation,
+        algorithm: Algorithm,
+        host_works: impl Fn(&dyn Crypto) -> bool,
+    ) -> Result<Backend, Unusable> {
+        let backend = match self.preference {
+            Preference::Wasm => Backend::Wasm,
+            Preference::Auto | Preference::Host if host_works(self.host) => Backend::Host,
+            Preference::Auto => Backend::Wasm,
+            Preference::Host => return Err(Unusable::NotByHost(operation, algorithm)),
+        };
+        self.chosen.insert((operation, algorithm), backend);
+        Ok(backend)
+    }
+}
+
+impl VerifyingKey {
+    /// A key whose arithmetic is done in the VM.
+    #[must_use]
+    pub fn in_vm(public: PublicKey) -> Self {
+        Self { public, host: None }
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Whether `signature` is this key's for `message`: see [`PublicKey::verifies`]. When the host does not answer, it
+    /// is not.
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], signature: &[u8], host: &dyn Crypto) -> bool {
+        match &self.host {
+            Some(key) => key.verifies(message, signature, host),
+            None => self.public.verifies(message, signature),
+        }
+    }
+}
+
+impl SigningKey {
+    /// The algorithm that it signs with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Signs a message in the form of RFC 7515.
+    ///
+    /// # Errors
+    /// When the host does not answer, or there is no randomness.
+    pub fn sign(&self, message: &[u8], host: &dyn Crypto) -> Result<Vec<u8>, SigningFailed> {
+        match &self.means {
+            Means::Host(key) => key.sign(message, host).ok_or(SigningFailed),
+            Means::Wasm(key) => key.sign(message, &mut |bytes| host.random(bytes)),
+        }
+    }
+}
+
+impl Backend {
+    /// Its name in the configuration and in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Wasm => "wasm",
+        }
+    }
+}
+
+impl Operation {
+    /// Its name in messages and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sign => "sign",
+            Self::Verify => "verify",
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The algorithms, each with the one type of key that it takes.
+
+use std::fmt;
+
+use super::material::KeyError;
+
+/// A signature algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1). Neither `none` nor a symmetric one exists
+/// here: with the latter, whoever verifies could sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// EdDSA on Ed25519.
+    EdDsa,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::EdDsa,
+    ];
+
+    /// The value of `alg`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm with this `alg`. Names are case-sensitive (RFC 7515, section 4.1.1).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// Whether it takes keys of this type.
+    pub(super) fn takes(self, found: KeyType) -> Result<(), KeyError> {
+        let (name, expected) = (self.name(), self.key_type());
+        if expected == found {
+            return Ok(());
+        }
+        Err(KeyError::new(format!("`{name}` needs {expected}, found {found}")))
+    }
+
+    pub(super) fn key_type(self) -> KeyType {
+        match self {
+            Self::Es256 => KeyType::P256,
+            Self::Es384 => KeyType::P384,
+            Self::Es512 => KeyType::P521,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => KeyType::Rsa,
+            Self::EdDsa => KeyType::Ed25519,
+        }
+    }
+}
+
+/// What a key is, whatever it is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyType {
+    P256,
+    P384,
+    P521,
+    Rsa,
+    Ed25519,
+    Other,
+}
+
+impl KeyType {
+    /// The bytes of a coordinate, for curves.
+    pub(super) fn field_size(self) -> Option<usize> {
+        match self {
+            Self::P256 => Some(32),
+            Self::P384 => Some(48),
+            Self::P521 => Some(66),
+            Self::Rsa | Self::Ed25519 | Self::Other => None,
+        }
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::P256 => "a P-256 key",
+            Self::P384 => "a P-384 key",
+            Self::P521 => "a P-521 key",
+            Self::Rsa => "an RSA key",
+            Self::Ed25519 => "an Ed25519 key",
+            Self::Other => "a key of another type",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_algorithm_is_found_by_its_name_and_by_nothing_else() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+        }
+        for name in ["", "none", "None", "HS256", "HS512", "es256", "ES256 ", "ES256K", "EdDsa", "Ed25519"] {
+            assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+    }
+}

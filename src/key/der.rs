@@ -1,0 +1,164 @@
+//! Keys in DER, read in every form that `openssl` writes and written in the one that hosts read.
+
+use pkcs8::der::asn1::{AnyRef, BitStringRef, OctetStringRef};
+use pkcs8::der::{Decode as _, Encode as _};
+use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use pkcs8::{EncodePrivateKey as _, ObjectIdentifier, PrivateKeyInfoRef};
+use sec1::{EcParameters, EcPrivateKey};
+use zeroize::Zeroizing;
+
+use super::algorithm::{Algorithm, KeyType};
+use super::material::{KeyError, Material};
+use super::private::PrivateKey;
+use super::public::{Parts, PublicKey};
+
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+
+fn unreadable() -> KeyError {
+    KeyError::new("the key inside the PEM block cannot be read")
+}
+
+/// PKCS#8 (RFC 5958).
+pub(super) fn from_pkcs8(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
+    let info = PrivateKeyInfoRef::try_from(der).map_err(|_| unreadable())?;
+    algorithm.takes(key_type(&info.algorithm))?;
+    let (octets, public) = (info.private_key.as_bytes(), info.public_key.map(|public| public.raw_bytes()));
+    match algorithm.key_type() {
+        KeyType::Rsa => from_pkcs1(octets, algorithm),
+        KeyType::Ed25519 => {
+            let seed = <&OctetStringRef>::from_der(octets).map_err(|_| unreadable())?;
+            let key = PrivateKey::from_seed(algorithm, seed.as_bytes()).ok_or_else(unreadable)?;
+            let own = PublicKey::from_ed25519(algorithm, public.unwrap_or_default());
+            with_public_half(key, public.map(|_| own))
+        }
+        _ => from_sec1(octets, algorithm),
+    }
+}
+
+/// SEC 1, appendix C.4 (RFC 5915).
+pub(super) fn from_sec1(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
+    let info = EcPrivateKey::try_from(der).map_err(|_| unreadable())?;
+    match info.parameters.and_then(EcParameters::named_curve) {
+        Some(curve) => algorithm.takes(curve_type(curve))?,
+        // It does not say on which curve it is, but that it is on one.
+        None if algorithm.key_type().field_size().is_none() => algorithm.takes(KeyType::Other)?,
+        None => {}
+    }
+    let key = PrivateKey::from_scalar(algorithm, info.private_key).ok_or_else(unreadable)?;
+    with_public_half(key, info.public_key.map(|point| PublicKey::from_point(algorithm, point)))
+}
+
+/// A private key that comes with a public one, which has to be its own.
+fn with_public_half(key: PrivateKey, public: Option<Option<PublicKey>>) -> Result<Material, KeyError> {
+    if let Some(public) = public
+        && public.ok_or_else(unreadable)?.to_jwk() != key.public_key().to_jwk()
+    {
+        return Err(unreadable());
+    }
+    Ok(Material::Private(key))
+}
+
+/// PKCS#1 (RFC 8017, appendix A.1.2). Keys of more than two primes are not read.
+pub(super) fn from_pkcs1(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
+    let key = pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|_| unreadable())?;
+    if key.other_prime_infos.is_some() {
+        return Err(unreadable());
+    }
+    let numbers = [&key.modulus, &key.public_exponent, &key.private_exponent].map(|number| number.as_bytes());
+    let primes = [&key.prime1, &key.prime2].map(|number| number.as_bytes());
+    PrivateKey::from_rsa(algorithm, numbers, Some(primes)).map(Material::Private)
+}
+
+/// PKCS#1 (RFC 8017, appendix A.1.1).
+pub(super) fn from_pkcs1_public(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
+    let key = pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| unreadable())?;
+    let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
+    PublicKey::from_rsa(algorithm, modulus, exponent).map(Material::Public)
+}
+
+/// `SubjectPublicKeyInfo` (RFC 5280, section 4.1).
+pub(super) fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
+    let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|_| unreadable())?;
+    algorithm.takes(key_type(&info.algorithm))?;
+    let bytes = info.subject_public_key.as_bytes().ok_or_else(unreadable)?;
+    let key = match algorithm.key_type() {
+        KeyType::Rsa => return from_pkcs1_public(bytes, algorithm),
+        KeyType::Ed25519 => PublicKey::from_ed25519(algorithm, bytes),
+        _ => PublicKey::from_point(algorithm, bytes),
+    };
+    key.map(Material::Public).ok_or_else(unreadable)
+}
+
+/// Only the key of a certificate counts. Who signed it and until when is the operator's business: trust in a key comes
+/// from its place in the configuration, its end from `notAfter`.
+pub(super) fn from_certificate(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
+    let certificate = x509_cert::Certificate::from_der(der).map_err(|_| unreadable())?;
+    let info = certificate.tbs_certificate().subject_public_key_info();
+    from_spki(&info.to_der().map_err(|_| unreadable())?, algorithm)
+}
+
+fn key_type(algorithm: &AlgorithmIdentifierRef<'_>) -> KeyType {
+    match algorithm.oid {
+        EC => algorithm.parameters_oid().map_or(KeyType::Other, curve_type),
+        RSA => KeyType::Rsa,
+        ED25519 => KeyType::Ed25519,
+        _ => KeyType::Other,
+    }
+}
+
+fn curve_type(curve: ObjectIdentifier) -> KeyType {
+    match curve {
+        P256 => KeyType::P256,
+        P384 => KeyType::P384,
+        P521 => KeyType::P521,
+        _ => KeyType::Other,
+    }
+}
+
+/// The identifier of an EC key's algorithm, whose parameter is its curve.
+fn on_curve(key_type: KeyType) -> Option<AlgorithmIdentifierRef<'static>> {
+    let curve = match key_type {
+        KeyType::P256 => &P256,
+        KeyType::P384 => &P384,
+        KeyType::P521 => &P521,
+        KeyType::Rsa | KeyType::Ed25519 | KeyType::Other => return None,
+    };
+    Some(AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(curve)) })
+}
+
+/// A public key as `SubjectPublicKeyInfo`.
+pub(super) fn spki(algorithm: Algorithm, parts: &Parts) -> Option<Vec<u8>> {
+    let write = |algorithm, key: &[u8]| {
+        SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(key).ok()? }.to_der().ok()
+    };
+    match parts {
+        Parts::Point(point) => write(on_curve(algorithm.key_type())?, point),
+        Parts::Ed25519(bytes) => write(AlgorithmIdentifierRef { oid: ED25519, parameters: None }, bytes),
+        Parts::Rsa { modulus, exponent } => {
+            let number = |bytes| pkcs1::UintRef::new(bytes).ok();
+            let key = pkcs1::RsaPublicKeyRef { modulus: number(modulus)?, public_exponent: number(exponent)? };
+            write(AlgorithmIdentifierRef { oid: RSA, parameters: Some(AnyRef::NULL) }, &key.to_der().ok()?)
+        }
+    }
+}
+
+/// A private EC key as PKCS#8, with its public half: hosts would compute that at every use.
+pub(super) fn ec_pkcs8(algorithm: Algorithm, scalar: &[u8], public: &Parts) -> Option<Zeroizing<Vec<u8>>> {
+    let Parts::Point(point) = public else {
+        return None;
+    };
+    let key = EcPrivateKey { private_key: scalar, parameters: None, public_key: Some(point) };
+    let key = Zeroizing::new(key.to_der().ok()?);
+    let info = PrivateKeyInfoRef::new(on_curve(algorithm.key_type())?, OctetStringRef::new(&key).ok()?);
+    info.to_der().ok().map(Zeroizing::new)
+}
+
+/// A private RSA key as PKCS#8.
+pub(super) fn rsa_pkcs8(key: &rsa::PrivateKey) -> Option<Zeroizing<Vec<u8>>> {
+    key.to_pkcs8_der().ok().map(|document| document.to_bytes())
+}

@@ -1,0 +1,176 @@
+//! Private keys.
+
+use std::fmt;
+
+use rsa::rand_core::{TryCryptoRng, TryRng};
+use rsa::{BoxedUint, Pkcs1v15Sign, Pss};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use signature::Signer as _;
+use zeroize::Zeroizing;
+
+use super::algorithm::{Algorithm, KeyType};
+use super::der;
+use super::material::KeyError;
+use super::public::{Numbers, PublicKey};
+
+/// A private key. It signs with the one algorithm that it was made for.
+pub struct PrivateKey {
+    algorithm: Algorithm,
+    secret: Secret,
+}
+
+pub(super) enum Secret {
+    P256(p256::ecdsa::SigningKey),
+    P384(Box<p384::ecdsa::SigningKey>),
+    P521(Box<p521::ecdsa::SigningKey>),
+    Rsa(Box<rsa::PrivateKey>),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
+}
+
+/// A signature could not be made.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SigningFailed;
+
+impl PrivateKey {
+    /// The secret scalar of the algorithm's curve, big-endian; `None` when it is none. It has the curve's size: a shorter
+    /// one may be that of another curve.
+    pub(super) fn from_scalar(algorithm: Algorithm, scalar: &[u8]) -> Option<Self> {
+        if algorithm.key_type().field_size() != Some(scalar.len()) {
+            return None;
+        }
+        let secret = match algorithm.key_type() {
+            KeyType::P256 => Secret::P256(p256::SecretKey::from_slice(scalar).ok()?.into()),
+            KeyType::P384 => Secret::P384(Box::new(p384::SecretKey::from_slice(scalar).ok()?.into())),
+            KeyType::P521 => Secret::P521(Box::new(p521::SecretKey::from_slice(scalar).ok()?.into())),
+            KeyType::Rsa | KeyType::Ed25519 | KeyType::Other => return None,
+        };
+        Some(Self { algorithm, secret })
+    }
+
+    /// The numbers of an RSA key, big-endian: modulus, public and private exponent, and the two primes, which are
+    /// computed if they are not known. That they belong together is checked.
+    pub(super) fn from_rsa(
+        algorithm: Algorithm,
+        [modulus, public, private]: [&[u8]; 3],
+        primes: Option<[&[u8]; 2]>,
+    ) -> Result<Self, KeyError> {
+        // For its size and exponent.
+        PublicKey::from_rsa(algorithm, modulus, public)?;
+        let [modulus, public, private] = [modulus, public, private].map(BoxedUint::from_be_slice_vartime);
+        let primes = primes.into_iter().flatten().map(BoxedUint::from_be_slice_vartime).collect();
+        let key = rsa::PrivateKey::from_components(modulus, public, private, primes)
+            .map_err(|_| KeyError::new("the parts of the RSA key do not belong together"))?;
+        Ok(Self { algorithm, secret: Secret::Rsa(Box::new(key)) })
+    }
+
+    /// The seed of an Ed25519 key (RFC 8032, section 5.1.5); `None` when it is not 32 bytes.
+    pub(super) fn from_seed(algorithm: Algorithm, seed: &[u8]) -> Option<Self> {
+        let key = ed25519_dalek::SigningKey::try_from(seed).ok()?;
+        Some(Self { algorithm, secret: Secret::Ed25519(Box::new(key)) })
+    }
+
+    /// Its public half.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        let numbers = match &self.secret {
+            Secret::P256(key) => Numbers::P256(*key.verifying_key()),
+            Secret::P384(key) => Numbers::P384(Box::new(*key.verifying_key())),
+            Secret::P521(key) => Numbers::P521(Box::new(*key.verifying_key())),
+            Secret::Rsa(key) => Numbers::Rsa(Box::new(rsa::PublicKey::from(&**key))),
+            Secret::Ed25519(key) => Numbers::Ed25519(Box::new(key.verifying_key())),
+        };
+        PublicKey::new(self.algorithm, numbers)
+    }
+
+    /// Signs a message in the form of RFC 7515, computed in the VM. ECDSA takes the deterministic nonce of RFC 6979, so
+    /// only RSA asks for randomness: for its salt, and to blind its arithmetic.
+    ///
+    /// # Errors
+    /// When there is no randomness, or the arithmetic fails, which no message can bring about on purpose.
+    pub fn sign(&self, message: &[u8], random: &mut dyn FnMut(&mut [u8]) -> bool) -> Result<Vec<u8>, SigningFailed> {
+        let signature = match &self.secret {
+            Secret::P256(key) => {
+                key.try_sign(message).map(|signature: p256::ecdsa::Signature| signature.to_bytes().to_vec())
+            }
+            Secret::P384(key) => {
+                key.try_sign(message).map(|signature: p384::ecdsa::Signature| signature.to_bytes().to_vec())
+            }
+            Secret::P521(key) => {
+                key.try_sign(message).map(|signature: p521::ecdsa::Signature| signature.to_bytes().to_vec())
+            }
+            Secret::Ed25519(key) => key.try_sign(message).map(|signature| signature.to_bytes().to_vec()),
+            Secret::Rsa(key) => return rsa_sign(self.algorithm, key, message, &mut Random(random)),
+        };
+        signature.map_err(|_| SigningFailed)
+    }
+
+    /// The key as DER of PKCS#8 (RFC 5958), its public half included; `None` for an Ed25519 key, for which no host asks.
+    #[must_use]
+    pub fn to_pkcs8(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let scalar = match &self.secret {
+            Secret::P256(key) => Zeroizing::new(key.to_bytes().to_vec()),
+            Secret::P384(key) => Zeroizing::new(key.to_bytes().to_vec()),
+            Secret::P521(key) => Zeroizing::new(key.to_bytes().to_vec()),
+            Secret::Rsa(key) => return der::rsa_pkcs8(key),
+            Secret::Ed25519(_) => return None,
+        };
+        der::ec_pkcs8(self.algorithm, &scalar, &self.public_key().parts())
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PrivateKey(..)")
+    }
+}
+
+/// The caller's randomness in the form that RustCrypto takes.
+struct Random<'r>(&'r mut dyn FnMut(&mut [u8]) -> bool);
+
+impl TryRng for Random<'_> {
+    type Error = SigningFailed;
+
+    fn try_next_u32(&mut self) -> Result<u32, SigningFailed> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, SigningFailed> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), SigningFailed> {
+        if (self.0)(bytes) { Ok(()) } else { Err(SigningFailed) }
+    }
+}
+
+impl TryCryptoRng for Random<'_> {}
+
+impl fmt::Display for SigningFailed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("no signature could be made")
+    }
+}
+
+impl std::error::Error for SigningFailed {}
+
+fn rsa_sign(
+    algorithm: Algorithm,
+    key: &rsa::PrivateKey,
+    message: &[u8],
+    random: &mut Random<'_>,
+) -> Result<Vec<u8>, SigningFailed> {
+    let signature = match algorithm {
+        Algorithm::Rs256 => key.sign_with_rng(random, Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message)),
+        Algorithm::Rs384 => key.sign_with_rng(random, Pkcs1v15Sign::new::<Sha384>(), &Sha384::digest(message)),
+        Algorithm::Rs512 => key.sign_with_rng(random, Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(message)),
+        Algorithm::Ps256 => key.sign_with_rng(random, Pss::<Sha256>::new(), &Sha256::digest(message)),
+        Algorithm::Ps384 => key.sign_with_rng(random, Pss::<Sha384>::new(), &Sha384::digest(message)),
+        Algorithm::Ps512 => key.sign_with_rng(random, Pss::<Sha512>::new(), &Sha512::digest(message)),
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return Err(SigningFailed),
+    };
+    signature.map_err(|_| SigningFailed)
+}

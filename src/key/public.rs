@@ -1,0 +1,182 @@
+//! Public keys.
+
+use jwt_compact::jwk::JsonWebKey;
+use rsa::traits::PublicKeyParts as _;
+use rsa::{BoxedUint, Pkcs1v15Sign, Pss};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use signature::Verifier as _;
+
+use super::algorithm::{Algorithm, KeyType};
+use super::der;
+use super::material::KeyError;
+
+/// The sizes of RSA moduli, in bits: RFC 7518, section 3.3 asks for 2048 or more; beyond 8192 one verification takes
+/// milliseconds on any machine.
+const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
+
+/// A public key. It verifies with the one algorithm that it was made for.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    algorithm: Algorithm,
+    numbers: Numbers,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Numbers {
+    P256(p256::ecdsa::VerifyingKey),
+    P384(Box<p384::ecdsa::VerifyingKey>),
+    P521(Box<p521::ecdsa::VerifyingKey>),
+    Rsa(Box<rsa::PublicKey>),
+    Ed25519(Box<ed25519_dalek::VerifyingKey>),
+}
+
+/// The parts of a key that depend on its type, big-endian.
+pub(super) enum Parts {
+    /// A point in the form of SEC 1, section 2.3.3, uncompressed.
+    Point(Box<[u8]>),
+    Rsa {
+        modulus: Box<[u8]>,
+        exponent: Box<[u8]>,
+    },
+    /// RFC 8032, section 5.1.5.
+    Ed25519([u8; 32]),
+}
+
+impl PublicKey {
+    pub(super) fn new(algorithm: Algorithm, numbers: Numbers) -> Self {
+        Self { algorithm, numbers }
+    }
+
+    /// A point of the algorithm's curve, compressed or not; `None` when it is none.
+    pub(super) fn from_point(algorithm: Algorithm, point: &[u8]) -> Option<Self> {
+        let numbers = match algorithm.key_type() {
+            KeyType::P256 => Numbers::P256(p256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?),
+            KeyType::P384 => Numbers::P384(Box::new(p384::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?)),
+            KeyType::P521 => Numbers::P521(Box::new(p521::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?)),
+            KeyType::Rsa | KeyType::Ed25519 | KeyType::Other => return None,
+        };
+        Some(Self { algorithm, numbers })
+    }
+
+    /// Modulus and exponent, big-endian.
+    pub(super) fn from_rsa(algorithm: Algorithm, modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+        let (modulus, exponent) =
+            (BoxedUint::from_be_slice_vartime(modulus), BoxedUint::from_be_slice_vartime(exponent));
+        let bits = modulus.bit_width_vartime();
+        if !RSA_BITS.contains(&bits) {
+            let (least, most) = (RSA_BITS.start(), RSA_BITS.end());
+            return Err(KeyError::new(format!("an RSA key needs {least} to {most} bits, found {bits}")));
+        }
+        let key = rsa::PublicKey::new(modulus, exponent)
+            .map_err(|_| KeyError::new("the RSA key has an even modulus or an exponent that cannot be one"))?;
+        Ok(Self { algorithm, numbers: Numbers::Rsa(Box::new(key)) })
+    }
+
+    /// An encoded point of Ed25519; `None` when it is none, or one of the few with which anything can be signed.
+    pub(super) fn from_ed25519(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        let key = ed25519_dalek::VerifyingKey::try_from(bytes).ok().filter(|key| !key.is_weak())?;
+        Some(Self { algorithm, numbers: Numbers::Ed25519(Box::new(key)) })
+    }
+
+    /// The one algorithm that it verifies with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Whether `signature` is this key's for `message`, in the one form that its algorithm has (RFC 7518, sections 3.3
+    /// to 3.5; RFC 8037, section 3.1). A signature of any other form is wrong, not an error. Computed in the VM.
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.numbers {
+            Numbers::P256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Numbers::P384(key) => p384::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Numbers::P521(key) => p521::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Numbers::Rsa(key) => rsa_verifies(self.algorithm, key, message, signature),
+            // Strict: no point of small order, no second spelling of one (RFC 8032, section 5.1.7).
+            Numbers::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+        }
+    }
+
+    /// How many bytes a signature has.
+    #[must_use]
+    pub fn signature_length(&self) -> usize {
+        match &self.numbers {
+            Numbers::P256(_) | Numbers::Ed25519(_) => 64,
+            Numbers::P384(_) => 96,
+            Numbers::P521(_) => 132,
+            Numbers::Rsa(key) => key.size(),
+        }
+    }
+
+    pub(super) fn parts(&self) -> Parts {
+        match &self.numbers {
+            Numbers::P256(key) => Parts::Point(key.to_sec1_point(false).as_bytes().into()),
+            Numbers::P384(key) => Parts::Point(key.to_sec1_point(false).as_bytes().into()),
+            Numbers::P521(key) => Parts::Point(key.to_sec1_point(false).as_bytes().into()),
+            Numbers::Rsa(key) => Parts::Rsa {
+                modulus: key.n().to_be_bytes_trimmed_vartime(),
+                exponent: key.e().to_be_bytes_trimmed_vartime(),
+            },
+            Numbers::Ed25519(key) => Parts::Ed25519(key.to_bytes()),
+        }
+    }
+
+    /// The key as a JWK (RFC 7517), which is also its identity: equal keys have equal JWKs.
+    #[must_use]
+    pub fn to_jwk(&self) -> JsonWebKey<'static> {
+        let curve = match self.algorithm.key_type() {
+            KeyType::P256 => "P-256",
+            KeyType::P384 => "P-384",
+            KeyType::P521 => "P-521",
+            KeyType::Ed25519 => "Ed25519",
+            KeyType::Rsa | KeyType::Other => "",
+        };
+        match self.parts() {
+            Parts::Point(point) => {
+                // Behind the byte that says that the point is not compressed stand two numbers of the same size, which
+                // keep their leading zeros (RFC 7518, section 6.2.1.2).
+                let coordinates = point.get(1..).unwrap_or_default();
+                let (x, y) = coordinates.split_at_checked(coordinates.len() / 2).unwrap_or_default();
+                JsonWebKey::EllipticCurve {
+                    curve: curve.into(),
+                    x: x.to_vec().into(),
+                    y: y.to_vec().into(),
+                    secret: None,
+                }
+            }
+            Parts::Rsa { modulus, exponent } => JsonWebKey::Rsa {
+                modulus: modulus.into_vec().into(),
+                public_exponent: exponent.into_vec().into(),
+                private_parts: None,
+            },
+            Parts::Ed25519(bytes) => {
+                JsonWebKey::KeyPair { curve: curve.into(), x: bytes.to_vec().into(), secret: None }
+            }
+        }
+    }
+
+    /// The key as DER of a `SubjectPublicKeyInfo` (RFC 5280, section 4.1), points uncompressed.
+    #[must_use]
+    pub fn to_spki(&self) -> Option<Vec<u8>> {
+        der::spki(self.algorithm, &self.parts())
+    }
+}
+
+fn rsa_verifies(algorithm: Algorithm, key: &rsa::PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    let result = match algorithm {
+        Algorithm::Rs256 => key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message), signature),
+        Algorithm::Rs384 => key.verify(Pkcs1v15Sign::new::<Sha384>(), &Sha384::digest(message), signature),
+        Algorithm::Rs512 => key.verify(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(message), signature),
+        // The salt is as long as the digest (RFC 7518, section 3.5).
+        Algorithm::Ps256 => key.verify(Pss::<Sha256>::new(), &Sha256::digest(message), signature),
+        Algorithm::Ps384 => key.verify(Pss::<Sha384>::new(), &Sha384::digest(message), signature),
+        Algorithm::Ps512 => key.verify(Pss::<Sha512>::new(), &Sha512::digest(message), signature),
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return false,
+    };
+    result.is_ok()
+}
