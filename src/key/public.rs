@@ -72,9 +72,13 @@ impl PublicKey {
         Ok(Self { algorithm, numbers: Numbers::Rsa(Box::new(key)) })
     }
 
-    /// An encoded point of Ed25519; `None` when it is none, or one of the few with which anything can be signed.
+    /// An encoded point of Ed25519; `None` when it is none, or one of the few with which anything can be signed. A point
+    /// has one encoding (RFC 8032, section 5.1.3), which the decoder does not insist on.
     pub(super) fn from_ed25519(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
-        let key = ed25519_dalek::VerifyingKey::try_from(bytes).ok().filter(|key| !key.is_weak())?;
+        let key = ed25519_dalek::VerifyingKey::try_from(bytes).ok()?;
+        if key.is_weak() || key.to_edwards().compress().as_bytes() != key.as_bytes() {
+            return None;
+        }
         Some(Self { algorithm, numbers: Numbers::Ed25519(Box::new(key)) })
     }
 
