@@ -238,32 +238,4 @@ mod tests {
         assert_eq!(with("d", "".into()), incomplete);
         assert_eq!(with("x", "not base64!".into()), incomplete);
     }
-
-    #[test]
-    fn a_private_key_whose_public_half_is_another_s_is_refused() {
-        let der = |pem: &str| pem::parse(pem).unwrap().into_contents();
-        let (a, b) = (der(A_PEM), der(B_PEM));
-        // PKCS#8 of an EC key ends with the public point.
-        let mixed = [&a[..a.len() - 64], &b[b.len() - 64..]].concat();
-        let text = pem::encode(&pem::Pem::new("PRIVATE KEY", mixed));
-        assert_eq!(parse(&text).err().unwrap(), "the key inside the PEM block cannot be read");
-    }
-
-    #[test]
-    fn every_cut_of_a_key_is_an_error_and_no_key() {
-        for pem in [A_PEM, A_PUB, form!("sec1.pem"), form!("certificate.pem")] {
-            let block = pem::parse(pem).unwrap();
-            for length in 0..block.contents().len() {
-                let cut = pem::encode(&pem::Pem::new(block.tag(), &block.contents()[..length]));
-                assert!(parse(&cut).is_err(), "{} {length}", block.tag());
-            }
-            let longer = pem::encode(&pem::Pem::new(block.tag(), [block.contents(), b"\0"].concat()));
-            assert!(parse(&longer).is_err(), "{}", block.tag());
-        }
-    }
-
-    #[test]
-    fn debug_shows_nothing_of_a_private_key() {
-        assert_eq!(format!("{:?}", parse(A_PEM).unwrap()), "Private(PrivateKey(..))");
-    }
 }

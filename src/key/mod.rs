@@ -12,6 +12,8 @@ mod jwk;
 mod material;
 mod private;
 mod public;
+#[cfg(test)]
+mod tests;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
