@@ -135,7 +135,7 @@ impl SigningKey {
 }
 
 /// `r` and `s`, of equal size, as DER.
-fn to_der(signature: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn to_der(signature: &[u8]) -> Option<Vec<u8>> {
     let (r, s) = signature.split_at_checked(signature.len() / 2)?;
     let mut numbers = Vec::with_capacity(signature.len().saturating_add(FIELD));
     for number in [r, s] {
@@ -145,7 +145,7 @@ fn to_der(signature: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// `r` and `s` from DER, each filled up with zeros to half of `length`.
-fn from_der(der: &[u8], length: usize) -> Option<Vec<u8>> {
+pub(super) fn from_der(der: &[u8], length: usize) -> Option<Vec<u8>> {
     let mut reader = SliceReader::new(der).ok()?;
     let header = Header::decode(&mut reader).ok()?;
     if header.tag() != Tag::Sequence || header.length() != reader.remaining_len() {

@@ -10,6 +10,8 @@
 
 mod host;
 mod known;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use crate::json;
 
 /// Every member that is secret in some key type. One that does not belong to this key's type may be a slip by which a
 /// private key would pass for a public one.
-pub(super) const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 pub(super) fn parse(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     let members =
