@@ -202,8 +202,10 @@ mod tests {
             [0x30, 7, 2, 1, 1, 2, 2, 0, 0x80]
         );
         for der in [
-            // Larger than the curve; negative; with a zero too many; empty; of another type.
+            // Larger than the curve; shorter or longer than it says; negative; with a zero too many; empty; of another type.
             &[&[0x30, 38, 2, 33][..], &[1; 33], &[2, 1, 1]].concat()[..],
+            &[0x30, 7, 2, 1, 1, 2, 1, 1],
+            &[0x30, 5, 2, 1, 1, 2, 1, 1],
             &[0x30, 6, 2, 1, 0x80, 2, 1, 1],
             &[0x30, 7, 2, 2, 0, 1, 2, 1, 1],
             &[0x30, 5, 2, 0, 2, 1, 1],
