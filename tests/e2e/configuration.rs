@@ -30,7 +30,7 @@ fn as_text(plugin: &str) -> Value {
 
 /// What the plugin says of each of these configurations. They come in one update of the listeners, and Envoy looks at
 /// each alone; a listener that is there already keeps the compiled filter in its memory, which saves a second a case.
-fn refusals(configurations: Vec<Value>, environment: &[(&str, &str)]) -> Vec<String> {
+pub fn refusals(configurations: Vec<Value>, environment: &[(&str, &str)]) -> Vec<String> {
     let count = configurations.len();
     let log = log_of_refusals(configurations, environment);
     let reason = |index| {

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod algorithms;
 mod configuration;
 mod credentials;
 mod differential;

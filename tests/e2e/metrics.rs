@@ -26,6 +26,8 @@ fn every_counter_exists_from_the_start_and_nothing_is_counted_twice() {
     http::get(&format!("{}/.well-known/jwks.json", gate.urls[0]));
     http::get(&format!("{}/", gate.urls[0]));
     let stats = gate.envoy.admin("/stats?filter=wasmcustom");
-    let counted: Vec<_> = stats.lines().filter(|line| !line.ends_with(": 0")).collect();
+    // Beside the counters stand the gauges of who computes.
+    let counters = stats.lines().filter(|line| !line.contains(".host_crypto."));
+    let counted: Vec<_> = counters.filter(|line| !line.ends_with(": 0")).collect();
     assert_eq!(counted, ["wasmcustom.wristband.denied.missing: 1", "wasmcustom.wristband.discovery: 1"]);
 }

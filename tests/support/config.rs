@@ -7,7 +7,7 @@ use super::envoy::free_port;
 use super::token::encode;
 
 /// The host calls that the filter needs, and no other: the samples allow the same.
-pub const CAPABILITIES: [&str; 22] = [
+pub const CAPABILITIES: [&str; 23] = [
     "proxy_on_context_create",
     "proxy_on_configure",
     "proxy_on_request_headers",
@@ -26,6 +26,7 @@ pub const CAPABILITIES: [&str; 22] = [
     "proxy_call_foreign_function",
     "proxy_define_metric",
     "proxy_increment_metric",
+    "proxy_record_metric",
     "environ_get",
     "environ_sizes_get",
     "clock_time_get",
