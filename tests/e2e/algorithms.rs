@@ -11,11 +11,12 @@ use jsonwebtoken::{DecodingKey, EncodingKey, Validation};
 use p521::ecdsa::signature::Signer as _;
 use pkcs8::PrivateKeyInfoRef;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::configuration::refusals;
 use crate::gate::outcome;
-use crate::support::config::{cluster, echo, filter_with, listener, to_upstream};
-use crate::support::envoy::{Envoy, free_port};
+use crate::support::config::{cluster, echo, filter, filter_with, gateways, listener, to_upstream};
+use crate::support::envoy::{Envoy, binary_without_sign, free_port};
 use crate::support::http::{self, Connection};
 use crate::support::key;
 use crate::support::token::{self, encode};
@@ -316,4 +317,41 @@ fn what_the_host_does_not_have_is_refused_where_it_is_wanted() {
         })
         .collect();
     assert_eq!(refusals(configurations, &variables), expected);
+}
+
+#[test]
+fn an_envoy_that_does_not_sign_verifies_all_the_same() {
+    let row = &ALGORITHMS[0];
+    let pem = key(row.1);
+    let start = |plugin: Value| {
+        let mut filter = filter(&plugin);
+        // There it stands one level higher.
+        let config = &mut filter["typed_config"]["config"];
+        config["capability_restriction_config"] = config["vm_config"]["capability_restriction_config"].take();
+        config["vm_config"].as_object_mut().unwrap().remove("capability_restriction_config");
+        let setup = gateways(vec![vec![filter]]);
+        let environment = [(row.variable(), pem.as_str())];
+        let directory = TempDir::new().unwrap();
+        let envoy = Envoy::try_start_binary(&binary_without_sign(), directory, &setup.bootstrap, &environment, &[]);
+        envoy.map(|envoy| (envoy, setup.urls))
+    };
+    let (envoy, urls) = start(row.signs("auto")).unwrap_or_else(|refusal| panic!("{}", refusal.log));
+    let log = envoy.log();
+    assert!(log.contains("crypto: sign ES256 by wasm, verify ES256 by host"), "{log}");
+    for (operation, by_host) in [("sign", 0), ("verify", 1)] {
+        assert_eq!(envoy.count(&format!("host_crypto.{operation}.ES256")), by_host, "{operation}");
+    }
+    let answer = http::get_with(&urls[0], &[("x-user", "alice")]);
+    let wristband = answer.wristband().unwrap_or_else(|| panic!("{answer:?}"));
+    let ask = |token: &str| outcome(&http::get_with(&urls[0], &[("x-wristband-token", token)]));
+    assert_eq!(ask(wristband), "ok");
+    assert_eq!(ask(&row.token("auto", "ES256")), "ok");
+    let (start_of_it, _) = wristband.split_at(wristband.len() - 8);
+    assert_eq!(ask(&format!("{start_of_it}AAAAAAAA")), "bad_signature");
+
+    let Err(refusal) = start(row.signs("host")) else { panic!("it cannot sign") };
+    let problem = "signingKeyRefs[0].algorithm: the host cannot sign with `ES256`; leave `crypto: host` out";
+    assert!(refusal.log.contains(problem), "{}", refusal.log);
+    // What it has, it may be asked for.
+    assert!(start(row.verifies("host")).is_ok());
 }

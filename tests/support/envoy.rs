@@ -33,6 +33,11 @@ pub fn binary() -> PathBuf {
     std::env::var_os("ENVOY").expect("ENVOY is not set: use `make test` or `make run`").into()
 }
 
+/// An Envoy before 1.37, which verifies and does not sign.
+pub fn binary_without_sign() -> PathBuf {
+    std::env::var_os("ENVOY_WITHOUT_SIGN").expect("ENVOY_WITHOUT_SIGN is not set: use `make test`").into()
+}
+
 /// A port that is free now. It lies below the range from which the kernel takes ports for outgoing connections, so that
 /// none of those takes it meanwhile.
 pub fn free_port() -> u16 {
@@ -69,12 +74,23 @@ impl Envoy {
         environment: &[(&str, &str)],
         arguments: &[&str],
     ) -> Result<Self, Refusal> {
+        Self::try_start_binary(&binary(), directory, bootstrap, environment, arguments)
+    }
+
+    /// As [`Envoy::try_start_in`], with another Envoy.
+    pub fn try_start_binary(
+        binary: &Path,
+        directory: TempDir,
+        bootstrap: &Value,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Result<Self, Refusal> {
         let admin = free_port();
         let mut bootstrap = bootstrap.clone();
         bootstrap["admin"] = json!({"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin}}});
         let file = directory.path().join("envoy.json");
         fs::write(&file, bootstrap.to_string()).unwrap();
-        let child = Command::new(binary())
+        let child = Command::new(binary)
             .arg("-c")
             .arg(&file)
             .args(["--concurrency", "2", "--disable-hot-restart"])
