@@ -1,7 +1,7 @@
 //! Keys in DER, read in every form that `openssl` writes and written in the one that hosts read.
 
 use pkcs8::der::asn1::{AnyRef, BitStringRef, OctetStringRef};
-use pkcs8::der::{Decode as _, Encode as _};
+use pkcs8::der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use pkcs8::{EncodePrivateKey as _, ObjectIdentifier, PrivateKeyInfoRef};
 use sec1::{EcParameters, EcPrivateKey};
@@ -97,9 +97,29 @@ pub(super) fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<Material, Ke
 /// Only the key of a certificate counts. Who signed it and until when is the operator's business: trust in a key comes
 /// from its place in the configuration, its end from `notAfter`.
 pub(super) fn from_certificate(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
-    let certificate = x509_cert::Certificate::from_der(der).map_err(|_| unreadable())?;
-    let info = certificate.tbs_certificate().subject_public_key_info();
-    from_spki(&info.to_der().map_err(|_| unreadable())?, algorithm)
+    from_spki(subject_public_key_info(der).map_err(|_| unreadable())?, algorithm)
+}
+
+/// The `SubjectPublicKeyInfo` of a certificate (RFC 5280, section 4.1). What stands before it is stepped over: a crate
+/// that understands all of a certificate weighs 33 KB here, and nothing else of it would be used.
+fn subject_public_key_info(der: &[u8]) -> pkcs8::der::Result<&[u8]> {
+    const VERSION: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+    let certificate = AnyRef::from_der(der)?;
+    certificate.tag().assert_eq(Tag::Sequence)?;
+    let mut members = SliceReader::new(certificate.value())?;
+    let to_be_signed = AnyRef::decode(&mut members)?;
+    to_be_signed.tag().assert_eq(Tag::Sequence)?;
+    let _algorithm_and_signature = (AnyRef::decode(&mut members)?, BitStringRef::decode(&mut members)?);
+    members.finish()?;
+    let mut members = SliceReader::new(to_be_signed.value())?;
+    if Tag::peek(&members)? == VERSION {
+        AnyRef::decode(&mut members)?;
+    }
+    for before in [Tag::Integer, Tag::Sequence, Tag::Sequence, Tag::Sequence, Tag::Sequence] {
+        // Serial number, algorithm, issuer, validity, subject.
+        AnyRef::decode(&mut members)?.tag().assert_eq(before)?;
+    }
+    members.tlv_bytes()
 }
 
 fn key_type(algorithm: &AlgorithmIdentifierRef<'_>) -> KeyType {
