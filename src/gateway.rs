@@ -3,13 +3,15 @@
 //! The adapter reads headers, asks [`Plan::on_request`], [`Plan::on_admitted`] and [`Plan::on_response`], and carries out
 //! each answer before it asks on.
 
+use std::rc::Rc;
+
 use http::HeaderName;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, COOKIE, EXPIRES, ORIGIN, SET_COOKIE};
 use prost::Message as _;
 use serde_json::Value;
 
 use crate::config::{Mode, OnFailure, Placement, source};
-use crate::credential::{self, Credential, Place};
+use crate::credential::{self, Place};
 use crate::denial::Denial;
 use crate::headers::{Headers, can_be_value};
 use crate::host::Host;
@@ -18,7 +20,7 @@ use crate::key::base64url;
 use crate::plan::{Inbound, Issuing, Plan};
 use crate::reply::Reply;
 use crate::time::Timestamp;
-use crate::verify::Verified;
+use crate::verify::{Facts, Verified};
 
 /// What says how long a response may be kept, for whom ever.
 const CACHING: [HeaderName; 4] = [
@@ -27,6 +29,9 @@ const CACHING: [HeaderName; 4] = [
     HeaderName::from_static("cdn-cache-control"),
     HeaderName::from_static("surrogate-control"),
 ];
+
+/// How many of a token's last bytes it is looked up by: they are its signature's, so that no two tokens share them.
+const KEY: usize = 32;
 
 /// The output that is no claim but issuer and subject together; no claim of that name takes its place.
 const PRINCIPAL: &str = "principal";
@@ -46,6 +51,14 @@ pub enum Event {
     Observed(Denial),
     /// A well-known document was asked for.
     Discovery,
+    /// A token was accepted because it had been before.
+    TokenCacheHit,
+    /// A token was accepted, and is remembered.
+    TokenCacheMiss,
+    /// A wristband was handed out again.
+    ReuseHit,
+    /// A wristband was signed, and may be handed out again.
+    ReuseMiss,
 }
 
 /// What to do with a message.
@@ -60,7 +73,7 @@ pub struct Edits {
     /// What remains of `cookie` or `:path` when a token is taken out.
     pub rewrite: Option<(&'static str, Vec<u8>)>,
     /// A serialized `google.protobuf.Struct` for the filter state `wasm.wristband`.
-    pub filter_state: Option<Vec<u8>>,
+    pub filter_state: Option<Rc<[u8]>>,
     /// What to count.
     pub events: Vec<Event>,
 }
@@ -86,8 +99,10 @@ pub struct Exchange {
 impl Event {
     /// Everything that can be counted.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Issued, Self::Verified, Self::Discovery]
+        let others = [Self::Discovery, Self::TokenCacheHit, Self::TokenCacheMiss, Self::ReuseHit, Self::ReuseMiss];
+        [Self::Issued, Self::Verified]
             .into_iter()
+            .chain(others)
             .chain(Skip::ALL.map(Self::IssueSkipped))
             .chain(Denial::ALL.map(Self::Denied))
             .chain(Denial::ALL.into_iter().filter(|denial| *denial != Denial::Missing).map(Self::Observed))
@@ -103,6 +118,10 @@ impl Event {
             Self::Denied(denial) => format!("wristband.denied.{}", denial.code()),
             Self::Observed(denial) => format!("wristband.observed.{}", denial.code()),
             Self::Discovery => "wristband.discovery".to_owned(),
+            Self::TokenCacheHit => "wristband.token_cache.hit".to_owned(),
+            Self::TokenCacheMiss => "wristband.token_cache.miss".to_owned(),
+            Self::ReuseHit => "wristband.issue_reuse.hit".to_owned(),
+            Self::ReuseMiss => "wristband.issue_reuse.miss".to_owned(),
         }
     }
 }
@@ -236,6 +255,9 @@ impl Issuing {
             }
         };
         edits.events.push(Event::Issued);
+        if self.issuer.reuses() {
+            edits.events.push(if wristband.is_reused { Event::ReuseHit } else { Event::ReuseMiss });
+        }
         if self.issuer.placement == Placement::Response {
             // Before the token, so that it is never there without them. A cache in front of us may listen to the others
             // (RFC 9213, section 2.1).
@@ -243,10 +265,10 @@ impl Issuing {
             edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
         }
         if let Some(cookie) = &self.cookie {
-            edits.add.push((SET_COOKIE, cookie.set(&wristband.token, wristband.seconds).into_bytes()));
+            edits.add.push((SET_COOKIE, cookie.set(&wristband.signed.token, wristband.seconds).into_bytes()));
         }
         if let Some(header) = &self.header {
-            edits.set.push((header.clone(), wristband.token));
+            edits.set.push((header.clone(), wristband.signed.token.clone()));
         }
         Decision::Forward(edits)
     }
@@ -265,11 +287,13 @@ impl Inbound {
             let Some(credential) = credential else {
                 return Ok(None);
             };
-            self.verifier.verify(&credential.token, now, host).map(|verified| Some((credential, verified)))
+            self.verify(&credential.token, now, host, edits).map(|verified| Some((credential, verified)))
         });
         match (outcome, self.mode) {
             (Ok(Some((credential, verified))), _) => {
-                self.accept(headers, &credential, &verified, edits);
+                if !self.forward {
+                    take_out(headers, credential.place, edits);
+                }
                 Ok(Some(verified))
             }
             (Ok(None), Mode::Require) => Err(Denial::Missing),
@@ -282,21 +306,68 @@ impl Inbound {
         }
     }
 
-    fn accept(&self, headers: &Headers<'_>, credential: &Credential<'_, '_>, verified: &Verified, edits: &mut Edits) {
-        edits.events.push(Event::Verified);
-        if !self.forward {
-            take_out(headers, credential.place, edits);
+    /// Verifies a token, or remembers it, and writes down what follows from its claims.
+    fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host, edits: &mut Edits) -> Result<Verified, Denial> {
+        let Some(remembered) = &self.remembered else {
+            let verified = self.verifier.verify(token, now, host)?;
+            self.outputs(&verified).write(edits);
+            return Ok(verified);
+        };
+        // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
+        let key = token.get(token.len().saturating_sub(KEY)..).unwrap_or(token);
+        let known = remembered.borrow_mut().get(key);
+        let holds =
+            |known: &Rc<Outputs>| known.facts.are_of(token) && self.verifier.accepts_again(&known.facts, now, host);
+        if let Some(known) = known.filter(holds) {
+            known.write(edits);
+            edits.events.push(Event::TokenCacheHit);
+            return Ok(Verified::from(Rc::clone(&known.facts)));
         }
+        let verified = self.verifier.verify(token, now, host)?;
+        let outputs = Rc::new(self.outputs(&verified));
+        outputs.write(edits);
+        edits.events.push(Event::TokenCacheMiss);
+        let bytes = outputs.bytes();
+        remembered.borrow_mut().insert(key, outputs, bytes);
+        Ok(verified)
+    }
+
+    fn outputs(&self, verified: &Verified) -> Outputs {
         let payload = self.payload_header.iter().map(|name| (name.clone(), verified.payload().to_owned()));
-        edits.set.extend(payload);
-        for output in &self.claim_headers {
+        let claims = self.claim_headers.iter().filter_map(|output| {
             let text = match output.claim.as_str() {
                 PRINCIPAL => verified.principal().filter(|text| can_be_value(text)),
                 claim => verified.claim(claim).and_then(header_text),
             };
-            edits.set.extend(text.map(|text| (output.header.clone(), text)));
+            Some((output.header.clone(), text?))
+        });
+        Outputs {
+            facts: Rc::clone(verified.facts()),
+            headers: payload.chain(claims).collect(),
+            filter_state: source::to_struct(verified.claims()).encode_to_vec().into(),
         }
-        edits.filter_state = Some(source::to_struct(verified.claims()).encode_to_vec());
+    }
+}
+
+/// What follows from an accepted token for its request, whatever else the request is.
+pub struct Outputs {
+    facts: Rc<Facts>,
+    headers: Vec<(HeaderName, String)>,
+    filter_state: Rc<[u8]>,
+}
+
+impl Outputs {
+    fn write(&self, edits: &mut Edits) {
+        edits.events.push(Event::Verified);
+        edits.set.extend_from_slice(&self.headers);
+        edits.filter_state = Some(Rc::clone(&self.filter_state));
+    }
+
+    /// The bytes that they take.
+    fn bytes(&self) -> usize {
+        let headers =
+            self.headers.iter().map(|(_, value)| value.len().saturating_add(size_of::<(HeaderName, String)>()));
+        headers.fold(self.facts.bytes(), usize::saturating_add).saturating_add(self.filter_state.len())
     }
 }
 

@@ -3,7 +3,10 @@
 //! An [`Issuer`] holds the one private key. What it needs of a request is gathered in two phases, [`Gathered`], because
 //! attributes of the request are gone when the response comes and those of later filters are not there before.
 
+mod reuse;
+
 use std::fmt;
+use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
@@ -18,6 +21,7 @@ use crate::pseudonym;
 use crate::time::Timestamp;
 use crate::token;
 use crate::verify::Verified;
+use reuse::Reusable;
 
 /// The field that sets a reserved claim, for whoever tries to set it as a custom one; `None` for any other name.
 #[must_use]
@@ -107,9 +111,10 @@ impl Skip {
 }
 
 /// Signs wristbands.
-#[derive(Debug)]
 pub struct Issuer {
     signature: Signature,
+    /// What may be handed out again, by the claims that are not the same for everyone.
+    reusable: Option<Reusable>,
     /// Where wristbands go.
     pub placement: Placement,
     identity: Source,
@@ -135,13 +140,22 @@ pub struct Claim {
     pub required: bool,
 }
 
-/// A signed wristband.
-#[derive(Debug)]
+/// A wristband for a request.
 pub struct Wristband {
-    /// The token.
-    pub token: String,
+    /// It.
+    pub signed: Rc<Signed>,
     /// Seconds until it expires.
     pub seconds: i64,
+    /// Whether another request had it before.
+    pub is_reused: bool,
+}
+
+/// A signed wristband.
+pub struct Signed {
+    /// The token.
+    pub token: String,
+    issued: Timestamp,
+    expires: Timestamp,
 }
 
 /// All that an [`Issuer`] is made of, resolved.
@@ -154,6 +168,8 @@ pub struct Parts {
     pub key_name: String,
     /// `typ` of the header.
     pub typ: String,
+    /// Seconds for which a wristband is handed out again.
+    pub reuse: u32,
     /// The one private key.
     pub key: SigningKey,
     /// To whom wristbands are delivered.
@@ -218,6 +234,7 @@ impl Issuer {
             several => drop(fixed.insert("aud".to_owned(), several.into())),
         }
         Self {
+            reusable: (parts.reuse > 0).then(|| Reusable::new(parts.reuse)),
             signature: Signature::new(&parts.key_name, &parts.typ, parts.key),
             placement: parts.placement,
             identity: parts.identity,
@@ -300,7 +317,7 @@ impl Issuer {
             return Err(Skip::Condition);
         }
         let identity = gathered.identity.as_ref().filter(|identity| !is_nobody(identity)).ok_or(Skip::NoIdentity)?;
-        let mut claims = self.fixed.clone();
+        let mut claims = Map::new();
         for (value, claim) in gathered.claims.iter().zip(&self.computed) {
             match value {
                 Some(value) => drop(claims.insert(claim.name.clone(), value.clone())),
@@ -326,12 +343,39 @@ impl Issuer {
             return Err(Skip::Expired);
         }
         let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
+        claims.insert("sub".to_owned(), subject.into());
+        let Some(reusable) = &self.reusable else {
+            return Ok(Wristband::new(self.sign(claims, now, end, host)?.into(), now, false));
+        };
+        let key = serde_json::to_vec(&claims).map_err(|_| Skip::SigningFailed)?;
+        if let Some(signed) = reusable.find(&key, now, end) {
+            return Ok(Wristband::new(signed, now, true));
+        }
+        let signed = Rc::new(self.sign(claims, now, end, host)?);
+        reusable.keep(&key, &signed);
+        Ok(Wristband::new(signed, now, false))
+    }
+
+    /// Whether wristbands may be handed out again.
+    #[must_use]
+    pub fn reuses(&self) -> bool {
+        self.reusable.is_some()
+    }
+
+    /// Signs these claims and those that every wristband has.
+    fn sign(
+        &self,
+        mut claims: Map<String, Value>,
+        now: Timestamp,
+        end: Timestamp,
+        host: &impl Host,
+    ) -> Result<Signed, Skip> {
         let mut random = [0; 16];
         if !host.random(&mut random) {
             return Err(Skip::SigningFailed);
         }
+        claims.extend(self.fixed.iter().map(|(name, value)| (name.clone(), value.clone())));
         claims.insert("iss".to_owned(), self.issuer.as_str().into());
-        claims.insert("sub".to_owned(), subject.into());
         claims.insert("iat".to_owned(), now.0.into());
         claims.insert("nbf".to_owned(), now.0.into());
         claims.insert("exp".to_owned(), end.0.into());
@@ -340,7 +384,7 @@ impl Issuer {
         if token.len() > token::MAX_SIZE {
             return Err(Skip::TooLarge);
         }
-        Ok(Wristband { token, seconds: end.0.saturating_sub(now.0) })
+        Ok(Signed { token, issued: now, expires: end })
     }
 
     /// The gateways that an identity has passed through, the last one outermost (RFC 8693, section 4.1): of each its
@@ -381,6 +425,12 @@ impl Issuer {
             None => identity.as_str().or_else(|| identity.get("sub")?.as_str()),
         };
         subject.filter(|subject| !subject.is_empty()).map(str::to_owned)
+    }
+}
+
+impl Wristband {
+    fn new(signed: Rc<Signed>, now: Timestamp, is_reused: bool) -> Self {
+        Self { seconds: signed.expires.0.saturating_sub(now.0), signed, is_reused }
     }
 }
 

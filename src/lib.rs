@@ -10,13 +10,14 @@
 //! - [`key`]: typed keys from PEM and JWK; [`crypto`]: who does their arithmetic; [`trust`]: which key may verify what
 //! - [`gateway`]: one request and its response; [`credential`]: where a token is found
 //! - [`token`]: a token taken apart; [`verify`]: from a token to its claims; [`denial`]: why not; [`policy`],
-//!   [`revocation`] and [`replay`]: what genuine tokens may still not do
+//!   [`revocation`] and [`replay`]: what genuine tokens may still not do; [`cache`]: what need not be computed twice
 //! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values; [`pseudonym`],
 //!   [`cookie`] and [`certificate`]: how it is named, delivered and bound
 //! - [`discovery`]: the JWKS and its company; [`reply`]: responses of our own
 //!
 //! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
 
+pub mod cache;
 pub mod certificate;
 pub mod config;
 pub mod cookie;

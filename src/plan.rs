@@ -4,12 +4,14 @@
 
 mod keys;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use http::HeaderName;
 use serde_json::Map;
 
 use self::keys::{Keys, NamedKey, PeerKeys};
+use crate::cache::Cache;
 use crate::config::{
     ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, LONGEST_DURATION, Mode, OnFailure, Placement,
     Subject, Verify, join,
@@ -19,6 +21,7 @@ use crate::credential::Place;
 use crate::crypto::{Backend, Operation};
 use crate::discovery::Discovery;
 use crate::expression::{Condition, Expression};
+use crate::gateway::Outputs;
 use crate::host::Setup;
 use crate::issue::{self, Claim, Issuer, Source};
 use crate::key::Algorithm;
@@ -48,6 +51,8 @@ pub struct Plan {
 pub struct Inbound {
     /// Who may vouch for what.
     pub verifier: Verifier,
+    /// Tokens that were accepted, and what followed for their requests.
+    pub remembered: Option<RefCell<Cache<Outputs>>>,
     /// What a missing or bad token does.
     pub mode: Mode,
     /// Where tokens are looked for.
@@ -266,6 +271,7 @@ fn issuing(
         chain: issue.chain,
         bind_client_certificate: issue.bind_client_certificate,
         typ: issue.typ,
+        reuse: issue.reuse,
     };
     Ok(Issuing { issuer: Issuer::new(parts), header: issue.header, cookie: issue.cookie, on_failure: issue.on_failure })
 }
@@ -308,7 +314,10 @@ fn inbound(
         bound_lifetime(&mut policy);
         issuers.insert(issuer.clone(), (KeySet::new(own), policy));
     }
+    // Where no token is accepted twice, none need be remembered.
+    let remembers = replay.is_none() && verify.cache.values > 0;
     Ok(Inbound {
+        remembered: remembers.then(|| RefCell::new(Cache::new(verify.cache))),
         verifier: Verifier {
             own_issuer: issuer,
             issuers,

@@ -50,12 +50,7 @@ impl Policy {
         if !self.subjects.is_empty() && !subject.is_some_and(may_name) {
             return Err(Denial::WrongSubject);
         }
-        // What is left counts, not what was given: `iat` is the issuer's to choose.
-        let left = token.expires - now.seconds();
-        if self.max_lifetime.is_some_and(|most| left > f64::from(most) + clock_skew) {
-            return Err(Denial::TooLongLived);
-        }
-        Ok(())
+        check_lifetime(self.max_lifetime, token.expires, now, clock_skew)
     }
 
     /// Whether all claims are passed on.
@@ -76,6 +71,19 @@ impl Policy {
             }
         }
     }
+}
+
+/// That a token has no more seconds left to live than it may. What is left counts, not what was given: `iat` is the
+/// issuer's to choose.
+///
+/// # Errors
+/// [`Denial::TooLongLived`].
+pub fn check_lifetime(most: Option<u32>, expires: f64, now: Timestamp, clock_skew: f64) -> Result<(), Denial> {
+    let left = expires - now.seconds();
+    if most.is_some_and(|most| left > f64::from(most) + clock_skew) {
+        return Err(Denial::TooLongLived);
+    }
+    Ok(())
 }
 
 /// Leaves the members that RFC 8693 and RFC 8705 define: who acts, and the certificate. The depth is bounded by the

@@ -3,15 +3,21 @@
 //! [`Verified`] is made by [`Verifier::verify`] and nowhere else: who holds one holds the claims of an issuer that this
 //! gateway trusts, signed by one of that issuer's keys, for an audience of this gateway, at this time.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::certificate;
 use crate::denial::Denial;
 use crate::host::Host;
+use crate::json;
 use crate::key::base64url;
-use crate::policy::Policy;
+use crate::policy::{self, Policy};
 use crate::replay::Replay;
 use crate::revocation::Revoked;
 use crate::time::Timestamp;
@@ -37,9 +43,21 @@ pub struct Verifier {
 /// An accepted token.
 #[derive(Debug)]
 pub struct Verified {
-    payload: String,
-    claims: Map<String, Value>,
+    facts: Rc<Facts>,
+    /// Read from the payload again where a token is remembered: they take three times the memory of the token.
+    claims: OnceCell<Map<String, Value>>,
+}
+
+/// All of an accepted token that is worth remembering.
+pub struct Facts {
+    token: Box<[u8]>,
+    /// The payload with the claims that are passed on; `None`: all are.
+    limited: Option<String>,
     expires: f64,
+    not_before: Option<f64>,
+    key_end: Option<Timestamp>,
+    max_lifetime: Option<u32>,
+    certificate: Option<String>,
     is_own: bool,
 }
 
@@ -50,37 +68,50 @@ impl Verifier {
     /// The first [`Denial`] in the order in which RFC 8725 and the cost suggest: form, issuer, algorithm and key, type,
     /// revocation, time, the issuer's limits, certificate, signature, replay.
     pub fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
-        let token = Untrusted::parse(token)?;
+        let text = token;
+        let token = Untrusted::parse(text)?;
         let (keys, policy) = self.issuers.get(&token.issuer).ok_or(Denial::UnknownIssuer)?;
         let key = keys.select(&token.algorithm, token.key_id.as_deref(), now)?;
         self.check_type(token.typ.as_deref())?;
         if self.revoked.covers(&token, &key.name) {
             return Err(Denial::Revoked);
         }
-        self.check_time(&token, now)?;
+        self.check_time(token.expires, token.not_before, now)?;
         policy.check(&token, now, self.clock_skew.into())?;
-        if let Some(thumbprint) = certificate::bound_to(&token.claims)?
-            && certificate::of_client(host).as_deref() != Some(thumbprint)
-        {
-            return Err(Denial::WrongCertificate);
-        }
+        let certificate = certificate::bound_to(&token.claims)?;
+        check_certificate(certificate, host)?;
         if !key.key.verifies(token.signing_input, &token.signature, host) {
             return Err(Denial::BadSignature);
         }
         self.check_replay(&token, now, host)?;
+        let certificate = certificate.map(str::to_owned);
         let mut claims = token.claims;
         policy.limit(&mut claims);
-        let payload = if policy.passes_all() {
-            token.payload.to_owned()
-        } else {
-            base64url(Value::Object(claims.clone()).to_string().as_bytes())
-        };
-        Ok(Verified {
-            payload,
-            is_own: self.own_issuer.as_ref() == Some(&token.issuer),
-            claims,
+        let limited = (!policy.passes_all()).then(|| base64url(Value::Object(claims.clone()).to_string().as_bytes()));
+        let facts = Facts {
+            token: text.into(),
+            limited,
             expires: token.expires,
-        })
+            not_before: token.not_before,
+            key_end: key.not_after,
+            max_lifetime: policy.max_lifetime,
+            certificate,
+            is_own: self.own_issuer.as_ref() == Some(&token.issuer),
+        };
+        Ok(Verified { facts: Rc::new(facts), claims: OnceCell::from(claims) })
+    }
+
+    /// Whether an accepted token would be accepted once more, now and from this client. What cannot change while a plan
+    /// is in force is not looked at again: form, issuer, type, revocation, audience, subject and signature.
+    ///
+    /// With `replay` no token is, so that it never says yes.
+    pub fn accepts_again(&self, facts: &Facts, now: Timestamp, host: &impl Host) -> bool {
+        let clock_skew = f64::from(self.clock_skew);
+        self.replay.is_none()
+            && facts.key_end.is_none_or(|end| now < end)
+            && self.check_time(facts.expires, facts.not_before, now).is_ok()
+            && policy::check_lifetime(facts.max_lifetime, facts.expires, now, clock_skew).is_ok()
+            && check_certificate(facts.certificate.as_deref(), host).is_ok()
     }
 
     /// Media types are compared without case, and `application/` may be left out (RFC 7515, section 4.1.9).
@@ -108,64 +139,110 @@ impl Verifier {
         replay.admit(&token.issuer, id, until, now, host)
     }
 
-    fn check_time(&self, token: &Untrusted<'_>, now: Timestamp) -> Result<(), Denial> {
+    fn check_time(&self, expires: f64, not_before: Option<f64>, now: Timestamp) -> Result<(), Denial> {
         let (now, clock_skew) = (now.seconds(), f64::from(self.clock_skew));
         // At `exp` itself a token has expired (RFC 7519, section 4.1.4).
-        if now - clock_skew >= token.expires {
+        if now - clock_skew >= expires {
             return Err(Denial::Expired);
         }
-        if token.not_before.is_some_and(|start| now + clock_skew < start) {
+        if not_before.is_some_and(|start| now + clock_skew < start) {
             return Err(Denial::NotYetValid);
         }
         Ok(())
     }
 }
 
-impl Verified {
-    /// The payload as it came, base64url without padding.
+/// That a token that is bound to a certificate comes with it.
+fn check_certificate(thumbprint: Option<&str>, host: &impl Host) -> Result<(), Denial> {
+    let is_bound_to_another = thumbprint.is_some() && certificate::of_client(host).as_deref() != thumbprint;
+    if is_bound_to_another { Err(Denial::WrongCertificate) } else { Ok(()) }
+}
+
+impl fmt::Debug for Facts {
+    /// Without the token, which is its bearer's.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Facts(..)")
+    }
+}
+
+impl Facts {
+    /// Whether this is what was learnt of just this token.
     #[must_use]
-    pub fn payload(&self) -> &str {
-        &self.payload
+    pub fn are_of(&self, token: &[u8]) -> bool {
+        *self.token == *token
     }
 
-    /// All claims.
+    /// The bytes that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.limited, &self.certificate].into_iter().flatten().map(String::len);
+        texts.fold(self.token.len(), usize::saturating_add).saturating_add(size_of::<Self>())
+    }
+}
+
+impl From<Rc<Facts>> for Verified {
+    /// The token of which these facts are known. Whoever remembers them asks [`Verifier::accepts_again`] first.
+    fn from(facts: Rc<Facts>) -> Self {
+        Self { facts, claims: OnceCell::new() }
+    }
+}
+
+impl Verified {
+    /// What is worth remembering.
+    #[must_use]
+    pub fn facts(&self) -> &Rc<Facts> {
+        &self.facts
+    }
+
+    /// The payload as it came, base64url without padding; without the claims that are not passed on.
+    #[must_use]
+    pub fn payload(&self) -> &str {
+        let sent = || self.facts.token.split(|byte| *byte == b'.').nth(1);
+        let sent = || sent().and_then(|payload| std::str::from_utf8(payload).ok()).unwrap_or_default();
+        self.facts.limited.as_deref().unwrap_or_else(sent)
+    }
+
+    /// All claims that are passed on.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
-        &self.claims
+        self.claims.get_or_init(|| {
+            let payload = URL_SAFE_NO_PAD.decode(self.payload()).unwrap_or_default();
+            json::parse_object(&payload).unwrap_or_default()
+        })
     }
 
     /// The last second at which the token has not expired.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
-        Timestamp::at_or_before(self.expires)
+        Timestamp::at_or_before(self.facts.expires)
     }
 
     /// The thumbprint of the client's certificate, if the token is bound to it.
     #[must_use]
     pub fn certificate(&self) -> Option<&str> {
-        certificate::bound_to(&self.claims).ok().flatten()
+        self.facts.certificate.as_deref()
     }
 
     /// Whether it was issued in our own name.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        self.is_own
+        self.facts.is_own
     }
 
     /// Who the token speaks of: issuer and subject, since a subject alone is unique to its issuer only (RFC 7519, section
     /// 4.1.2). An issuer has no `#` in it, so no two pairs look alike.
     #[must_use]
     pub fn principal(&self) -> Option<String> {
-        let text = |name| self.claims.get(name).and_then(Value::as_str);
+        let text = |name| self.claims().get(name).and_then(Value::as_str);
         Some(format!("{}#{}", text("iss")?, text("sub")?))
     }
 
     /// A claim by its name or, if no claim has that name, by a dotted path, as Envoy's `claim_to_headers` takes it.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.claims.get(name).or_else(|| {
+        self.claims().get(name).or_else(|| {
             let mut steps = name.split('.');
-            let first = self.claims.get(steps.next()?)?;
+            let first = self.claims().get(steps.next()?)?;
             steps.try_fold(first, |value, step| value.get(step))
         })
     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 pub use node::{ConfigError, Node, Object, join};
 
+use crate::cache::Limits;
 use crate::cookie::Cookie;
 use crate::credential::Place;
 use crate::crypto::Preference;
@@ -107,6 +108,8 @@ pub struct Issue {
     pub bind_client_certificate: bool,
     /// `typ` of the header.
     pub typ: String,
+    /// Seconds for which a wristband is handed out again where another one would say the same; zero: never.
+    pub reuse: u32,
     /// What happens when a wristband is due and cannot be signed.
     pub on_failure: OnFailure,
 }
@@ -172,6 +175,8 @@ pub struct Verify {
     pub revoked: Revocations,
     /// How many tokens to remember, so that each is accepted once; `None`: each may be used until it expires.
     pub replay: Option<u32>,
+    /// How many accepted tokens to remember, so that their signatures need not be verified again.
+    pub cache: Limits,
     /// Whether CORS preflights pass without a token.
     pub allow_cors_preflight: bool,
     /// One of these has to be in `aud`; empty: a token with an `aud` is denied (RFC 7519, section 4.1.3).

@@ -8,6 +8,7 @@ use super::{
     LONGEST_DURATION, Mode, Node, Object, OnFailure, Peer, Placement, Revocations, Subject, Verify, is_token_character,
     source,
 };
+use crate::cache::Limits;
 use crate::cookie::{Cookie, SameSite};
 use crate::credential::Place;
 use crate::crypto::Preference;
@@ -22,6 +23,9 @@ const DEFAULT_COOKIE: &str = "wristband";
 const DEFAULT_HOPS: u32 = 3;
 const MAX_HOPS: u32 = 16;
 const MAX_NAME: usize = 100;
+const MAX_CACHE: u32 = 1_000_000;
+/// A quarter of what a VM can address.
+const MAX_BYTES: u32 = 1 << 30;
 const MAX_REPLAY: u32 = 1_000_000;
 
 impl Config {
@@ -190,6 +194,7 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         "bindClientCertificate",
         "onFailure",
         "typ",
+        "reuse",
     ])?;
     let when = fields.optional("when").map(|node| node.object(&["request", "response"])).transpose()?;
     let condition = |phase| {
@@ -220,6 +225,7 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
         chain: chain.then_some(max_hops),
         bind_client_certificate: or(fields.optional("bindClientCertificate"), false, Node::boolean)?,
         typ: or(fields.optional("typ"), "JWT".to_owned(), text)?,
+        reuse: or(fields.optional("reuse"), 0, |node| node.integer(0..=LONGEST_DURATION))?,
         on_failure: or(fields.optional("onFailure"), OnFailure::Pass, |node| {
             word(node, &[("pass", OnFailure::Pass), ("deny", OnFailure::Deny)])
         })?,
@@ -307,6 +313,7 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
         "typ",
         "revoked",
         "replay",
+        "cache",
         "allowCorsPreflight",
         "audiences",
         "clockSkew",
@@ -321,6 +328,7 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
         types: fields.optional("typ").map(|node| texts(&node)).transpose()?,
         revoked: or(fields.optional("revoked"), Revocations::default(), revoked)?,
         replay: fields.optional("replay").map(|node| replay(&node)).transpose()?,
+        cache: or(fields.optional("cache"), Limits::default(), cache)?,
         allow_cors_preflight: or(fields.optional("allowCorsPreflight"), false, Node::boolean)?,
         audiences: list(fields.optional("audiences"), |node| text(&node))?,
         clock_skew: or(fields.optional("clockSkew"), DEFAULT_CLOCK_SKEW, |node| node.integer(0..=300))?,
@@ -366,6 +374,16 @@ fn revoked(node: &Node<'_>) -> Result<Revocations, ConfigError> {
         }
     }
     Ok(revoked)
+}
+
+fn cache(node: &Node<'_>) -> Result<Limits, ConfigError> {
+    let fields = node.object(&["tokens", "bytes"])?;
+    let limit = |name, default, most| {
+        let number = fields.optional(name).map(|node| node.integer(0..=most)).transpose()?;
+        Ok::<_, ConfigError>(number.map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX)))
+    };
+    let default = Limits::default();
+    Ok(Limits { values: limit("tokens", default.values, MAX_CACHE)?, bytes: limit("bytes", default.bytes, MAX_BYTES)? })
 }
 
 fn replay(node: &Node<'_>) -> Result<u32, ConfigError> {

@@ -1,3 +1,5 @@
+mod memory;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -28,12 +30,23 @@ impl Story {
     }
 
     fn run(&self, headers: &[(&str, &str)]) -> Outcome {
-        let plan = load_with(&self.configuration, &self.host).unwrap();
+        let mut outcome = self.run_on(&self.plan(), NOW, headers);
+        // The first time everything is a miss.
+        outcome.events.retain(|event| !matches!(event, Event::TokenCacheMiss | Event::ReuseMiss));
+        outcome
+    }
+
+    fn plan(&self) -> Plan {
+        load_with(&self.configuration, &self.host).unwrap()
+    }
+
+    /// With a plan that may have seen other requests.
+    fn run_on(&self, plan: &Plan, now: Timestamp, headers: &[(&str, &str)]) -> Outcome {
         let pseudo = [(":method", "GET"), (":path", "/")].into_iter();
         let pairs = pseudo.chain(headers.iter().copied());
         let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
         let mut outcome = Outcome::default();
-        let exchange = match plan.on_request(&headers, NOW, &self.host) {
+        let exchange = match plan.on_request(&headers, now, &self.host) {
             (Decision::Reply(reply, events), _) => {
                 outcome.reply = Some(reply);
                 outcome.events.extend(events);
@@ -42,7 +55,7 @@ impl Story {
             (Decision::Forward(edits), mut exchange) => {
                 outcome.events.extend(&edits.events);
                 outcome.request = edits;
-                match plan.on_admitted(&mut exchange, &headers, NOW, &self.host) {
+                match plan.on_admitted(&mut exchange, &headers, now, &self.host) {
                     Decision::Reply(reply, events) => {
                         outcome.reply = Some(reply);
                         outcome.events.extend(events);
@@ -59,7 +72,7 @@ impl Story {
         };
         let response = [(":status", self.status)].into_iter().chain(self.response.iter().copied());
         let response = Headers::new(response.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
-        match plan.on_response(exchange, &response, NOW, &self.host) {
+        match plan.on_response(exchange, &response, now, &self.host) {
             Decision::Reply(reply, events) => {
                 outcome.reply = Some(reply);
                 outcome.events.extend(events);
@@ -389,7 +402,7 @@ fn claims_become_headers_as_text_or_not_at_all() {
     for (name, _) in forged {
         assert!(outcome.request.remove.iter().any(|removed| removed == name), "{name}");
     }
-    let state = prost_types::Struct::decode(outcome.request.filter_state.unwrap().as_slice()).unwrap();
+    let state = prost_types::Struct::decode(&*outcome.request.filter_state.unwrap()).unwrap();
     assert_eq!(source::from_struct(state, "").unwrap(), claims);
 }
 

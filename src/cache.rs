@@ -1,0 +1,121 @@
+//! A memory of bounded size for what was computed and may be used again. When it is full, what has not been used for the
+//! longest time goes first.
+//!
+//! It belongs to a plan and ends with it: nothing is remembered across a change of keys or rules. Who asks it checks for
+//! himself whether what he finds still holds.
+
+use std::hash::RandomState;
+use std::rc::Rc;
+
+use lru::LruCache;
+
+/// How much is remembered: as many values as fit both bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Values; none at all when it is zero.
+    pub values: usize,
+    /// Bytes of memory, as far as they can be told.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// 8 MiB are about six thousand common tokens, and little beside the 60 MB that an Envoy takes.
+    fn default() -> Self {
+        Self { values: 10_000, bytes: 8 << 20 }
+    }
+}
+
+/// What an entry takes beside what its owner counts: its place in the table and in the order of use.
+const OVERHEAD: usize = 96;
+
+/// A bounded memory.
+pub struct Cache<V> {
+    /// Keys may be chosen by others, so their hash is keyed with a secret.
+    entries: LruCache<Box<[u8]>, Entry<V>, RandomState>,
+    limits: Limits,
+    bytes: usize,
+}
+
+struct Entry<V> {
+    value: Rc<V>,
+    bytes: usize,
+}
+
+impl<V> Cache<V> {
+    /// An empty memory.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { entries: LruCache::unbounded_with_hasher(RandomState::new()), limits, bytes: 0 }
+    }
+
+    /// What is remembered under a key, which is thereby used.
+    pub fn get(&mut self, key: &[u8]) -> Option<Rc<V>> {
+        self.entries.get(key).map(|entry| Rc::clone(&entry.value))
+    }
+
+    /// Remembers a value that takes so many bytes, in place of the one that the key had.
+    pub fn insert(&mut self, key: &[u8], value: Rc<V>, bytes: usize) {
+        let bytes = bytes.saturating_add(key.len()).saturating_add(OVERHEAD);
+        let replaced = self.entries.push(key.into(), Entry { value, bytes });
+        let freed = replaced.map_or(0, |(_, entry)| entry.bytes);
+        self.bytes = self.bytes.saturating_sub(freed).saturating_add(bytes);
+        while self.entries.len() > self.limits.values || self.bytes > self.limits.bytes {
+            let Some((_, entry)) = self.entries.pop_lru() else {
+                return;
+            };
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(limits: Limits, entries: &[(&[u8], usize)]) -> Cache<usize> {
+        let mut cache = Cache::new(limits);
+        for (number, (key, bytes)) in entries.iter().enumerate() {
+            cache.insert(key, Rc::new(number), *bytes);
+        }
+        cache
+    }
+
+    fn values(cache: &mut Cache<usize>, keys: &[&[u8]]) -> Vec<Option<usize>> {
+        keys.iter().map(|key| cache.get(key).map(|value| *value)).collect()
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let mut cache = filled(Limits { values: 2, bytes: 10_000 }, &[(b"a", 1), (b"b", 1)]);
+        assert_eq!(values(&mut cache, &[b"a"]), [Some(0)]);
+        cache.insert(b"c", Rc::new(2), 1);
+        assert_eq!(values(&mut cache, &[b"a", b"b", b"c"]), [Some(0), None, Some(2)]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_whatever_comes_and_goes() {
+        let limits = Limits { values: 100, bytes: 3 * (OVERHEAD + 101) };
+        let mut cache = filled(limits, &[(b"a", 100), (b"b", 100), (b"c", 100)]);
+        assert_eq!(values(&mut cache, &[b"a", b"b", b"c"]), [Some(0), Some(1), Some(2)]);
+        // The same key again takes no more room.
+        cache.insert(b"c", Rc::new(3), 100);
+        assert_eq!(values(&mut cache, &[b"a", b"b", b"c"]), [Some(0), Some(1), Some(3)]);
+        cache.insert(b"d", Rc::new(4), 101);
+        assert_eq!(values(&mut cache, &[b"a", b"b", b"c", b"d"]), [None, None, Some(3), Some(4)]);
+        // What can never fit leaves nothing behind, and no debt.
+        cache.insert(b"e", Rc::new(5), 10_000);
+        assert_eq!((cache.entries.len(), cache.bytes), (0, 0));
+        for number in 0..1000 {
+            cache.insert(&[u8::try_from(number % 7).unwrap()], Rc::new(number), number);
+            assert!(cache.bytes <= limits.bytes);
+            assert_eq!(cache.bytes, cache.entries.iter().map(|(_, entry)| entry.bytes).sum::<usize>());
+        }
+    }
+
+    #[test]
+    fn nothing_is_remembered_where_nothing_may_be() {
+        for limits in [Limits { values: 0, bytes: 1000 }, Limits { values: 10, bytes: 0 }] {
+            assert_eq!(values(&mut filled(limits, &[(b"a", 1)]), &[b"a"]), [None]);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Wristbands that are handed out again instead of being signed anew, for a while and to whoever would get the same.
+//!
+//! They are found by all of their claims but those that every wristband has: what differs in anything that it says is
+//! another wristband. The memory belongs to the issuer and thereby to its key.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::Signed;
+use crate::cache::{Cache, Limits};
+use crate::time::Timestamp;
+
+/// Wristbands that may be handed out again.
+pub(super) struct Reusable {
+    seconds: u32,
+    signed: RefCell<Cache<Signed>>,
+}
+
+impl Reusable {
+    /// Hands out for so many seconds.
+    pub(super) fn new(seconds: u32) -> Self {
+        Self { seconds, signed: RefCell::new(Cache::new(Limits::default())) }
+    }
+
+    /// A wristband with these claims that is not too old, has half of its life before it, and does not outlive `end`.
+    pub(super) fn find(&self, claims: &[u8], now: Timestamp, end: Timestamp) -> Option<Rc<Signed>> {
+        let signed = self.signed.borrow_mut().get(claims)?;
+        let left = signed.expires.0.saturating_sub(now.0);
+        let is_fresh = signed.issued <= now && now < signed.issued.after(self.seconds);
+        let has_half = left >= now.0.saturating_sub(signed.issued.0);
+        (is_fresh && has_half && signed.expires <= end).then_some(signed)
+    }
+
+    /// Remembers a wristband with these claims.
+    pub(super) fn keep(&self, claims: &[u8], signed: &Rc<Signed>) {
+        let bytes = signed.token.len().saturating_add(size_of::<Signed>());
+        self.signed.borrow_mut().insert(claims, Rc::clone(signed), bytes);
+    }
+}
