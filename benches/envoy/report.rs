@@ -1,0 +1,66 @@
+//! The tables.
+
+use crate::rounds::Costs;
+use crate::startup::Startup;
+use crate::statistics::Summary;
+use crate::variants::{BARE, BARE_WITHOUT_TOKEN, Variant};
+
+pub fn print_costs(variants: &[Variant], costs: &Costs) {
+    println!(
+        "µs of CPU a request in Envoy's worker. Delta: beyond the listener without a filter, in the same round.\n"
+    );
+    println!("| | total | delta | min..max |\n|---|---|---|---|");
+    for variant in variants {
+        let total = Summary::of(costs.total(variant.name).iter().copied());
+        let title = variant.title;
+        if variant.name == variant.bare {
+            println!("| {title} | {:.1} | | {:.1}..{:.1} (total) |", total.median, total.least, total.most);
+            continue;
+        }
+        let delta = Summary::of(costs.beyond(variant.name, variant.bare));
+        println!("| {title} | {:.1} | {:.1} | {:.1}..{:.1} |", total.median, delta.median, delta.least, delta.most);
+    }
+    println!();
+}
+
+/// A row: what it is about, its unit, what it must be at most, what it should be, and what it is.
+type Target = (&'static str, &'static str, f64, f64, Summary);
+
+/// The targets are fractions of what Envoy's own filter takes, where it has something to compare.
+fn targets(costs: &Costs, startup: &Startup) -> Vec<Target> {
+    let native = costs.beyond("native", BARE);
+    let divided =
+        |parts: &[f64], wholes: &[f64]| Summary::of(parts.iter().zip(wholes).map(|(part, whole)| part / whole));
+    let of_native = |name, bare| divided(&costs.beyond(name, bare), &native);
+    let junk = divided(&costs.beyond("junk", BARE), &costs.beyond("native-junk", BARE));
+    let jwks = divided(costs.total("jwks"), costs.total("jwks-direct"));
+    let cached = Summary::of(costs.beyond("verify-cached", "native-cached"));
+    vec![
+        ("verify, unique tokens / native without cache", "", 0.90, 0.55, of_native("verify-host", BARE)),
+        ("verify, 5,000 in rotation - native cached", " µs", 3.0, 1.0, cached),
+        ("sign each response / native without cache", "", 0.50, 0.45, of_native("sign-host", BARE_WITHOUT_TOKEN)),
+        ("identical claims again / native without cache", "", 0.08, 0.035, of_native("reuse", BARE_WITHOUT_TOKEN)),
+        ("verify a unique token and sign / native without cache", "", 1.4, 1.0, of_native("exchange", BARE)),
+        ("JWKS, total / `direct_response`, total", "", 1.35, 1.2, jwks),
+        ("junk refused / native refusing it", "", 1.0, 0.6, junk),
+        ("memory beyond no wasm, concurrency 1", " MB", 45.0, 36.0, startup.memory),
+        ("memory of a further worker", " MB", 2.0, 1.2, startup.worker),
+        ("time to ready beyond no wasm", " ms", 300.0, 150.0, startup.ready),
+    ]
+}
+
+pub fn print_targets(costs: &Costs, startup: &Startup) {
+    println!("| | must | aim | measured | min..max | |\n|---|---|---|---|---|---|");
+    for (title, unit, must, aim, measured) in targets(costs, startup) {
+        let Summary { median, least, most } = measured;
+        let verdict = if median <= aim {
+            "met, the aim too"
+        } else if median <= must {
+            "met"
+        } else {
+            "MISSED"
+        };
+        println!("| {title} | {must}{unit} | {aim}{unit} | {median:.3}{unit} | {least:.3}..{most:.3} | {verdict} |");
+    }
+    println!();
+}

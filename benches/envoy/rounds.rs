@@ -1,0 +1,51 @@
+//! All variants, again and again, in changing order: what happens to the machine meanwhile happens to each of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::Effort;
+use crate::rig::Rig;
+use crate::variants::Variant;
+
+/// As many requests as there are tokens in rotation, and some: whoever remembers them has seen them all then.
+const WARM: u64 = 5500;
+/// Enough for V8, and for what is allocated once.
+const LUKEWARM: u64 = 500;
+
+/// Microseconds of a request, one figure a round, by variant.
+pub struct Costs(BTreeMap<&'static str, Vec<f64>>);
+
+impl Costs {
+    pub fn total(&self, name: &str) -> &[f64] {
+        &self.0[name]
+    }
+
+    /// What it costs beyond another one in the same round.
+    pub fn beyond(&self, name: &str, other: &str) -> Vec<f64> {
+        self.total(name).iter().zip(self.total(other)).map(|(total, other)| total - other).collect()
+    }
+}
+
+pub fn run(rig: &Rig, variants: &[Variant], effort: &Effort) -> Costs {
+    variants.iter().for_each(|variant| warm_up(rig, variant));
+    let mut costs = BTreeMap::<_, Vec<f64>>::new();
+    for round in 0..effort.rounds {
+        eprintln!("round {} of {}", round + 1, effort.rounds);
+        let forward = variants.iter();
+        let order: Vec<_> = if round % 2 == 0 { forward.collect() } else { forward.rev().collect() };
+        for variant in order {
+            let cost = rig.measure(variant.name, &variant.load, variant.outcome, effort.time);
+            costs.entry(variant.name).or_default().push(cost.each());
+        }
+    }
+    Costs(costs)
+}
+
+fn warm_up(rig: &Rig, variant: &Variant) {
+    let remembers = variant.name.ends_with("-cached");
+    let mut left = if remembers { WARM } else { LUKEWARM };
+    while left > 0 {
+        let cost = rig.measure(variant.name, &variant.load, variant.outcome, Duration::from_millis(300));
+        left = left.saturating_sub(cost.requests);
+    }
+}

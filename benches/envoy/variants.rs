@@ -1,0 +1,190 @@
+//! What is compared. Each variant is a listener; the requests to it, and what has to come of them, belong to it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::listeners::{answering, ext_authz, jwt_authn, lua, ours};
+use crate::load::{Load, TOKEN};
+use crate::noop;
+use crate::rig::{Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
+use crate::support::config::{private, public};
+use crate::support::http;
+use crate::support::token::{A, B};
+use crate::tokens::{Folder, KEY};
+
+/// The listeners without a filter: for requests with a token, and for the shorter ones without.
+pub const BARE: &str = "bare";
+pub const BARE_WITHOUT_TOKEN: &str = "bare-without-token";
+
+const CERTS: &str = "/.well-known/openid-connect/certs";
+
+/// One row of the table.
+pub struct Variant {
+    /// Its listener, and its name in the statistics.
+    pub name: &'static str,
+    pub title: &'static str,
+    /// What is subtracted.
+    pub bare: &'static str,
+    pub load: Load,
+    pub outcome: Outcome,
+    /// Whether every answer brings a wristband.
+    brings: bool,
+}
+
+impl Variant {
+    /// Whether an answer is what the variant is there for. The statistics know the status alone.
+    fn check(&self, rig: &Rig) {
+        let tokens = self.load.tokens.as_ref().map(|file| std::fs::read_to_string(file).unwrap());
+        let mut headers: Vec<_> = self.load.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        headers.extend(tokens.as_ref().map(|tokens| (TOKEN, tokens.lines().next().unwrap())));
+        let answer = http::get_with(&(rig.url(self.name) + self.load.path), &headers);
+        let status = if self.outcome == Outcome::Passes { 200 } else { 401 };
+        assert_eq!(answer.status, status, "{}: {answer:?}", self.name);
+        assert_eq!(answer.wristband().is_some(), self.brings, "{}: {answer:?}", self.name);
+        assert!(self.load.path != CERTS || answer.json()["keys"].is_array(), "{}: {answer:?}", self.name);
+    }
+}
+
+/// Listeners and variants while they become more.
+struct Builder<'f> {
+    folder: &'f Folder,
+    plan: Plan,
+    variants: Vec<Variant>,
+}
+
+impl Builder<'_> {
+    fn add(&mut self, name: &'static str, title: &'static str, filters: Vec<Value>, load: Load) -> &mut Variant {
+        self.answers(name, title, filters, load, None)
+    }
+
+    fn answers(
+        &mut self,
+        name: &'static str,
+        title: &'static str,
+        filters: Vec<Value>,
+        load: Load,
+        body: Option<&str>,
+    ) -> &mut Variant {
+        self.plan.listen(name, |port| answering(name, port, filters, body));
+        let bare = if load.tokens.is_some() { BARE } else { BARE_WITHOUT_TOKEN };
+        self.variants.push(Variant { name, title, bare, load, outcome: Outcome::Passes, brings: false });
+        self.variants.last_mut().unwrap()
+    }
+
+    /// With a token from this file.
+    fn verifies(&mut self, name: &'static str, title: &'static str, filter: Value, tokens: &Path) -> &mut Variant {
+        let load = Load::new(self.folder.path(), name, "/", Vec::new(), Some(tokens));
+        self.add(name, title, vec![filter], load)
+    }
+
+    /// With a token from this file, which may not pass.
+    fn refuses(&mut self, name: &'static str, title: &'static str, filter: Value, tokens: &Path) {
+        self.verifies(name, title, filter, tokens).outcome = Outcome::IsRefused;
+    }
+
+    /// With a user who is somebody.
+    fn signs(&mut self, name: &'static str, title: &'static str, plugin: &Value) {
+        let headers = vec![("x-user", "alice".to_owned())];
+        let load = Load::new(self.folder.path(), name, "/", headers, None);
+        self.add(name, title, vec![ours(name, plugin)], load).brings = true;
+    }
+}
+
+/// A verifier of one peer with these further fields of `verify`.
+pub fn verifier(crypto: &str, verify: &Value) -> Value {
+    let mut plugin = json!({
+        "crypto": crypto,
+        "peers": [{"issuer": A, "keys": [public(KEY)]}],
+        "verify": {"fromHeaders": [{"name": TOKEN}], "mode": "require"},
+    });
+    plugin["verify"].as_object_mut().unwrap().extend(verify.as_object().unwrap().clone());
+    plugin
+}
+
+fn signer(crypto: &str, issue: &Value) -> Value {
+    json!({"issuer": B, "signingKeyRefs": [private(SIGNING_KEY, VARIABLE)], "crypto": crypto, "issue": issue})
+}
+
+/// Starts one Envoy with all of them.
+pub fn start(folder: &Folder) -> (Rig, Vec<Variant>) {
+    let mut builder = Builder { folder, plan: Plan::default(), variants: Vec::new() };
+    let load = |name, path, tokens| Load::new(folder.path(), name, path, Vec::new(), tokens);
+    let unique = &folder.unique;
+
+    builder.add(BARE, "no filter", vec![], load(BARE, "/", Some(unique)));
+    builder.add(BARE_WITHOUT_TOKEN, "no filter, request without a token", vec![], load(BARE_WITHOUT_TOKEN, "/", None));
+    builder.verifies("noop", "wasm that does nothing, without an SDK", noop::filter(folder.path()), unique);
+    builder.verifies("lua", "Lua that reads one header", lua(), unique);
+    builder.plan.listen("authorizer", |port| answering("authorizer", port, vec![], None)).offer("authorizer");
+    builder.verifies("ext-authz", "`ext_authz` over HTTP, authorizer included", ext_authz("authorizer"), unique);
+
+    verifiers(&mut builder);
+    signers(&mut builder);
+    refusers(&mut builder);
+
+    let document = json!({"issuer": B, "signingKeyRefs": [public(SIGNING_KEY)], "verify": {}});
+    builder.add("jwks", "JWKS", vec![ours("jwks", &document)], load("jwks", CERTS, None));
+    let body = document_of(&document);
+    let direct = load("jwks-direct", CERTS, None);
+    builder.answers("jwks-direct", "`direct_response` of its bytes", vec![], direct, Some(&body));
+
+    let (rig, variants) = (builder.plan.start("1"), builder.variants);
+    variants.iter().for_each(|variant| variant.check(&rig));
+    (rig, variants)
+}
+
+fn verifiers(builder: &mut Builder<'_>) {
+    let (unique, rotation) = (&builder.folder.unique, &builder.folder.rotation);
+    let native = |cache| jwt_authn(A, KEY, cache);
+    builder.verifies("native", "`jwt_authn`, no cache, unique tokens", native(false), unique);
+    builder.verifies("native-cached", "`jwt_authn`, cache of 20,000, 5,000 in rotation", native(true), rotation);
+    let variants = [
+        ("verify-host", "verify, unique tokens, host", "host", json!({}), unique),
+        ("verify-wasm", "verify, unique tokens, wasm", "wasm", json!({}), unique),
+        ("verify-cached", "verify, 5,000 in rotation", "host", json!({}), rotation),
+        ("verify-no-cache", "verify, `cache: {tokens: 0}`", "host", json!({"cache": {"tokens": 0}}), unique),
+    ];
+    for (name, title, crypto, verify, tokens) in variants {
+        builder.verifies(name, title, ours(name, &verifier(crypto, &verify)), tokens);
+    }
+    let mut plugin = verifier("host", &json!({}));
+    let signer = signer("host", &json!({"identity": {"wristband": true}}));
+    plugin.as_object_mut().unwrap().extend(signer.as_object().unwrap().clone());
+    let filter = ours("exchange", &plugin);
+    builder.verifies("exchange", "verify a unique token and sign, host", filter, unique).brings = true;
+}
+
+fn signers(builder: &mut Builder<'_>) {
+    let identity = json!({"header": "x-user"});
+    builder.signs("sign-host", "sign, host", &signer("host", &json!({"identity": identity})));
+    builder.signs("sign-wasm", "sign, wasm", &signer("wasm", &json!({"identity": identity})));
+    builder.signs("reuse", "sign, `reuse: 60`", &signer("host", &json!({"identity": identity, "reuse": 60})));
+}
+
+fn refusers(builder: &mut Builder<'_>) {
+    let folder = builder.folder;
+    let bad = [
+        ("junk", "junk refused", "native-junk", "`jwt_authn`, junk refused", &folder.junk),
+        ("expired", "expired refused", "native-expired", "`jwt_authn`, expired refused", &folder.expired),
+        (
+            "forged",
+            "bad signature refused",
+            "native-forged",
+            "`jwt_authn`, bad signature refused",
+            &folder.bad_signature,
+        ),
+    ];
+    for (name, title, native, native_title, tokens) in bad {
+        builder.refuses(name, title, ours(name, &verifier("host", &json!({}))), tokens);
+        builder.refuses(native, native_title, jwt_authn(A, KEY, false), tokens);
+    }
+}
+
+/// What the filter with this configuration publishes.
+fn document_of(plugin: &Value) -> String {
+    let mut plan = Plan::default();
+    plan.listen("jwks", |port| answering("jwks", port, vec![ours("jwks", plugin)], None));
+    let rig = plan.start("1");
+    http::get(&(rig.url("jwks") + CERTS)).body
+}
