@@ -95,7 +95,7 @@ impl Scale {
             .map(|peer| (format!("https://peer-{peer}.example.com"), (0..self.keys).map(|_| key(&mut rng)).collect()))
             .collect();
         let entries: Vec<_> =
-            peers.iter().map(|(issuer, keys)| json!({"issuer": issuer, "keys": entries(keys)})).collect();
+            peers.iter().map(|(issuer, keys)| json!({"issuer": issuer, "keys": entries(issuer, keys)})).collect();
         let plugin = json!({
             "crypto": "host",
             "peers": entries,
@@ -105,7 +105,7 @@ impl Scale {
             let (issuer, keys) = &peers[number % peers.len()];
             // All of the list, however long it is.
             let index = number * keys.len() / TOKENS;
-            sign(&keys[index], &format!("key-{index}"), &self.claims(issuer, number))
+            sign(&keys[index], &kid(issuer, index), &self.claims(issuer, number))
         });
         (plugin, tokens.collect())
     }
@@ -127,11 +127,16 @@ fn key(rng: &mut Rng) -> SigningKey {
     SigningKey::from_slice(&secret).unwrap()
 }
 
-fn entries(keys: &[SigningKey]) -> Vec<Value> {
+/// The filter wants each name once, whoever has the key.
+fn kid(issuer: &str, index: usize) -> String {
+    format!("{issuer}/{index}")
+}
+
+fn entries(issuer: &str, keys: &[SigningKey]) -> Vec<Value> {
     let entry = |(index, key): (usize, &SigningKey)| {
         let der = key.verifying_key().to_public_key_der().unwrap();
         let text = pem::encode(&pem::Pem::new("PUBLIC KEY", der.into_vec()));
-        json!({"name": format!("key-{index}"), "algorithm": "ES256", "key": {"inlineString": text}})
+        json!({"name": kid(issuer, index), "algorithm": "ES256", "key": {"inlineString": text}})
     };
     keys.iter().enumerate().map(entry).collect()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::Effort;
 use crate::rig::Rig;
+use crate::statistics::Summary;
 use crate::variants::Variant;
 
 /// As many requests as there are tokens in rotation, and some: whoever remembers them has seen them all then.
@@ -26,19 +27,36 @@ impl Costs {
     }
 }
 
+/// How often a round comes to a listener without a filter. Everything is measured against it, so one bad moment there
+/// would be one everywhere.
+const BARE: usize = 3;
+
 pub fn run(rig: &Rig, variants: &[Variant], effort: &Effort) -> Costs {
     variants.iter().for_each(|variant| warm_up(rig, variant));
     let mut costs = BTreeMap::<_, Vec<f64>>::new();
     for round in 0..effort.rounds {
         eprintln!("round {} of {}", round + 1, effort.rounds);
-        let forward = variants.iter();
-        let order: Vec<_> = if round % 2 == 0 { forward.collect() } else { forward.rev().collect() };
+        let mut order = order(variants);
+        if round % 2 != 0 {
+            order.reverse();
+        }
+        let mut found = BTreeMap::<_, Vec<f64>>::new();
         for variant in order {
             let cost = rig.measure(variant.name, &variant.load, variant.outcome, effort.time);
-            costs.entry(variant.name).or_default().push(cost.each());
+            found.entry(variant.name).or_default().push(cost.each());
+        }
+        for (name, found) in found {
+            costs.entry(name).or_default().push(Summary::of(found).median);
         }
     }
     Costs(costs)
+}
+
+/// Each variant once, and between them, at equal distances, those without a filter.
+fn order(variants: &[Variant]) -> Vec<&Variant> {
+    let (bare, others): (Vec<_>, Vec<_>) = variants.iter().partition(|variant| variant.name == variant.bare);
+    let parts = others.chunks(others.len().div_ceil(BARE - 1));
+    parts.flat_map(|part| bare.iter().chain(part).copied()).chain(bare.iter().copied()).collect()
 }
 
 fn warm_up(rig: &Rig, variant: &Variant) {
