@@ -5,12 +5,20 @@ use std::fs;
 /// CPU time of the worker threads since they started, in nanoseconds. The main thread is left out: it answers the
 /// statistics that the bench asks for.
 pub fn of_workers(process: u32) -> u64 {
+    of_threads(process, "wrk:worker_")
+}
+
+/// CPU time of all threads that there are.
+pub fn of_process(process: u32) -> u64 {
+    of_threads(process, "")
+}
+
+fn of_threads(process: u32, prefix: &str) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap().map(|entry| entry.unwrap().path());
-    let is_worker = |path: &std::path::PathBuf| {
-        fs::read_to_string(path.join("comm")).is_ok_and(|name| name.starts_with("wrk:worker_"))
-    };
-    let times: Vec<u64> = tasks.filter(is_worker).map(|path| on_cpu(&path.join("schedstat"))).collect();
-    assert!(!times.is_empty(), "no thread of {process} is a worker");
+    let is_meant =
+        |path: &std::path::PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|name| name.starts_with(prefix));
+    let times: Vec<u64> = tasks.filter(is_meant).map(|path| on_cpu(&path.join("schedstat"))).collect();
+    assert!(!times.is_empty(), "{process} has no thread `{prefix}`");
     times.iter().sum()
 }
 

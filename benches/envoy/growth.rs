@@ -41,14 +41,14 @@ pub fn print(folder: &Folder) {
     eprintln!("growth");
     println!("How it grows: delta in µs of verifying, host, `cache: {{tokens: 0}}`.\n");
     println!("| | delta | min..max |\n|---|---|---|");
-    let scales = [1, 100, 1000].map(|peers| (format!("{peers} peers"), Scale { peers, ..USUAL }));
-    let keys = [1, 100, 10_000].map(|keys| (format!("{keys} keys of one peer"), Scale { keys, ..USUAL }));
-    let claims = [5, 50, 150].map(|claims| (format!("{claims} claims"), Scale { claims, ..USUAL }));
+    let scales = [1, 100, 1000].map(|peers| (format!("peers: {peers}"), Scale { peers, ..USUAL }));
+    let keys = [1, 100, 10_000].map(|keys| (format!("keys of one peer: {keys}"), Scale { keys, ..USUAL }));
+    let claims = [5, 50, 150].map(|claims| (format!("claims: {claims}"), Scale { claims, ..USUAL }));
     let headers =
-        [0, 4, 32].map(|kib| (format!("{kib} KiB of another request header"), Scale { header: kib << 10, ..USUAL }));
+        [0, 4, 32].map(|kib| (format!("KiB of another request header: {kib}"), Scale { header: kib << 10, ..USUAL }));
     let scales: Vec<_> = scales.into_iter().chain(keys).chain(claims).chain(headers).collect();
     print_points("1", folder, &scales);
-    let workers = |number| vec![(format!("{number} workers"), USUAL)];
+    let workers = |number| vec![(format!("workers: {number}"), USUAL)];
     print_points("1", folder, &workers(1));
     print_points("2", folder, &workers(2));
     println!();

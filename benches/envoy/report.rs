@@ -67,5 +67,6 @@ pub fn print_targets(costs: &Costs, startup: &Startup) {
         };
         println!("| {title} | {must}{unit} | {aim}{unit} | {median:.3}{unit} | {least:.3}..{most:.3} | {verdict} |");
     }
-    println!();
+    let Summary { median, least, most } = startup.cpu;
+    println!("\nCPU time until ready beyond no wasm, all threads: {median:.0} ms ({least:.0}..{most:.0}).\n");
 }

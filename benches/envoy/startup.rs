@@ -8,7 +8,7 @@ use crate::cpu;
 use crate::listeners::{answering, ours};
 use crate::load::TOKEN;
 use crate::rig::{Plan, Rig};
-use crate::statistics::Summary;
+use crate::statistics::{Summary, real};
 use crate::support::http::Connection;
 use crate::tokens::Folder;
 use crate::variants::verifier;
@@ -21,24 +21,30 @@ pub struct Startup {
     pub worker: Summary,
     /// Milliseconds until it is ready.
     pub ready: Summary,
+    /// Milliseconds of CPU until then: what others do on the machine changes it less.
+    pub cpu: Summary,
 }
 
 /// Starts of the two Envoys take turns.
 pub fn measure(folder: &Folder, starts: usize) -> Startup {
-    let (mut memory, mut worker, mut ready) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut memory, mut worker, mut ready, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let tokens = std::fs::read_to_string(&folder.rotation).unwrap();
     for _ in 0..starts {
         let [without, with] = [false, true].map(|wasm| {
             let start = Instant::now();
             let rig = plan(wasm).start("1");
-            (start.elapsed().as_secs_f64() * 1000.0, used(&rig, &tokens))
+            let elapsed = start.elapsed().as_secs_f64() * 1000.0;
+            let cpu = real(cpu::of_process(rig.envoy.id()) / 1000) / 1000.0;
+            (elapsed, used(&rig, &tokens), cpu)
         });
         let [without_4, with_4] = [false, true].map(|wasm| used(&plan(wasm).start("4"), &tokens));
         ready.push(with.0 - without.0);
+        cpu.push(with.2 - without.2);
         memory.push(with.1 - without.1);
         worker.push(((with_4 - with.1) - (without_4 - without.1)) / 3.0);
     }
-    Startup { memory: Summary::of(memory), worker: Summary::of(worker), ready: Summary::of(ready) }
+    let [memory, worker, ready, cpu] = [memory, worker, ready, cpu].map(Summary::of);
+    Startup { memory, worker, ready, cpu }
 }
 
 fn plan(wasm: bool) -> Plan {
