@@ -33,14 +33,35 @@ check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 # The crate type is set here because one in Cargo.toml would switch link-time optimization off.
 WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target $(TARGET)
 
+# Envoy calls every callback that a module exports, and the SDK exports all that there are. The linker is told of these
+# only, by a script in its place: rustc has no option for it.
+EXPORTS := _initialize proxy_abi_version_0_2_1 proxy_on_memory_allocate proxy_on_context_create proxy_on_configure \
+  proxy_on_request_headers proxy_on_response_headers proxy_on_delete
+define LINKER
+#!/bin/sh
+for argument; do
+  shift
+  case "$$previous $$argument" in
+    *" --export" | *" -flavor" | "-flavor "*) ;;
+    "--export "*) case " $(EXPORTS) " in *" $$argument "*) set -- "$$@" --export "$$argument" ;; esac ;;
+    *) set -- "$$@" "$$argument" ;;
+  esac
+  previous=$$argument
+done
+exec $$WASM_LINKER "$$@"
+endef
+export LINKER
+export CARGO_TARGET_WASM32_WASIP1_LINKER := $(CURDIR)/target/linker/wasm-ld
+
 # TOOLCHAIN=debian takes Debian's way even where rustup has the target.
 build: ## Build the filter: target/wristband.wasm
+	@mkdir -p target/linker && echo "$$LINKER" >target/linker/wasm-ld && chmod +x target/linker/wasm-ld
 	@if [ "$(TOOLCHAIN)" != debian ] && { [ -d "$$(rustc --print target-libdir --target $(TARGET))" ] \
 	    || { command -v rustup >/dev/null && rustup target add $(TARGET); }; }; then \
-	  cargo $(WASM_BUILD); \
+	  WASM_LINKER="$$(find "$$(rustc --print sysroot)" -name rust-lld -type f | head -n 1) -flavor wasm" cargo $(WASM_BUILD); \
 	else \
 	  $(MAKE) -s debian-toolchain; \
-	  RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19 \
+	  RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 WASM_LINKER=wasm-ld-19 \
 	  CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='-C link-self-contained=no -L native=/usr/lib/wasm32-wasi' \
 	  /usr/bin/cargo $(WASM_BUILD) -Z build-std=std,panic_abort; \
 	fi

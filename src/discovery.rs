@@ -25,6 +25,7 @@ pub struct Discovery {
     jwks_paths: [String; 2],
     cache_control: String,
     keys: Vec<TrustedKey>,
+    wrong_method: Rc<Reply>,
     current: RefCell<Option<Rc<Documents>>>,
 }
 
@@ -36,9 +37,14 @@ struct Documents {
 }
 
 struct Document {
-    body: String,
     etag: String,
+    whole: Rc<Reply>,
+    /// For whoever has it.
+    unchanged: Rc<Reply>,
 }
+
+/// Envoy's `RESPONSE_CODE_DETAILS` of all answers.
+const DETAILS: &str = "wristband_discovery";
 
 /// A JSON Web Key Set (RFC 7517, section 5).
 #[derive(Serialize)]
@@ -69,12 +75,18 @@ impl Discovery {
             jwks_paths: [format!("{path}{CERTS}"), format!("{path}/.well-known/jwks.json")],
             cache_control: format!("public, max-age={max_age}"),
             keys,
+            wrong_method: Rc::new(Reply {
+                status: 405,
+                headers: vec![("allow", "GET, HEAD".into())],
+                body: String::new(),
+                details: DETAILS.to_owned(),
+            }),
             current: RefCell::new(None),
         }
     }
 
     /// The answer, if the request is for one of the documents.
-    pub fn answer(&self, headers: &Headers<'_>, now: Timestamp) -> Option<Reply> {
+    pub fn answer(&self, headers: &Headers<'_>, now: Timestamp) -> Option<Rc<Reply>> {
         let path = headers.pseudo(":path")?;
         let path = path.split(|byte| *byte == b'?').next()?;
         let is_jwks = self.jwks_paths.iter().any(|jwks| jwks.as_bytes() == path);
@@ -82,34 +94,12 @@ impl Discovery {
             return None;
         }
         if !matches!(headers.pseudo(":method"), Some(b"GET" | b"HEAD")) {
-            return Some(Reply {
-                status: 405,
-                headers: vec![("allow", "GET, HEAD".into())],
-                body: String::new(),
-                details: "wristband_discovery".to_owned(),
-            });
+            return Some(Rc::clone(&self.wrong_method));
         }
         let documents = self.documents(now);
         let document = if is_jwks { &documents.jwks } else { &documents.configuration };
-        Some(self.reply(document, headers))
-    }
-
-    fn reply(&self, document: &Document, request: &Headers<'_>) -> Reply {
-        let mut headers = vec![
-            ("cache-control", self.cache_control.clone()),
-            ("etag", document.etag.clone()),
-            ("access-control-allow-origin", "*".into()),
-        ];
-        let known = request.values(&http::header::IF_NONE_MATCH).any(|value| document.is_one_of(value));
-        if !known {
-            headers.push(("content-type", "application/json".into()));
-        }
-        Reply {
-            status: if known { 304 } else { 200 },
-            headers,
-            body: if known { String::new() } else { document.body.clone() },
-            details: "wristband_discovery".to_owned(),
-        }
+        let is_known = headers.values(&http::header::IF_NONE_MATCH).any(|tags| document.is_one_of(tags));
+        Some(Rc::clone(if is_known { &document.unchanged } else { &document.whole }))
     }
 
     fn documents(&self, now: Timestamp) -> Rc<Documents> {
@@ -138,8 +128,8 @@ impl Discovery {
         let end = ends.filter(|end| *end > now).min().unwrap_or(Timestamp(i64::MAX));
         Documents {
             valid: now..end,
-            configuration: Document::new(configuration.to_string()),
-            jwks: Document::new(serde_json::to_string(&jwks).unwrap_or_default()),
+            configuration: Document::new(configuration.to_string(), &self.cache_control),
+            jwks: Document::new(serde_json::to_string(&jwks).unwrap_or_default(), &self.cache_control),
         }
     }
 }
@@ -151,10 +141,19 @@ impl<'a> From<&'a TrustedKey> for Entry<'a> {
 }
 
 impl Document {
-    fn new(body: String) -> Self {
+    fn new(body: String, cache_control: &str) -> Self {
         let digest = Sha256::digest(body.as_bytes());
         let etag = format!("\"{}\"", base64url(&digest));
-        Self { body, etag }
+        let headers = vec![
+            ("cache-control", cache_control.to_owned()),
+            ("etag", etag.clone()),
+            ("access-control-allow-origin", "*".to_owned()),
+        ];
+        let unchanged =
+            Reply { status: 304, headers: headers.clone(), body: String::new(), details: DETAILS.to_owned() };
+        let mut whole = Reply { status: 200, headers, body, details: DETAILS.to_owned() };
+        whole.headers.push(("content-type", "application/json".to_owned()));
+        Self { etag, whole: Rc::new(whole), unchanged: Rc::new(unchanged) }
     }
 
     /// Weak comparison with the entity tags of an `if-none-match` (RFC 9110, section 13.1.2).
@@ -171,7 +170,13 @@ mod tests {
     use crate::testing::{A_NEXT_PUB, A_PEM, A_PUB, B, B_PUB, NOW, gateway_a, key, load};
     use serde_json::Value;
 
-    fn ask(configuration: &Value, method: &str, path: &str, headers: &[(&str, &str)], now: Timestamp) -> Option<Reply> {
+    fn ask(
+        configuration: &Value,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        now: Timestamp,
+    ) -> Option<Rc<Reply>> {
         let pairs = [(":method", method), (":path", path)].into_iter().chain(headers.iter().copied());
         let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
         load(configuration).unwrap().discovery?.answer(&headers, now)
@@ -222,7 +227,7 @@ mod tests {
     fn other_methods_are_told_which_ones_there_are() {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "get"] {
             let reply = ask(&gateway_a(), method, "/.well-known/jwks.json", &[], NOW).unwrap();
-            assert_eq!((reply.status, reply.headers), (405, vec![("allow", "GET, HEAD".to_owned())]));
+            assert_eq!((reply.status, &reply.headers), (405, &vec![("allow", "GET, HEAD".to_owned())]));
         }
     }
 
@@ -239,7 +244,7 @@ mod tests {
         // The same plan, as time passes and a clock is set back.
         let discovery = load(&configuration).unwrap().discovery.unwrap();
         for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 1, 2), (NOW.0 - 1, 3)] {
-            assert_eq!(discovery.documents(Timestamp(now)).jwks.body.matches("kid").count(), expected, "{now}");
+            assert_eq!(discovery.documents(Timestamp(now)).jwks.whole.body.matches("kid").count(), expected, "{now}");
         }
     }
 

@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use http::HeaderName;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, COOKIE, EXPIRES, ORIGIN, SET_COOKIE};
-use prost::Message as _;
 use serde_json::Value;
 
 use crate::config::{Mode, OnFailure, Placement, source};
@@ -82,7 +81,7 @@ pub struct Edits {
 #[derive(Debug)]
 pub enum Decision {
     /// Answer in its place, and count.
-    Reply(Reply, Vec<Event>),
+    Reply(Rc<Reply>, Vec<Event>),
     /// Let it pass, changed.
     Forward(Edits),
 }
@@ -143,7 +142,9 @@ impl Plan {
             if !exchange.is_preflight {
                 match inbound.admit(headers, now, host, &mut edits) {
                     Ok(verified) => exchange.inbound = verified,
-                    Err(denial) => return (Decision::Reply(denial.into(), vec![Event::Denied(denial)]), exchange),
+                    Err(denial) => {
+                        return (Decision::Reply(inbound.denial(denial), vec![Event::Denied(denial)]), exchange);
+                    }
                 }
             }
         }
@@ -173,7 +174,7 @@ impl Plan {
                     issuing.clear(headers, &mut edits);
                 }
                 if let Some(gathered) = gathered {
-                    return issuing.deliver(&gathered, inbound, now, host, edits);
+                    return issuing.deliver(&gathered, inbound, headers, now, host, edits);
                 }
             }
         }
@@ -214,7 +215,7 @@ impl Plan {
             return Decision::Forward(edits);
         }
         issuing.issuer.on_response(&mut gathered, host);
-        issuing.deliver(&gathered, inbound.as_ref(), now, host, edits)
+        issuing.deliver(&gathered, inbound.as_ref(), headers, now, host, edits)
     }
 }
 
@@ -240,6 +241,7 @@ impl Issuing {
         &self,
         gathered: &Gathered,
         inbound: Option<&Verified>,
+        headers: &Headers<'_>,
         now: Timestamp,
         host: &impl Host,
         mut edits: Edits,
@@ -249,7 +251,7 @@ impl Issuing {
             Err(skip) => {
                 edits.events.push(Event::IssueSkipped(skip));
                 if skip.is_failure() && self.on_failure == OnFailure::Deny {
-                    return Decision::Reply(Reply::cannot_sign(skip), edits.events);
+                    return Decision::Reply(Reply::cannot_sign(skip).into(), edits.events);
                 }
                 return Decision::Forward(edits);
             }
@@ -261,7 +263,7 @@ impl Issuing {
         if self.issuer.placement == Placement::Response {
             // Before the token, so that it is never there without them. A cache in front of us may listen to the others
             // (RFC 9213, section 2.1).
-            edits.remove.extend(CACHING);
+            edits.remove.extend(CACHING.into_iter().filter(|name| headers.has(name)));
             edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
         }
         if let Some(cookie) = &self.cookie {
@@ -332,6 +334,12 @@ impl Inbound {
         Ok(verified)
     }
 
+    /// The answer to a request that is denied.
+    fn denial(&self, denial: Denial) -> Rc<Reply> {
+        let prepared = self.denials.iter().find(|(of, _)| *of == denial);
+        prepared.map_or_else(|| Rc::new(denial.into()), |(_, reply)| Rc::clone(reply))
+    }
+
     fn outputs(&self, verified: &Verified) -> Outputs {
         let payload = self.payload_header.iter().map(|name| (name.clone(), verified.payload().to_owned()));
         let claims = self.claim_headers.iter().filter_map(|output| {
@@ -344,7 +352,7 @@ impl Inbound {
         Outputs {
             facts: Rc::clone(verified.facts()),
             headers: payload.chain(claims).collect(),
-            filter_state: source::to_struct(verified.claims()).encode_to_vec().into(),
+            filter_state: source::struct_bytes(verified.claims()).into(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod keys;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use http::HeaderName;
 use serde_json::Map;
@@ -19,6 +20,7 @@ use crate::config::{
 use crate::cookie::Cookie;
 use crate::credential::Place;
 use crate::crypto::{Backend, Operation};
+use crate::denial::Denial;
 use crate::discovery::Discovery;
 use crate::expression::{Condition, Expression};
 use crate::gateway::Outputs;
@@ -27,6 +29,7 @@ use crate::issue::{self, Claim, Issuer, Source};
 use crate::key::Algorithm;
 use crate::policy::Policy;
 use crate::replay::Replay;
+use crate::reply::Reply;
 use crate::revocation::Revoked;
 use crate::trust::{KeySet, TrustedKey};
 use crate::verify::Verifier;
@@ -53,6 +56,8 @@ pub struct Inbound {
     pub verifier: Verifier,
     /// Tokens that were accepted, and what followed for their requests.
     pub remembered: Option<RefCell<Cache<Outputs>>>,
+    /// The answers to requests that are denied.
+    pub denials: Vec<(Denial, Rc<Reply>)>,
     /// What a missing or bad token does.
     pub mode: Mode,
     /// Where tokens are looked for.
@@ -317,6 +322,7 @@ fn inbound(
     // Where no token is accepted twice, none need be remembered.
     let remembers = replay.is_none() && verify.cache.values > 0;
     Ok(Inbound {
+        denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),
         remembered: remembers.then(|| RefCell::new(Cache::new(verify.cache))),
         verifier: Verifier {
             own_issuer: issuer,

@@ -5,6 +5,7 @@
 //! that starts with a line feed does not go on as protobuf.
 
 use prost::Message as _;
+use prost::encoding::{WireType, bool, double, encode_key, encode_varint, encoded_len_varint, int32, key_len, string};
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
@@ -63,23 +64,95 @@ pub fn from_value(value: prost_types::Value, path: &str) -> Result<Value, Config
     })
 }
 
-/// An object as a `Struct`, whose numbers are doubles.
+/// An object as a serialized `Struct`, whose numbers are doubles: written as it is read, without the tree of messages
+/// in between.
 #[must_use]
-pub fn to_struct(members: &Map<String, Value>) -> prost_types::Struct {
-    let fields = members.iter().map(|(name, value)| (name.clone(), to_value(value)));
-    prost_types::Struct { fields: fields.collect() }
+pub fn struct_bytes(members: &Map<String, Value>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(struct_length(members));
+    write_struct(members, &mut bytes);
+    bytes
 }
 
-fn to_value(value: &Value) -> prost_types::Value {
-    let kind = match value {
-        Value::Null => Kind::NullValue(0),
-        Value::Bool(value) => Kind::BoolValue(*value),
-        Value::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or_default()),
-        Value::String(value) => Kind::StringValue(value.clone()),
-        Value::Array(items) => Kind::ListValue(prost_types::ListValue { values: items.iter().map(to_value).collect() }),
-        Value::Object(members) => Kind::StructValue(to_struct(members)),
-    };
-    prost_types::Value { kind: Some(kind) }
+/// Field numbers of `google.protobuf.Struct`, its map entries, `Value` and `ListValue`.
+mod field {
+    pub(super) const MEMBERS: u32 = 1;
+    pub(super) const NAME: u32 = 1;
+    pub(super) const VALUE: u32 = 2;
+    pub(super) const NULL: u32 = 1;
+    pub(super) const NUMBER: u32 = 2;
+    pub(super) const STRING: u32 = 3;
+    pub(super) const BOOL: u32 = 4;
+    pub(super) const STRUCT: u32 = 5;
+    pub(super) const LIST: u32 = 6;
+    pub(super) const ITEMS: u32 = 1;
+}
+
+/// The length of a field that holds a message of this length.
+fn nested(field: u32, length: usize) -> usize {
+    let prefix = key_len(field).saturating_add(encoded_len_varint(as_varint(length)));
+    prefix.saturating_add(length)
+}
+
+fn as_varint(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn member_length(name: &String, value: &Value) -> usize {
+    string::encoded_len(field::NAME, name).saturating_add(nested(field::VALUE, value_length(value)))
+}
+
+fn struct_length(members: &Map<String, Value>) -> usize {
+    let lengths = members.iter().map(|(name, value)| nested(field::MEMBERS, member_length(name, value)));
+    lengths.fold(0, usize::saturating_add)
+}
+
+fn list_length(items: &[Value]) -> usize {
+    items.iter().map(|item| nested(field::ITEMS, value_length(item))).fold(0, usize::saturating_add)
+}
+
+fn value_length(value: &Value) -> usize {
+    match value {
+        Value::Null => int32::encoded_len(field::NULL, &0),
+        Value::Bool(value) => bool::encoded_len(field::BOOL, value),
+        Value::Number(_) => double::encoded_len(field::NUMBER, &0.0),
+        Value::String(value) => string::encoded_len(field::STRING, value),
+        Value::Array(items) => nested(field::LIST, list_length(items)),
+        Value::Object(members) => nested(field::STRUCT, struct_length(members)),
+    }
+}
+
+fn write_prefix(field: u32, length: usize, bytes: &mut Vec<u8>) {
+    encode_key(field, WireType::LengthDelimited, bytes);
+    encode_varint(as_varint(length), bytes);
+}
+
+fn write_struct(members: &Map<String, Value>, bytes: &mut Vec<u8>) {
+    for (name, value) in members {
+        write_prefix(field::MEMBERS, member_length(name, value), bytes);
+        string::encode(field::NAME, name, bytes);
+        write_prefix(field::VALUE, value_length(value), bytes);
+        write_value(value, bytes);
+    }
+}
+
+fn write_value(value: &Value, bytes: &mut Vec<u8>) {
+    match value {
+        Value::Null => int32::encode(field::NULL, &0, bytes),
+        Value::Bool(value) => bool::encode(field::BOOL, value, bytes),
+        Value::Number(value) => double::encode(field::NUMBER, &value.as_f64().unwrap_or_default(), bytes),
+        Value::String(value) => string::encode(field::STRING, value, bytes),
+        Value::Array(items) => {
+            write_prefix(field::LIST, list_length(items), bytes);
+            for item in items {
+                write_prefix(field::ITEMS, value_length(item), bytes);
+                write_value(item, bytes);
+            }
+        }
+        Value::Object(members) => {
+            write_prefix(field::STRUCT, struct_length(members), bytes);
+            write_struct(members, bytes);
+        }
+    }
 }
 
 /// A double as JSON: an integer if it is a whole number that a double holds exactly.
@@ -99,7 +172,7 @@ mod tests {
     use serde_json::json;
 
     fn to_struct(value: &Value) -> prost_types::Struct {
-        super::to_struct(value.as_object().unwrap())
+        prost_types::Struct::decode(&*struct_bytes(value.as_object().unwrap())).unwrap()
     }
 
     #[test]
@@ -108,7 +181,10 @@ mod tests {
             "issuer": "https://a.example", "n": 300, "f": 0.5, "b": true, "z": null,
             "list": [1, {"a": [[]]}], "negative": -7,
         });
-        assert_eq!(read(&to_struct(&value).encode_to_vec()).unwrap(), value);
+        let bytes = struct_bytes(value.as_object().unwrap());
+        assert_eq!(read(&bytes).unwrap(), value);
+        // As long as any encoder makes it.
+        assert_eq!(bytes.len(), to_struct(&value).encoded_len());
         for text in [value.to_string(), format!("\n\n \t{value:#}\n")] {
             assert_eq!(read(text.as_bytes()).unwrap(), value);
         }

@@ -66,7 +66,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { active: self.active.clone(), exchange: None, request_seen: false }))
+        Some(Box::new(Stream { active: self.active.clone(), exchange: None, request_seen: false, answered: false }))
     }
 }
 
@@ -122,6 +122,8 @@ struct Stream {
     exchange: Option<Exchange>,
     /// Whether Envoy has asked about the request at all.
     request_seen: bool,
+    /// Whether the response is ours.
+    answered: bool,
 }
 
 impl Context for Stream {}
@@ -145,12 +147,15 @@ impl Stream {
         let now = now();
         let (decision, mut exchange) = active.plan.on_request(&headers, now, &Envoy);
         if active.carry_out(Map::Request, decision)? == Action::Pause {
+            self.answered = true;
             return Ok(Action::Pause);
         }
         let decision = active.plan.on_admitted(&mut exchange, &headers, now, &Envoy);
         let action = active.carry_out(Map::Request, decision)?;
         if action == Action::Continue {
             self.exchange = Some(exchange);
+        } else {
+            self.answered = true;
         }
         Ok(action)
     }
@@ -163,7 +168,7 @@ impl Stream {
             self.request_seen = true;
             return Err(Refused);
         }
-        if !active.plan.sees_responses() {
+        if self.answered || !active.plan.sees_responses() {
             return Ok(Action::Continue);
         }
         let bytes = Map::Response.read()?;
