@@ -5,8 +5,11 @@
 
 mod reuse;
 
-use std::fmt;
+use std::io::Write as _;
 use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use serde_json::{Map, Value, json};
 
@@ -121,7 +124,6 @@ pub struct Issuer {
     subject: Option<Subject>,
     when_request: Option<Condition>,
     when_response: Option<Condition>,
-    fixed: Map<String, Value>,
     computed: Vec<Claim>,
     issuer: String,
     duration: u32,
@@ -233,15 +235,15 @@ impl Issuer {
             [one] => drop(fixed.insert("aud".to_owned(), one.as_str().into())),
             several => drop(fixed.insert("aud".to_owned(), several.into())),
         }
+        fixed.insert("iss".to_owned(), parts.issuer.as_str().into());
         Self {
             reusable: (parts.reuse > 0).then(|| Reusable::new(parts.reuse)),
-            signature: Signature::new(&parts.key_name, &parts.typ, parts.key),
+            signature: Signature::new(&parts.key_name, &parts.typ, fixed, parts.key),
             placement: parts.placement,
             identity: parts.identity,
             subject: parts.subject,
             when_request: parts.when_request,
             when_response: parts.when_response,
-            fixed,
             computed: parts.computed,
             issuer: parts.issuer,
             duration: parts.duration,
@@ -344,15 +346,14 @@ impl Issuer {
         }
         let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
         claims.insert("sub".to_owned(), subject.into());
-        let Some(reusable) = &self.reusable else {
-            return Ok(Wristband::new(self.sign(claims, now, end, host)?.into(), now, false));
-        };
-        let key = serde_json::to_vec(&claims).map_err(|_| Skip::SigningFailed)?;
-        if let Some(signed) = reusable.find(&key, now, end) {
+        let claims = serde_json::to_vec(&claims).map_err(|_| Skip::SigningFailed)?;
+        if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(&claims, now, end)) {
             return Ok(Wristband::new(signed, now, true));
         }
-        let signed = Rc::new(self.sign(claims, now, end, host)?);
-        reusable.keep(&key, &signed);
+        let signed = Rc::new(self.signature.sign(&claims, now, end, host)?);
+        if let Some(reusable) = &self.reusable {
+            reusable.keep(&claims, &signed);
+        }
         Ok(Wristband::new(signed, now, false))
     }
 
@@ -360,31 +361,6 @@ impl Issuer {
     #[must_use]
     pub fn reuses(&self) -> bool {
         self.reusable.is_some()
-    }
-
-    /// Signs these claims and those that every wristband has.
-    fn sign(
-        &self,
-        mut claims: Map<String, Value>,
-        now: Timestamp,
-        end: Timestamp,
-        host: &impl Host,
-    ) -> Result<Signed, Skip> {
-        let mut random = [0; 16];
-        if !host.random(&mut random) {
-            return Err(Skip::SigningFailed);
-        }
-        claims.extend(self.fixed.iter().map(|(name, value)| (name.clone(), value.clone())));
-        claims.insert("iss".to_owned(), self.issuer.as_str().into());
-        claims.insert("iat".to_owned(), now.0.into());
-        claims.insert("nbf".to_owned(), now.0.into());
-        claims.insert("exp".to_owned(), end.0.into());
-        claims.insert("jti".to_owned(), base64url(&random).into());
-        let token = self.signature.sign(&claims, host)?;
-        if token.len() > token::MAX_SIZE {
-            return Err(Skip::TooLarge);
-        }
-        Ok(Signed { token, issued: now, expires: end })
     }
 
     /// The gateways that an identity has passed through, the last one outermost (RFC 8693, section 4.1): of each its
@@ -445,30 +421,43 @@ fn is_nobody(identity: &Value) -> bool {
     }
 }
 
-/// The key with all of a token that is the same every time.
+/// The key with all of a wristband that is the same every time.
 struct Signature {
     /// The protected header, encoded, and the dot behind it.
     header: String,
+    /// The payload's members that do not change, as JSON without the brace that closes it. There is one at least: `iss`.
+    members: Vec<u8>,
     key: SigningKey,
 }
 
-impl fmt::Debug for Signature {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Signature(..)")
-    }
-}
-
 impl Signature {
-    fn new(key_name: &str, typ: &str, key: SigningKey) -> Self {
+    fn new(key_name: &str, typ: &str, fixed: Map<String, Value>, key: SigningKey) -> Self {
         let header = json!({"alg": key.algorithm().name(), "kid": key_name, "typ": typ}).to_string();
-        Self { header: format!("{}.", base64url(header.as_bytes())), key }
+        let mut members = Value::Object(fixed).to_string().into_bytes();
+        members.pop();
+        Self { header: format!("{}.", base64url(header.as_bytes())), members, key }
     }
 
-    /// JWS Compact Serialization (RFC 7515, section 7.1).
-    fn sign(&self, claims: &Map<String, Value>, host: &dyn Crypto) -> Result<String, Skip> {
-        let payload = serde_json::to_vec(claims).map_err(|_| Skip::SigningFailed)?;
-        let input = format!("{}{}", self.header, base64url(&payload));
-        let signature = self.key.sign(input.as_bytes(), host).map_err(|_| Skip::SigningFailed)?;
-        Ok(format!("{input}.{}", base64url(&signature)))
+    /// Signs these claims, a JSON object that is not empty, and those that every wristband has: JWS Compact
+    /// Serialization (RFC 7515, section 7.1).
+    fn sign(&self, claims: &[u8], now: Timestamp, end: Timestamp, host: &dyn Crypto) -> Result<Signed, Skip> {
+        let mut id = [0; 16];
+        if !host.random(&mut id) {
+            return Err(Skip::SigningFailed);
+        }
+        let mut payload = self.members.clone();
+        let (start, last, id) = (now.0, end.0, base64url(&id));
+        write!(payload, ",\"iat\":{start},\"nbf\":{start},\"exp\":{last},\"jti\":\"{id}\",")
+            .map_err(|_| Skip::SigningFailed)?;
+        payload.extend_from_slice(claims.get(1..).unwrap_or_default());
+        let mut token = self.header.clone();
+        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        let signature = self.key.sign(token.as_bytes(), host).map_err(|_| Skip::SigningFailed)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        if token.len() > token::MAX_SIZE {
+            return Err(Skip::TooLarge);
+        }
+        Ok(Signed { token, issued: now, expires: end })
     }
 }

@@ -2,7 +2,7 @@
 
 use wristband::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 
-/// A host that knows nothing.
+/// A host that knows nothing, and whose randomness is none.
 pub(crate) struct Nobody;
 
 impl Crypto for Nobody {
@@ -10,8 +10,9 @@ impl Crypto for Nobody {
         None
     }
 
-    fn random(&self, _: &mut [u8]) -> bool {
-        false
+    fn random(&self, bytes: &mut [u8]) -> bool {
+        bytes.fill(7);
+        true
     }
 }
 
