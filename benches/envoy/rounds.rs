@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::Effort;
-use crate::rig::Rig;
+use crate::rig::{Expected, Rig};
 use crate::statistics::Summary;
 use crate::variants::Variant;
 
@@ -43,7 +43,7 @@ pub fn run(rig: &Rig, variants: &[Variant], effort: &Effort) -> Costs {
         }
         let mut found = BTreeMap::<_, Vec<f64>>::new();
         for variant in order {
-            let cost = rig.measure(variant.name, &variant.load, variant.outcome, effort.time);
+            let cost = rig.measure(variant.name, &variant.load, variant.expected, effort.time);
             found.entry(variant.name).or_default().push(cost.each());
         }
         for (name, found) in found {
@@ -62,9 +62,11 @@ fn order(variants: &[Variant]) -> Vec<&Variant> {
 
 fn warm_up(rig: &Rig, variant: &Variant) {
     let remembers = variant.name.ends_with("-cached");
+    // What is remembered later is not yet.
+    let expected = Expected { counter: None, ..variant.expected };
     let mut left = if remembers { WARM } else { LUKEWARM };
     while left > 0 {
-        let cost = rig.measure(variant.name, &variant.load, variant.outcome, Duration::from_millis(300));
+        let cost = rig.measure(variant.name, &variant.load, expected, Duration::from_millis(300));
         left = left.saturating_sub(cost.requests);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::listeners::{answering, ext_authz, jwt_authn, lua, ours};
 use crate::load::{Load, TOKEN};
 use crate::noop;
-use crate::rig::{Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
+use crate::rig::{Expected, Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
 use crate::support::config::{private, public};
 use crate::support::http;
 use crate::support::token::{A, B};
@@ -27,19 +27,25 @@ pub struct Variant {
     /// What is subtracted.
     pub bare: &'static str,
     pub load: Load,
-    pub outcome: Outcome,
+    pub expected: Expected,
     /// Whether every answer brings a wristband.
     brings: bool,
 }
 
 impl Variant {
+    /// Our filter counts every request under this name.
+    fn counts(&mut self, counter: &'static str) -> &mut Self {
+        self.expected.counter = Some(counter);
+        self
+    }
+
     /// Whether an answer is what the variant is there for. The statistics know the status alone.
     fn check(&self, rig: &Rig) {
         let tokens = self.load.tokens.as_ref().map(|file| std::fs::read_to_string(file).unwrap());
         let mut headers: Vec<_> = self.load.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         headers.extend(tokens.as_ref().map(|tokens| (TOKEN, tokens.lines().next().unwrap())));
         let answer = http::get_with(&(rig.url(self.name) + self.load.path), &headers);
-        let status = if self.outcome == Outcome::Passes { 200 } else { 401 };
+        let status = if self.expected.outcome == Outcome::Passes { 200 } else { 401 };
         assert_eq!(answer.status, status, "{}: {answer:?}", self.name);
         assert_eq!(answer.wristband().is_some(), self.brings, "{}: {answer:?}", self.name);
         assert!(self.load.path != CERTS || answer.json()["keys"].is_array(), "{}: {answer:?}", self.name);
@@ -68,7 +74,7 @@ impl Builder<'_> {
     ) -> &mut Variant {
         self.plan.listen(name, |port| answering(name, port, filters, body));
         let bare = if load.tokens.is_some() { BARE } else { BARE_WITHOUT_TOKEN };
-        self.variants.push(Variant { name, title, bare, load, outcome: Outcome::Passes, brings: false });
+        self.variants.push(Variant { name, title, bare, load, expected: Expected::PASSES, brings: false });
         self.variants.last_mut().unwrap()
     }
 
@@ -79,15 +85,19 @@ impl Builder<'_> {
     }
 
     /// With a token from this file, which may not pass.
-    fn refuses(&mut self, name: &'static str, title: &'static str, filter: Value, tokens: &Path) {
-        self.verifies(name, title, filter, tokens).outcome = Outcome::IsRefused;
+    fn refuses(&mut self, name: &'static str, title: &'static str, filter: Value, tokens: &Path) -> &mut Variant {
+        let variant = self.verifies(name, title, filter, tokens);
+        variant.expected.outcome = Outcome::IsRefused;
+        variant
     }
 
     /// With a user who is somebody.
-    fn signs(&mut self, name: &'static str, title: &'static str, plugin: &Value) {
+    fn signs(&mut self, name: &'static str, title: &'static str, plugin: &Value) -> &mut Variant {
         let headers = vec![("x-user", "alice".to_owned())];
         let load = Load::new(self.folder.path(), name, "/", headers, None);
-        self.add(name, title, vec![ours(name, plugin)], load).brings = true;
+        let variant = self.add(name, title, vec![ours(name, plugin)], load).counts("issued");
+        variant.brings = true;
+        variant
     }
 }
 
@@ -124,7 +134,7 @@ pub fn start(folder: &Folder) -> (Rig, Vec<Variant>) {
     refusers(&mut builder);
 
     let document = json!({"issuer": B, "signingKeyRefs": [public(SIGNING_KEY)], "verify": {}});
-    builder.add("jwks", "JWKS", vec![ours("jwks", &document)], load("jwks", CERTS, None));
+    builder.add("jwks", "JWKS", vec![ours("jwks", &document)], load("jwks", CERTS, None)).counts("discovery");
     let body = document_of(&document);
     let direct = load("jwks-direct", CERTS, None);
     builder.answers("jwks-direct", "`direct_response` of its bytes", vec![], direct, Some(&body));
@@ -140,43 +150,60 @@ fn verifiers(builder: &mut Builder<'_>) {
     builder.verifies("native", "`jwt_authn`, no cache, unique tokens", native(false), unique);
     builder.verifies("native-cached", "`jwt_authn`, cache of 20,000, 5,000 in rotation", native(true), rotation);
     let variants = [
-        ("verify-host", "verify, unique tokens, host", "host", json!({}), unique),
-        ("verify-wasm", "verify, unique tokens, wasm", "wasm", json!({}), unique),
-        ("verify-cached", "verify, 5,000 in rotation", "host", json!({}), rotation),
-        ("verify-no-cache", "verify, `cache: {tokens: 0}`", "host", json!({"cache": {"tokens": 0}}), unique),
+        ("verify-host", "verify, unique tokens, host", "host", json!({}), unique, "token_cache.miss"),
+        ("verify-wasm", "verify, unique tokens, wasm", "wasm", json!({}), unique, "token_cache.miss"),
+        ("verify-cached", "verify, 5,000 in rotation", "host", json!({}), rotation, "token_cache.hit"),
+        (
+            "verify-no-cache",
+            "verify, `cache: {tokens: 0}`",
+            "host",
+            json!({"cache": {"tokens": 0}}),
+            unique,
+            "verified",
+        ),
     ];
-    for (name, title, crypto, verify, tokens) in variants {
-        builder.verifies(name, title, ours(name, &verifier(crypto, &verify)), tokens);
+    for (name, title, crypto, verify, tokens, counter) in variants {
+        builder.verifies(name, title, ours(name, &verifier(crypto, &verify)), tokens).counts(counter);
     }
     let mut plugin = verifier("host", &json!({}));
     let signer = signer("host", &json!({"identity": {"wristband": true}}));
     plugin.as_object_mut().unwrap().extend(signer.as_object().unwrap().clone());
     let filter = ours("exchange", &plugin);
-    builder.verifies("exchange", "verify a unique token and sign, host", filter, unique).brings = true;
+    builder.verifies("exchange", "verify a unique token and sign, host", filter, unique).counts("issued").brings = true;
 }
 
 fn signers(builder: &mut Builder<'_>) {
     let identity = json!({"header": "x-user"});
     builder.signs("sign-host", "sign, host", &signer("host", &json!({"identity": identity})));
     builder.signs("sign-wasm", "sign, wasm", &signer("wasm", &json!({"identity": identity})));
-    builder.signs("reuse", "sign, `reuse: 60`", &signer("host", &json!({"identity": identity, "reuse": 60})));
+    builder
+        .signs("reuse", "sign, `reuse: 60`", &signer("host", &json!({"identity": identity, "reuse": 60})))
+        .counts("issue_reuse.hit");
 }
 
 fn refusers(builder: &mut Builder<'_>) {
     let folder = builder.folder;
     let bad = [
-        ("junk", "junk refused", "native-junk", "`jwt_authn`, junk refused", &folder.junk),
-        ("expired", "expired refused", "native-expired", "`jwt_authn`, expired refused", &folder.expired),
+        ("junk", "junk refused", "native-junk", "`jwt_authn`, junk refused", &folder.junk, "denied.malformed"),
+        (
+            "expired",
+            "expired refused",
+            "native-expired",
+            "`jwt_authn`, expired refused",
+            &folder.expired,
+            "denied.expired",
+        ),
         (
             "forged",
             "bad signature refused",
             "native-forged",
             "`jwt_authn`, bad signature refused",
             &folder.bad_signature,
+            "denied.bad_signature",
         ),
     ];
-    for (name, title, native, native_title, tokens) in bad {
-        builder.refuses(name, title, ours(name, &verifier("host", &json!({}))), tokens);
+    for (name, title, native, native_title, tokens, counter) in bad {
+        builder.refuses(name, title, ours(name, &verifier("host", &json!({}))), tokens).counts(counter);
         builder.refuses(native, native_title, jwt_authn(A, KEY, false), tokens);
     }
 }
