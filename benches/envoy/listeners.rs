@@ -3,15 +3,24 @@
 use serde_json::{Value, json};
 
 use crate::support::config;
+use crate::support::http::Answer;
 
-/// A listener with these filters and no access log, which answers 200 with this body.
-pub fn answering(name: &str, port: u16, filters: Vec<Value>, body: Option<&str>) -> Value {
-    let mut answer = json!({"status": 200});
-    if let Some(body) = body {
-        answer["body"] = json!({"inline_string": body});
+/// Headers that Envoy writes by itself.
+pub const OF_ENVOY: [&str; 3] = ["content-length", "date", "server"];
+
+/// A listener with these filters and no access log, which answers 200 and nothing more, or what this answer was.
+pub fn answering(name: &str, port: u16, filters: Vec<Value>, answer: Option<&Answer>) -> Value {
+    let mut route = json!({"match": {"prefix": "/"}, "direct_response": {"status": 200}});
+    if let Some(Answer { headers, body, .. }) = answer {
+        route["direct_response"]["body"] = json!({"inline_string": body});
+        let headers = headers.iter().filter(|(name, _)| !OF_ENVOY.contains(&name.as_str()));
+        let added = headers.map(|(name, value)| {
+            let header = json!({"key": name.as_str(), "value": value.to_str().unwrap()});
+            json!({"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"})
+        });
+        route["response_headers_to_add"] = added.collect();
     }
-    let routes = json!([{"match": {"prefix": "/"}, "direct_response": answer}]);
-    let mut listener = config::listener(name, port, filters, routes);
+    let mut listener = config::listener(name, port, filters, json!([route]));
     let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
     manager.as_object_mut().unwrap().remove("access_log");
     listener

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use ureq::http::HeaderMap;
 
-use crate::listeners::{answering, ext_authz, jwt_authn, lua, ours};
+use crate::listeners::{OF_ENVOY, answering, ext_authz, jwt_authn, lua, ours};
 use crate::load::{Load, TOKEN};
 use crate::noop;
 use crate::rig::{Expected, Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
 use crate::support::config::{private, public};
-use crate::support::http;
+use crate::support::http::{self, Answer};
 use crate::support::token::{A, B};
 use crate::tokens::{Folder, KEY};
 
@@ -70,9 +71,9 @@ impl Builder<'_> {
         title: &'static str,
         filters: Vec<Value>,
         load: Load,
-        body: Option<&str>,
+        answer: Option<&Answer>,
     ) -> &mut Variant {
-        self.plan.listen(name, |port| answering(name, port, filters, body));
+        self.plan.listen(name, |port| answering(name, port, filters, answer));
         let bare = if load.tokens.is_some() { BARE } else { BARE_WITHOUT_TOKEN };
         self.variants.push(Variant { name, title, bare, load, expected: Expected::PASSES, brings: false });
         self.variants.last_mut().unwrap()
@@ -135,13 +136,21 @@ pub fn start(folder: &Folder) -> (Rig, Vec<Variant>) {
 
     let document = json!({"issuer": B, "signingKeyRefs": [public(SIGNING_KEY)], "verify": {}});
     builder.add("jwks", "JWKS", vec![ours("jwks", &document)], load("jwks", CERTS, None)).counts("discovery");
-    let body = document_of(&document);
+    let published = published(&document);
     let direct = load("jwks-direct", CERTS, None);
-    builder.answers("jwks-direct", "`direct_response` of its bytes", vec![], direct, Some(&body));
+    builder.answers("jwks-direct", "`direct_response` of the same", vec![], direct, Some(&published));
 
     let (rig, variants) = (builder.plan.start("1"), builder.variants);
     variants.iter().for_each(|variant| variant.check(&rig));
+    let [ours, direct] = ["jwks", "jwks-direct"].map(|name| without_envoys(http::get(&(rig.url(name) + CERTS))));
+    assert_eq!(ours, direct);
     (rig, variants)
+}
+
+/// The headers but for those of Envoy, and the body.
+fn without_envoys(mut answer: Answer) -> (HeaderMap, String) {
+    OF_ENVOY.iter().for_each(|name| _ = answer.headers.remove(*name));
+    (answer.headers, answer.body)
 }
 
 fn verifiers(builder: &mut Builder<'_>) {
@@ -209,9 +218,9 @@ fn refusers(builder: &mut Builder<'_>) {
 }
 
 /// What the filter with this configuration publishes.
-fn document_of(plugin: &Value) -> String {
+fn published(plugin: &Value) -> Answer {
     let mut plan = Plan::default();
     plan.listen("jwks", |port| answering("jwks", port, vec![ours("jwks", plugin)], None));
     let rig = plan.start("1");
-    http::get(&(rig.url("jwks") + CERTS)).body
+    http::get(&(rig.url("jwks") + CERTS))
 }
