@@ -17,6 +17,7 @@ mod cpu;
 mod growth;
 mod listeners;
 mod load;
+mod machine;
 mod noop;
 mod report;
 mod rig;
@@ -26,8 +27,9 @@ mod statistics;
 mod tokens;
 mod variants;
 
-use std::process::Command;
 use std::time::Duration;
+
+use machine::Watch;
 
 /// How much is measured.
 struct Effort {
@@ -49,15 +51,6 @@ impl Effort {
     }
 }
 
-fn print_machine() {
-    let version = Command::new(support::envoy::binary()).arg("--version").output().unwrap();
-    let version = String::from_utf8(version.stdout).unwrap();
-    let size = std::fs::metadata(support::path("target/wristband.wasm")).expect("`make build` makes the filter").len();
-    println!("- cores: {}", std::thread::available_parallelism().unwrap());
-    println!("- Envoy: {}", version.trim().rsplit("version: ").next().unwrap());
-    println!("- target/wristband.wasm: {size} bytes");
-}
-
 fn main() {
     // `cargo test --all-targets` runs benches too, without this argument.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
@@ -66,12 +59,15 @@ fn main() {
         return;
     }
     let effort = Effort::asked();
-    print_machine();
+    machine::print();
     println!("- {} rounds of {:?} a variant\n", effort.rounds, effort.time);
     let tokens = tokens::Folder::new();
     let (rig, variants) = variants::start(&tokens);
+    let watch = Watch::begin(rig.envoy.id());
     let costs = rounds::run(&rig, &variants, &effort);
+    let others = watch.others();
     report::print_costs(&variants, &costs);
+    println!("Meanwhile others had {others:.0} % of the machine.\n");
     // The Envoys of what follows have the machine for themselves.
     drop(rig);
     let start = startup::measure(&tokens, effort.starts);

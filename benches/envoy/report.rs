@@ -37,7 +37,7 @@ fn ratio(parts: &[f64], wholes: &[f64]) -> Summary {
 fn targets(costs: &Costs, startup: &Startup) -> Vec<Target> {
     let native = costs.beyond("native", BARE);
     let of_native = |name, bare| ratio(&costs.beyond(name, bare), &native);
-    let junk = ratio(&costs.beyond("junk", BARE), &costs.beyond("native-junk", BARE));
+    let refused = |ours, native| ratio(&costs.beyond(ours, BARE), &costs.beyond(native, BARE));
     let jwks = ratio(costs.total("jwks"), costs.total("jwks-direct"));
     let cached = Summary::of(costs.beyond("verify-cached", "native-cached"));
     vec![
@@ -47,7 +47,9 @@ fn targets(costs: &Costs, startup: &Startup) -> Vec<Target> {
         ("identical claims again / native without cache", "", 0.08, 0.035, of_native("reuse", BARE_WITHOUT_TOKEN)),
         ("verify a unique token and sign / native without cache", "", 1.4, 1.0, of_native("exchange", BARE)),
         ("JWKS, total / `direct_response`, total", "", 1.35, 1.2, jwks),
-        ("junk refused / native refusing it", "", 1.0, 0.6, junk),
+        ("junk refused / native refusing it", "", 1.0, 0.6, refused("junk", "native-junk")),
+        ("expired refused / native refusing it", "", 1.0, 0.6, refused("expired", "native-expired")),
+        ("bad signature refused / native refusing it", "", 1.0, 0.6, refused("forged", "native-forged")),
         ("memory beyond no wasm, concurrency 1", " MB", 45.0, 36.0, startup.memory),
         ("memory of a further worker", " MB", 2.0, 1.2, startup.worker),
         ("time to ready beyond no wasm", " ms", 300.0, 150.0, startup.ready),
