@@ -12,7 +12,7 @@ use http::HeaderName;
 use serde_json::Map;
 
 use self::keys::{Keys, NamedKey, PeerKeys};
-use crate::cache::Cache;
+use crate::cache::{Cache, Limits};
 use crate::config::{
     ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, LONGEST_DURATION, Mode, OnFailure, Placement,
     Subject, Verify, join,
@@ -319,11 +319,16 @@ fn inbound(
         bound_lifetime(&mut policy);
         issuers.insert(issuer.clone(), (KeySet::new(own), policy));
     }
-    // Where no token is accepted twice, none need be remembered.
-    let remembers = replay.is_none() && verify.cache.values > 0;
+    let cache = match (verify.cache, &replay) {
+        (None, Some(_)) => Limits { values: 0, ..Limits::default() },
+        (Some(cache), Some(_)) if cache.values > 0 => {
+            return Err(ConfigError::at("verify.cache", "excludes `replay`, with which no token is accepted twice"));
+        }
+        (cache, _) => cache.unwrap_or_default(),
+    };
     Ok(Inbound {
         denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),
-        remembered: remembers.then(|| RefCell::new(Cache::new(verify.cache))),
+        remembered: (cache.values > 0).then(|| RefCell::new(Cache::new(cache))),
         verifier: Verifier {
             own_issuer: issuer,
             issuers,

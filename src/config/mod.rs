@@ -175,8 +175,9 @@ pub struct Verify {
     pub revoked: Revocations,
     /// How many tokens to remember, so that each is accepted once; `None`: each may be used until it expires.
     pub replay: Option<u32>,
-    /// How many accepted tokens to remember, so that their signatures need not be verified again.
-    pub cache: Limits,
+    /// How many accepted tokens to remember, so that their signatures need not be verified again; `None`: as many as is
+    /// usual.
+    pub cache: Option<Limits>,
     /// Whether CORS preflights pass without a token.
     pub allow_cors_preflight: bool,
     /// One of these has to be in `aud`; empty: a token with an `aud` is denied (RFC 7519, section 4.1.3).

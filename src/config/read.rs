@@ -328,7 +328,7 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
         types: fields.optional("typ").map(|node| texts(&node)).transpose()?,
         revoked: or(fields.optional("revoked"), Revocations::default(), revoked)?,
         replay: fields.optional("replay").map(|node| replay(&node)).transpose()?,
-        cache: or(fields.optional("cache"), Limits::default(), cache)?,
+        cache: fields.optional("cache").map(|node| cache(&node)).transpose()?,
         allow_cors_preflight: or(fields.optional("allowCorsPreflight"), false, Node::boolean)?,
         audiences: list(fields.optional("audiences"), |node| text(&node))?,
         clock_skew: or(fields.optional("clockSkew"), DEFAULT_CLOCK_SKEW, |node| node.integer(0..=300))?,

@@ -52,6 +52,8 @@ pub enum Operation {
 pub enum Unusable {
     /// `crypto: host` asks for what the host does not have, or does wrong.
     NotByHost(Operation, Algorithm),
+    /// The VM cannot sign: an RSA key needs randomness, and the host gives none.
+    CannotSign,
     /// What the key signs its own public half does not verify.
     DoesNotMatch,
 }
@@ -131,7 +133,8 @@ impl<'h> Arithmetic<'h> {
             return Ok(key);
         }
         let key = SigningKey { algorithm, means: Means::Wasm(private) };
-        if works(&key, self.host) { Ok(key) } else { Err(Unusable::DoesNotMatch) }
+        let signature = key.sign(TEST, self.host).map_err(|SigningFailed| Unusable::CannotSign)?;
+        if public.verifies(TEST, &signature) { Ok(key) } else { Err(Unusable::DoesNotMatch) }
     }
 
     fn choose(

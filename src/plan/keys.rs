@@ -36,7 +36,7 @@ pub(super) struct PeerKeys {
     pub(super) keys: Vec<TrustedKey>,
 }
 
-/// The `x` of every key pair in `testdata`. The samples use them, and whoever copies a sample and leaves one in trusts
+/// The `x` of every key pair that the samples use. Whoever copies a sample and leaves one in trusts
 /// everyone who can read this repository.
 const PUBLISHED: [&str; 5] = [
     "kAx6VfuTiypOBiN4wLEqwOme6LwPbFfkWnumN8I5NQI",
@@ -140,6 +140,7 @@ fn unusable(key: &KeyRef, problem: &Unusable) -> ConfigError {
             let problem = format!("the host cannot {operation} with `{name}`; leave `crypto: host` out");
             ConfigError::at(format!("{}.algorithm", key.path), problem)
         }
+        Unusable::CannotSign => key_error(key, "cannot sign without randomness; the host has to allow `random_get`"),
         Unusable::DoesNotMatch => key_error(key, "signs what its own public half does not verify"),
     }
 }

@@ -99,6 +99,19 @@ fn a_name_a_key_and_an_issuer_stand_once() {
 }
 
 #[test]
+fn a_memory_is_not_asked_for_where_no_token_passes_twice() {
+    let with = |cache: Value| {
+        let mut configuration = gateway_a();
+        configuration["verify"] = json!({"replay": {"cache": 100}, "cache": cache});
+        load(&configuration).map(|plan| plan.inbound.unwrap().remembered.is_some())
+    };
+    assert_eq!(with(json!({"tokens": 0})), Ok(false));
+    let expected = "verify.cache: excludes `replay`, with which no token is accepted twice";
+    assert_eq!(with(json!({})).unwrap_err(), expected);
+    assert_eq!(with(json!({"tokens": 1})).unwrap_err(), expected);
+}
+
+#[test]
 fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
     let url = "expected an absolute http or https URL without query and fragment";
     let cases = [
@@ -183,6 +196,13 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/onFailure", json!("ignore"), "issue.onFailure: expected one of `pass`, `deny`".into()),
         ("/issue/customClaims", json!({"a": {"value": 1, "required": true}}), "issue.customClaims.a.required: a fixed value is always there".into()),
         ("/discovery", json!({"maxAge": 86401}), "discovery.maxAge: expected a whole number from 0 to 86400, found 86401".into()),
+        ("/verify/cache", json!({"tokens": 1_000_001}), "verify.cache.tokens: expected a whole number from 0 to 1000000, found 1000001".into()),
+        ("/verify/cache", json!({"bytes": -1}), "verify.cache.bytes: expected a whole number from 0 to 1073741824, found -1".into()),
+        ("/verify/cache", json!(100), "verify.cache: expected an object, found a number".into()),
+        ("/issue/reuse", json!(86401), "issue.reuse: expected a whole number from 0 to 86400, found 86401".into()),
+        ("/issue/reuse", json!(true), "issue.reuse: expected a whole number, found a boolean".into()),
+        ("/crypto", json!("native"), "crypto: expected one of `auto`, `host`, `wasm`".into()),
+        ("/crypto", json!("host"), "signingKeyRefs[0].algorithm: the host cannot sign with `ES256`; leave `crypto: host` out".into()),
         ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`".into()),
     ];
     for (pointer, value, expected) in cases {
