@@ -29,7 +29,7 @@ const CACHING: [HeaderName; 4] = [
     HeaderName::from_static("surrogate-control"),
 ];
 
-/// How many of a token's last bytes it is looked up by: they are its signature's, so that no two tokens share them.
+/// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
 const KEY: usize = 32;
 
 /// The output that is no claim but issuer and subject together; no claim of that name takes its place.
@@ -52,7 +52,7 @@ pub enum Event {
     Discovery,
     /// A token was accepted because it had been before.
     TokenCacheHit,
-    /// A token was accepted, and is remembered.
+    /// A token was accepted by its signature.
     TokenCacheMiss,
     /// A wristband was handed out again.
     ReuseHit,
@@ -329,8 +329,10 @@ impl Inbound {
         let outputs = Rc::new(self.outputs(&verified));
         outputs.write(edits);
         edits.events.push(Event::TokenCacheMiss);
-        let bytes = outputs.bytes();
-        remembered.borrow_mut().insert(key, outputs, bytes);
+        if outputs.facts.last() {
+            let bytes = outputs.bytes();
+            remembered.borrow_mut().insert(key, outputs, bytes);
+        }
         Ok(verified)
     }
 

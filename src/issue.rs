@@ -352,7 +352,7 @@ impl Issuer {
         }
         let signed = Rc::new(self.signature.sign(&claims, now, end, host)?);
         if let Some(reusable) = &self.reusable {
-            reusable.keep(&claims, &signed);
+            reusable.keep(&claims, &signed, now);
         }
         Ok(Wristband::new(signed, now, false))
     }

@@ -152,6 +152,7 @@ impl Plan {
                 config.discovery.max_age,
             )
         });
+        let reuses = config.issue.as_ref().is_some_and(|issue| issue.reuse > 0);
         let issuing = match (config.issue, keys.private, &config.issuer) {
             (Some(issue), Some(key), Some(issuer)) => {
                 Some(issuing(issue, issuer, config.token_duration, key, config.verify.is_some(), setup)?)
@@ -162,7 +163,11 @@ impl Plan {
             Some(verify) => Some(inbound(verify, config.issuer, keys.own, keys.peers, setup)?),
             None => None,
         };
-        Ok(Self { discovery, inbound, issuing, key_count, arithmetic: keys.arithmetic, warnings: keys.warnings })
+        let mut warnings = keys.warnings;
+        if reuses && inbound.as_ref().is_some_and(|inbound| inbound.verifier.replay.is_some()) {
+            warnings.push("issue.reuse: of those who get the same wristband `verify.replay` lets one in".to_owned());
+        }
+        Ok(Self { discovery, inbound, issuing, key_count, arithmetic: keys.arithmetic, warnings })
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Facts {
     limited: Option<String>,
     expires: f64,
     not_before: Option<f64>,
+    /// Without a `kid` it is a matter of time which key is the only one.
+    names_its_key: bool,
     key_end: Option<Timestamp>,
     max_lifetime: Option<u32>,
     certificate: Option<String>,
@@ -93,6 +95,7 @@ impl Verifier {
             limited,
             expires: token.expires,
             not_before: token.not_before,
+            names_its_key: token.key_id.is_some(),
             key_end: key.not_after,
             max_lifetime: policy.max_lifetime,
             certificate,
@@ -108,6 +111,7 @@ impl Verifier {
     pub fn accepts_again(&self, facts: &Facts, now: Timestamp, host: &impl Host) -> bool {
         let clock_skew = f64::from(self.clock_skew);
         self.replay.is_none()
+            && facts.names_its_key
             && facts.key_end.is_none_or(|end| now < end)
             && self.check_time(facts.expires, facts.not_before, now).is_ok()
             && policy::check_lifetime(facts.max_lifetime, facts.expires, now, clock_skew).is_ok()
@@ -170,6 +174,12 @@ impl Facts {
     #[must_use]
     pub fn are_of(&self, token: &[u8]) -> bool {
         *self.token == *token
+    }
+
+    /// Whether they are worth remembering: whether [`Verifier::accepts_again`] may ever say yes.
+    #[must_use]
+    pub fn last(&self) -> bool {
+        self.names_its_key
     }
 
     /// The bytes that it takes.

@@ -24,16 +24,24 @@ impl Reusable {
 
     /// A wristband with these claims that is not too old, has half of its life before it, and does not outlive `end`.
     pub(super) fn find(&self, claims: &[u8], now: Timestamp, end: Timestamp) -> Option<Rc<Signed>> {
+        self.young(claims, now).filter(|signed| signed.expires <= end)
+    }
+
+    /// Remembers a wristband with these claims, unless there is one that lives longer: who came with a token that ends
+    /// soon shortens nobody else's.
+    pub(super) fn keep(&self, claims: &[u8], signed: &Rc<Signed>, now: Timestamp) {
+        if self.young(claims, now).is_some_and(|known| known.expires > signed.expires) {
+            return;
+        }
+        let bytes = signed.token.len().saturating_add(size_of::<Signed>());
+        self.signed.borrow_mut().insert(claims, Rc::clone(signed), bytes);
+    }
+
+    fn young(&self, claims: &[u8], now: Timestamp) -> Option<Rc<Signed>> {
         let signed = self.signed.borrow_mut().get(claims)?;
         let left = signed.expires.0.saturating_sub(now.0);
         let is_fresh = signed.issued <= now && now < signed.issued.after(self.seconds);
         let has_half = left >= now.0.saturating_sub(signed.issued.0);
-        (is_fresh && has_half && signed.expires <= end).then_some(signed)
-    }
-
-    /// Remembers a wristband with these claims.
-    pub(super) fn keep(&self, claims: &[u8], signed: &Rc<Signed>) {
-        let bytes = signed.token.len().saturating_add(size_of::<Signed>());
-        self.signed.borrow_mut().insert(claims, Rc::clone(signed), bytes);
+        (is_fresh && has_half).then_some(signed)
     }
 }

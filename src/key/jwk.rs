@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::algorithm::{Algorithm, KeyType};
 use super::material::{KeyError, Material};
@@ -30,6 +30,16 @@ pub(super) fn parse(text: &str, algorithm: Algorithm) -> Result<Material, KeyErr
 struct Jwk {
     members: Map<String, Value>,
     algorithm: Algorithm,
+}
+
+impl Drop for Jwk {
+    fn drop(&mut self) {
+        for name in PRIVATE {
+            if let Some(Value::String(secret)) = self.members.get_mut(name) {
+                secret.zeroize();
+            }
+        }
+    }
 }
 
 fn incomplete() -> KeyError {

@@ -67,13 +67,14 @@ fn from_pem(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     {
         blocks.remove(0);
     }
-    let block = match blocks.as_slice() {
-        [block] => block,
-        [] => return Err(KeyError::new(UNREADABLE)),
-        _ => return Err(KeyError::new("expected one key, found more than one PEM block")),
+    let block = match (blocks.pop(), blocks.is_empty()) {
+        (Some(block), true) => block,
+        (None, _) => return Err(KeyError::new(UNREADABLE)),
+        (Some(_), false) => return Err(KeyError::new("expected one key, found more than one PEM block")),
     };
-    let contents = block.contents();
-    match block.tag() {
+    let tag = block.tag().to_owned();
+    let contents = &Zeroizing::new(block.into_contents());
+    match tag.as_str() {
         "PRIVATE KEY" => der::from_pkcs8(contents, algorithm),
         "EC PRIVATE KEY" => der::from_sec1(contents, algorithm),
         "RSA PRIVATE KEY" => algorithm.takes(KeyType::Rsa).and_then(|()| der::from_pkcs1(contents, algorithm)),

@@ -56,10 +56,14 @@ impl PrivateKey {
     ) -> Result<Self, KeyError> {
         // For its size and exponent.
         PublicKey::from_rsa(algorithm, modulus, public)?;
+        let alien = || KeyError::new("the parts of the RSA key do not belong together");
+        // Where it looks for the primes, the crate takes it for granted that there is an exponent.
+        if private.iter().all(|byte| *byte == 0) {
+            return Err(alien());
+        }
         let [modulus, public, private] = [modulus, public, private].map(BoxedUint::from_be_slice_vartime);
         let primes = primes.into_iter().flatten().map(BoxedUint::from_be_slice_vartime).collect();
-        let key = rsa::PrivateKey::from_components(modulus, public, private, primes)
-            .map_err(|_| KeyError::new("the parts of the RSA key do not belong together"))?;
+        let key = rsa::PrivateKey::from_components(modulus, public, private, primes).map_err(|_| alien())?;
         Ok(Self { algorithm, secret: Secret::Rsa(Box::new(key)) })
     }
 
