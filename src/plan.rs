@@ -34,6 +34,9 @@ use crate::revocation::Revoked;
 use crate::trust::{KeySet, TrustedKey};
 use crate::verify::Verifier;
 
+const REUSE_WITH_REPLAY: &str =
+    "issue.reuse: `verify.replay` accepts a wristband once, however many have got it; leave one of the two out";
+
 /// A configuration in force.
 pub struct Plan {
     /// The well-known documents, when there is an issuer.
@@ -165,7 +168,7 @@ impl Plan {
         };
         let mut warnings = keys.warnings;
         if reuses && inbound.as_ref().is_some_and(|inbound| inbound.verifier.replay.is_some()) {
-            warnings.push("issue.reuse: of those who get the same wristband `verify.replay` lets one in".to_owned());
+            warnings.push(REUSE_WITH_REPLAY.to_owned());
         }
         Ok(Self { discovery, inbound, issuing, key_count, arithmetic: keys.arithmetic, warnings })
     }

@@ -112,6 +112,19 @@ fn a_memory_is_not_asked_for_where_no_token_passes_twice() {
 }
 
 #[test]
+fn wristbands_for_several_and_once_each_are_warned_of() {
+    let warnings = |reuse: u32, replay: bool| {
+        let mut configuration = gateway_a();
+        configuration["issue"]["reuse"] = json!(reuse);
+        if replay {
+            configuration["verify"]["replay"] = json!({"cache": 100});
+        }
+        load(&configuration).unwrap().warnings.iter().filter(|warning| *warning == super::REUSE_WITH_REPLAY).count()
+    };
+    assert_eq!([warnings(60, true), warnings(0, true), warnings(60, false)], [1, 0, 0]);
+}
+
+#[test]
 fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
     let url = "expected an absolute http or https URL without query and fragment";
     let cases = [
