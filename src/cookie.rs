@@ -1,7 +1,6 @@
 //! A wristband as a cookie (RFC 6265), for browsers that should carry it without a script being able to read it.
 
-use crate::config::is_token_character;
-use crate::headers::Headers;
+use crate::headers::{Headers, SET_COOKIE, is_token_character};
 
 /// How the cookie is set. The defaults are the safe ones: this host only, no script, no plain HTTP, no cross-site
 /// request but a top-level navigation.
@@ -83,7 +82,7 @@ impl Cookie {
             let mut names = value.split(|byte| matches!(byte, b'=' | b';')).map(<[u8]>::trim_ascii);
             names.find(|name| !name.is_empty()) == Some(self.name.as_bytes())
         };
-        let all = || response.values(&http::header::SET_COOKIE);
+        let all = || response.values(&SET_COOKIE);
         all().any(|value| sets_this(&value)).then(|| {
             let others = all().filter(|value| !sets_this(value));
             others.map(<[u8]>::to_vec).collect()

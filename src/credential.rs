@@ -6,12 +6,9 @@
 use std::borrow::Cow;
 
 use form_urlencoded::parse;
-use http::HeaderName;
-use http::header::COOKIE;
 
-use crate::config::is_token_character;
 use crate::denial::Denial;
-use crate::headers::Headers;
+use crate::headers::{COOKIE, HeaderName, Headers, is_token_character};
 
 /// A place where a token may be.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +45,7 @@ impl Place {
                 name == other && (prefix.is_empty() || also.is_empty() || prefix.eq_ignore_ascii_case(also))
             }
             (Self::Header { name, .. }, Self::Cookie(_)) | (Self::Cookie(_), Self::Header { name, .. }) => {
-                name == COOKIE
+                *name == COOKIE
             }
             _ => self == other,
         }
@@ -205,11 +202,10 @@ fn after_scheme<'r>(value: &'r [u8], scheme: &str) -> Option<&'r [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::header::AUTHORIZATION;
 
     fn places() -> Vec<Place> {
         let place = |name, prefix: &str| Place::Header { name, prefix: prefix.to_owned() };
-        vec![place(HeaderName::from_static("x-wristband-token"), ""), place(AUTHORIZATION, "Bearer ")]
+        vec![place(HeaderName::known("x-wristband-token"), ""), place(HeaderName::known("authorization"), "Bearer ")]
     }
 
     fn found(headers: &[(&str, &[u8])]) -> Result<Option<String>, Denial> {

@@ -10,13 +10,16 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::headers::Headers;
+use crate::headers::{HeaderName, Headers};
 use crate::key::base64url;
 use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::trust::TrustedKey;
 
 const CERTS: &str = "/.well-known/openid-connect/certs";
+
+/// Names the documents that a client has (RFC 9110, section 13.1.2).
+const IF_NONE_MATCH: HeaderName = HeaderName::known("if-none-match");
 
 /// Answers requests for the documents.
 pub struct Discovery {
@@ -98,7 +101,7 @@ impl Discovery {
         }
         let documents = self.documents(now);
         let document = if is_jwks { &documents.jwks } else { &documents.configuration };
-        let is_known = headers.values(&http::header::IF_NONE_MATCH).any(|tags| document.is_one_of(tags));
+        let is_known = headers.values(&IF_NONE_MATCH).any(|tags| document.is_one_of(tags));
         Some(Rc::clone(if is_known { &document.unchanged } else { &document.whole }))
     }
 

@@ -5,14 +5,12 @@
 
 use std::rc::Rc;
 
-use http::HeaderName;
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, COOKIE, EXPIRES, ORIGIN, SET_COOKIE};
 use serde_json::Value;
 
 use crate::config::{Mode, OnFailure, Placement, source};
 use crate::credential::{self, Place};
 use crate::denial::Denial;
-use crate::headers::{Headers, can_be_value};
+use crate::headers::{COOKIE, HeaderName, Headers, SET_COOKIE, can_be_value};
 use crate::host::Host;
 use crate::issue::{Gathered, Skip};
 use crate::key::base64url;
@@ -21,12 +19,14 @@ use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::verify::{Facts, Verified};
 
+const CACHE_CONTROL: HeaderName = HeaderName::known("cache-control");
+
 /// What says how long a response may be kept, for whom ever.
 const CACHING: [HeaderName; 4] = [
     CACHE_CONTROL,
-    EXPIRES,
-    HeaderName::from_static("cdn-cache-control"),
-    HeaderName::from_static("surrogate-control"),
+    HeaderName::known("expires"),
+    HeaderName::known("cdn-cache-control"),
+    HeaderName::known("surrogate-control"),
 ];
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
@@ -222,7 +222,7 @@ impl Plan {
 /// Whether a response is a success: 2xx, and for gRPC, whose errors are 200 as well, no status but 0. A gRPC status in
 /// trailers comes too late to be seen.
 fn is_success(headers: &Headers<'_>) -> bool {
-    let status = HeaderName::from_static("grpc-status");
+    let status = HeaderName::known("grpc-status");
     matches!(headers.pseudo(":status"), Some([b'2', _, _])) && headers.values(&status).all(|status| status == b"0")
 }
 
@@ -231,8 +231,8 @@ impl Issuing {
     fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
         edits.remove.extend(self.header.iter().filter(|header| headers.has(header)).cloned());
         if let Some(others) = self.cookie.as_ref().and_then(|cookie| cookie.others(headers)) {
-            edits.remove.push(SET_COOKIE);
-            edits.add.extend(others.into_iter().map(|other| (SET_COOKIE, other)));
+            edits.remove.push(SET_COOKIE.clone());
+            edits.add.extend(others.into_iter().map(|other| (SET_COOKIE.clone(), other)));
         }
     }
 
@@ -267,7 +267,7 @@ impl Issuing {
             edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
         }
         if let Some(cookie) = &self.cookie {
-            edits.add.push((SET_COOKIE, cookie.set(&wristband.signed.token, wristband.seconds).into_bytes()));
+            edits.add.push((SET_COOKIE.clone(), cookie.set(&wristband.signed.token, wristband.seconds).into_bytes()));
         }
         if let Some(header) = &self.header {
             edits.set.push((header.clone(), wristband.signed.token.clone()));
@@ -387,7 +387,7 @@ fn take_out(headers: &Headers<'_>, place: &Place, edits: &mut Edits) {
         Place::Header { name, .. } => edits.remove.push(name.clone()),
         Place::Cookie(name) => {
             // Several lines become one.
-            edits.remove.push(COOKIE);
+            edits.remove.push(COOKIE.clone());
             let others = credential::without_cookie(headers, name);
             edits.rewrite = (!others.is_empty()).then_some(("cookie", others));
         }
@@ -397,7 +397,9 @@ fn take_out(headers: &Headers<'_>, place: &Place, edits: &mut Edits) {
 
 /// A CORS preflight, which browsers send without credentials (Fetch standard, section 3.2.2).
 fn is_preflight(headers: &Headers<'_>) -> bool {
-    headers.pseudo(":method") == Some(b"OPTIONS") && headers.has(&ORIGIN) && headers.has(&ACCESS_CONTROL_REQUEST_METHOD)
+    headers.pseudo(":method") == Some(b"OPTIONS")
+        && headers.has(&HeaderName::known("origin"))
+        && headers.has(&HeaderName::known("access-control-request-method"))
 }
 
 /// A claim as the value of a header, or `None` if it cannot stand there.

@@ -17,7 +17,7 @@ use crate::certificate;
 use crate::config::Placement;
 use crate::crypto::SigningKey;
 use crate::expression::{Attributes, Condition, Expression};
-use crate::headers::Headers;
+use crate::headers::{HeaderName, Headers};
 use crate::host::{Crypto, Host};
 use crate::key::base64url;
 use crate::pseudonym;
@@ -200,7 +200,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub enum Source {
     /// A request header.
-    Header(http::HeaderName),
+    Header(HeaderName),
     /// An expression.
     Expression(Expression),
     /// The accepted inbound wristband.

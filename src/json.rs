@@ -4,10 +4,12 @@
 //! and the one that uses it may then read two different tokens. [`parse`] refuses them at any depth, and refuses
 //! nesting that no wristband needs, so that what it returns means one thing only.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 /// How deep objects and arrays may nest. Claims of real identity providers stay below ten; the bound keeps the
@@ -185,19 +187,47 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let inner = self.inner()?;
         let mut object = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
+        while let Some(name) = members.next_key_seed(Name)? {
             let value = members.next_value_seed(inner).inspect_err(|_| {
                 self.fault.passes(|| format!(".{}", shown(&name)));
             })?;
-            if let serde_json::map::Entry::Vacant(entry) = object.entry(name.as_str()) {
-                entry.insert(value);
-            } else {
-                let error = self.fault.raise(TWICE);
-                self.fault.passes(|| format!(".{}", shown(&name)));
-                return Err(error);
+            match object.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(value)),
+                Entry::Occupied(entry) => {
+                    let error = self.fault.raise(TWICE);
+                    self.fault.passes(|| format!(".{}", shown(entry.key())));
+                    return Err(error);
+                }
             }
         }
         Ok(Value::Object(object))
+    }
+}
+
+/// A member's name, which is borrowed from the text where it is written without escapes.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the name of a member")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
     }
 }
 

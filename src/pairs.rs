@@ -12,12 +12,14 @@ pub fn read(bytes: &[u8]) -> Option<Vec<Pair<'_>>> {
     }
     let (count, rest) = word(bytes)?;
     let (lengths, mut rest) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let pairs = lengths.chunks_exact(8).map(|lengths| {
+    // As many lengths are there, so that a wrong count cannot ask for much.
+    let mut pairs = Vec::with_capacity(count);
+    for lengths in lengths.chunks_exact(8) {
         let (name, lengths) = word(lengths)?;
         let (value, _) = word(lengths)?;
-        Some((text(&mut rest, name)?, text(&mut rest, value)?))
-    });
-    pairs.collect()
+        pairs.push((text(&mut rest, name)?, text(&mut rest, value)?));
+    }
+    Some(pairs)
 }
 
 fn word(bytes: &[u8]) -> Option<(usize, &[u8])> {

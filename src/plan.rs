@@ -8,7 +8,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
-use http::HeaderName;
 use serde_json::Map;
 
 use self::keys::{Keys, NamedKey, PeerKeys};
@@ -24,6 +23,7 @@ use crate::denial::Denial;
 use crate::discovery::Discovery;
 use crate::expression::{Condition, Expression};
 use crate::gateway::Outputs;
+use crate::headers::HeaderName;
 use crate::host::Setup;
 use crate::issue::{self, Claim, Issuer, Source};
 use crate::key::Algorithm;
@@ -411,15 +411,15 @@ fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
     let payload = verify.output_payload_to_header.iter().map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
     let claims =
         verify.output_claim_to_headers.iter().map(|output| (format!("{}.header", output.path), &output.header));
-    let mut seen: HashMap<&HeaderName, String> = HashMap::new();
+    let mut seen: HashMap<&str, String> = HashMap::new();
     for (path, name) in payload.chain(claims) {
         if verify.places.iter().any(|place| place.header() == Some(name)) {
             return Err(ConfigError::at(path, "this header carries tokens"));
         }
-        if let Some(first) = seen.get(name) {
+        if let Some(first) = seen.get(name.as_str()) {
             return Err(ConfigError::at(path, format!("the same header as {first}")));
         }
-        seen.insert(name, path);
+        seen.insert(name.as_str(), path);
     }
     Ok(())
 }

@@ -38,14 +38,14 @@ impl Policy {
     /// # Errors
     /// [`Denial::WrongAudience`], [`Denial::WrongSubject`], [`Denial::TooLongLived`].
     pub fn check(&self, token: &Untrusted<'_>, now: Timestamp, clock_skew: f64) -> Result<(), Denial> {
-        let meant_for_us = match &token.audiences {
+        let meant_for_us = match token.audiences() {
             None => self.audiences.is_empty(),
-            Some(audiences) => audiences.iter().any(|audience| self.audiences.contains(audience)),
+            Some(mut audiences) => audiences.any(|audience| self.audiences.iter().any(|ours| ours == audience)),
         };
         if !meant_for_us {
             return Err(Denial::WrongAudience);
         }
-        let subject = token.claims.get("sub").and_then(Value::as_str);
+        let subject = token.subject();
         let may_name = |subject: &str| self.subjects.iter().any(|pattern| pattern.matches(subject));
         if !self.subjects.is_empty() && !subject.is_some_and(may_name) {
             return Err(Denial::WrongSubject);

@@ -23,11 +23,10 @@ impl Revoked {
     /// older than any time.
     #[must_use]
     pub fn covers(&self, token: &Untrusted<'_>, key: &str) -> bool {
-        let id = token.claims.get("jti").and_then(Value::as_str);
-        let issued = token.claims.get("iat").and_then(Value::as_f64);
+        let issued = token.claims().get("iat").and_then(Value::as_f64);
         let too_old = |start: &Timestamp| issued.is_none_or(|issued| issued < start.seconds());
         self.keys.contains(key)
-            || id.is_some_and(|id| self.tokens.contains(id))
-            || self.issued_before.get(&token.issuer).is_some_and(too_old)
+            || token.id().is_some_and(|id| self.tokens.contains(id))
+            || self.issued_before.get(token.issuer()).is_some_and(too_old)
     }
 }

@@ -3,6 +3,8 @@
 //! An [`Untrusted`] token is well-formed and nothing more. What it says becomes claims only by way of
 //! [`Verifier::verify`](crate::verify::Verifier::verify).
 
+use std::slice;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -29,22 +31,12 @@ pub struct Untrusted<'t> {
     pub payload: &'t str,
     /// The signature, decoded. Its form is the algorithm's affair.
     pub signature: Vec<u8>,
-    /// `alg`.
-    pub algorithm: String,
-    /// `typ`.
-    pub typ: Option<String>,
-    /// `kid`.
-    pub key_id: Option<String>,
-    /// `iss`.
-    pub issuer: String,
     /// `exp`, in seconds.
     pub expires: f64,
     /// The later of `nbf` and `iat`, in seconds: the token is not valid before either.
     pub not_before: Option<f64>,
-    /// `aud`.
-    pub audiences: Option<Vec<String>>,
-    /// The whole payload.
-    pub claims: Map<String, Value>,
+    header: Members,
+    claims: Members,
 }
 
 impl<'t> Untrusted<'t> {
@@ -66,15 +58,16 @@ impl<'t> Untrusted<'t> {
         if header.has("crit") || header.has("b64") {
             return Err(Denial::Malformed);
         }
-        let algorithm = header.string("alg")?.ok_or(Denial::Malformed)?;
-        let key_id = header.string("kid")?;
-        let typ = header.string("typ")?;
-        header.string("cty")?;
+        header.string("alg")?.ok_or(Denial::Malformed)?;
+        for name in ["kid", "typ", "cty"] {
+            header.string(name)?;
+        }
 
         let claims = Members(json_part(payload)?);
-        let issuer = claims.string("iss")?.ok_or(Denial::Malformed)?;
+        claims.string("iss")?.ok_or(Denial::Malformed)?;
         claims.string("sub")?;
         claims.string("jti")?;
+        claims.audiences()?;
         let expires = claims.date("exp")?.ok_or(Denial::Malformed)?;
         certificate::bound_to(&claims.0)?;
         let dates = [claims.date("nbf")?, claims.date("iat")?];
@@ -84,19 +77,61 @@ impl<'t> Untrusted<'t> {
             return Err(Denial::Malformed);
         }
         let not_before = starts().reduce(f64::max);
-        Ok(Self {
-            signing_input: signing_input.as_bytes(),
-            payload,
-            signature: base64url_part(signature)?,
-            algorithm,
-            typ,
-            key_id,
-            issuer,
-            expires,
-            not_before,
-            audiences: claims.audiences()?,
-            claims: claims.0,
-        })
+        let signature = base64url_part(signature)?;
+        Ok(Self { signing_input: signing_input.as_bytes(), payload, signature, expires, not_before, header, claims })
+    }
+
+    /// `alg`.
+    #[must_use]
+    pub fn algorithm(&self) -> &str {
+        self.header.text("alg").unwrap_or_default()
+    }
+
+    /// `typ`.
+    #[must_use]
+    pub fn typ(&self) -> Option<&str> {
+        self.header.text("typ")
+    }
+
+    /// `kid`.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.header.text("kid")
+    }
+
+    /// `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.claims.text("iss").unwrap_or_default()
+    }
+
+    /// `sub`.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.claims.text("sub")
+    }
+
+    /// `jti`.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.claims.text("jti")
+    }
+
+    /// `aud`: one or several.
+    pub fn audiences(&self) -> Option<impl Iterator<Item = &str>> {
+        self.claims.audiences().ok()?.map(|audiences| audiences.iter().filter_map(Value::as_str))
+    }
+
+    /// The whole payload.
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims.0
+    }
+
+    /// The whole payload, for good.
+    #[must_use]
+    pub fn into_claims(self) -> Map<String, Value> {
+        self.claims.0
     }
 }
 
@@ -118,12 +153,12 @@ impl Members {
         self.0.contains_key(name)
     }
 
-    fn string(&self, name: &str) -> Result<Option<String>, Denial> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(Denial::Malformed),
-        }
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    fn string(&self, name: &str) -> Result<Option<&str>, Denial> {
+        self.0.get(name).map(|value| value.as_str().ok_or(Denial::Malformed)).transpose()
     }
 
     /// A NumericDate (RFC 7519, section 2).
@@ -135,12 +170,12 @@ impl Members {
     }
 
     /// `aud`: one string or an array of strings (RFC 7519, section 4.1.3).
-    fn audiences(&self) -> Result<Option<Vec<String>>, Denial> {
-        let one = |value: &Value| value.as_str().map(str::to_owned).ok_or(Denial::Malformed);
-        match self.0.get("aud") {
-            None => Ok(None),
-            Some(Value::Array(values)) => values.iter().map(one).collect::<Result<_, _>>().map(Some),
-            Some(value) => Ok(Some(vec![one(value)?])),
-        }
+    fn audiences(&self) -> Result<Option<&[Value]>, Denial> {
+        let values = match self.0.get("aud") {
+            None => return Ok(None),
+            Some(Value::Array(values)) => values.as_slice(),
+            Some(value) => slice::from_ref(value),
+        };
+        if values.iter().all(Value::is_string) { Ok(Some(values)) } else { Err(Denial::Malformed) }
     }
 }

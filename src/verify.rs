@@ -72,34 +72,37 @@ impl Verifier {
     pub fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
         let text = token;
         let token = Untrusted::parse(text)?;
-        let (keys, policy) = self.issuers.get(&token.issuer).ok_or(Denial::UnknownIssuer)?;
-        let key = keys.select(&token.algorithm, token.key_id.as_deref(), now)?;
-        self.check_type(token.typ.as_deref())?;
+        let (keys, policy) = self.issuers.get(token.issuer()).ok_or(Denial::UnknownIssuer)?;
+        let key = keys.select(token.algorithm(), token.key_id(), now)?;
+        self.check_type(token.typ())?;
         if self.revoked.covers(&token, &key.name) {
             return Err(Denial::Revoked);
         }
         self.check_time(token.expires, token.not_before, now)?;
         policy.check(&token, now, self.clock_skew.into())?;
-        let certificate = certificate::bound_to(&token.claims)?;
+        let certificate = certificate::bound_to(token.claims())?;
         check_certificate(certificate, host)?;
         if !key.key.verifies(token.signing_input, &token.signature, host) {
             return Err(Denial::BadSignature);
         }
         self.check_replay(&token, now, host)?;
         let certificate = certificate.map(str::to_owned);
-        let mut claims = token.claims;
+        let names_its_key = token.key_id().is_some();
+        let is_own = self.own_issuer.as_deref() == Some(token.issuer());
+        let (expires, not_before) = (token.expires, token.not_before);
+        let mut claims = token.into_claims();
         policy.limit(&mut claims);
         let limited = (!policy.passes_all()).then(|| base64url(Value::Object(claims.clone()).to_string().as_bytes()));
         let facts = Facts {
             token: text.into(),
             limited,
-            expires: token.expires,
-            not_before: token.not_before,
-            names_its_key: token.key_id.is_some(),
+            expires,
+            not_before,
+            names_its_key,
             key_end: key.not_after,
             max_lifetime: policy.max_lifetime,
             certificate,
-            is_own: self.own_issuer.as_ref() == Some(&token.issuer),
+            is_own,
         };
         Ok(Verified { facts: Rc::new(facts), claims: OnceCell::from(claims) })
     }
@@ -120,15 +123,11 @@ impl Verifier {
 
     /// Media types are compared without case, and `application/` may be left out (RFC 7515, section 4.1.9).
     fn check_type(&self, typ: Option<&str>) -> Result<(), Denial> {
-        let short = |typ: &str| {
-            let lower = typ.to_ascii_lowercase();
-            lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower)
-        };
         let accepted = match (&self.types, typ) {
             (None, None) => true,
-            (None, Some(typ)) => short(typ) == "jwt",
+            (None, Some(typ)) => is_type(typ, "JWT"),
             (Some(_), None) => false,
-            (Some(types), Some(typ)) => types.iter().any(|accepted| short(accepted) == short(typ)),
+            (Some(types), Some(typ)) => types.iter().any(|accepted| is_type(typ, accepted)),
         };
         if accepted { Ok(()) } else { Err(Denial::WrongType) }
     }
@@ -138,9 +137,9 @@ impl Verifier {
             return Ok(());
         };
         // What has no name cannot be recognised.
-        let id = token.claims.get("jti").and_then(Value::as_str).ok_or(Denial::Malformed)?;
+        let id = token.id().ok_or(Denial::Malformed)?;
         let until = Timestamp::at_or_before(token.expires).after(self.clock_skew);
-        replay.admit(&token.issuer, id, until, now, host)
+        replay.admit(token.issuer(), id, until, now, host)
     }
 
     fn check_time(&self, expires: f64, not_before: Option<f64>, now: Timestamp) -> Result<(), Denial> {
@@ -154,6 +153,17 @@ impl Verifier {
         }
         Ok(())
     }
+}
+
+/// Whether two media types are the same.
+fn is_type(typ: &str, accepted: &str) -> bool {
+    short(typ).eq_ignore_ascii_case(short(accepted))
+}
+
+fn short(typ: &str) -> &str {
+    const PREFIX: &str = "application/";
+    let parts = typ.split_at_checked(PREFIX.len()).filter(|(start, _)| start.eq_ignore_ascii_case(PREFIX));
+    parts.map_or(typ, |(_, rest)| rest)
 }
 
 /// That a token that is bound to a certificate comes with it.

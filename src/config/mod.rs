@@ -7,7 +7,6 @@ mod node;
 mod read;
 pub mod source;
 
-use http::HeaderName;
 use serde_json::Value;
 
 pub use node::{ConfigError, Node, Object, join};
@@ -16,12 +15,13 @@ use crate::cache::Limits;
 use crate::cookie::Cookie;
 use crate::credential::Place;
 use crate::crypto::Preference;
+use crate::headers::HeaderName;
 use crate::key::Algorithm;
 use crate::policy::Policy;
 use crate::time::Timestamp;
 
 /// The header that carries a wristband unless the configuration says otherwise; Authorino's name for it.
-pub const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-wristband-token");
+pub const DEFAULT_HEADER: HeaderName = HeaderName::known("x-wristband-token");
 
 /// The longest that a wristband may live, in seconds: a day.
 pub const LONGEST_DURATION: u32 = 86_400;
@@ -228,10 +228,4 @@ pub struct ClaimHeader {
 pub struct Discovery {
     /// Seconds that clients may cache them.
     pub max_age: u32,
-}
-
-/// Whether a byte may stand in a token (RFC 9110, section 5.6.2): a method, a scheme, a header's name.
-#[must_use]
-pub fn is_token_character(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -1,17 +1,16 @@
 //! From a tree of values to a [`Config`], field by field.
 
-use http::HeaderName;
 use serde_json::Value;
 
 use super::{
     ClaimHeader, ClaimSource, Config, ConfigError, DEFAULT_HEADER, Discovery, Identity, Issue, KeyRef, KeySource,
-    LONGEST_DURATION, Mode, Node, Object, OnFailure, Peer, Placement, Revocations, Subject, Verify, is_token_character,
-    source,
+    LONGEST_DURATION, Mode, Node, Object, OnFailure, Peer, Placement, Revocations, Subject, Verify, source,
 };
 use crate::cache::Limits;
 use crate::cookie::{Cookie, SameSite};
 use crate::credential::Place;
 use crate::crypto::Preference;
+use crate::headers::{HeaderName, is_token_character};
 use crate::key::Algorithm;
 use crate::policy::{Pattern, Policy};
 use crate::time::Timestamp;
@@ -348,7 +347,7 @@ fn places(fields: &Object<'_>) -> Result<Vec<Place>, ConfigError> {
     places.extend(list(fields.optional("fromParams"), |node| text(&node).map(Place::Parameter))?);
     if places.is_empty() {
         let header = |name, prefix: &str| Place::Header { name, prefix: prefix.to_owned() };
-        places = vec![header(DEFAULT_HEADER, ""), header(http::header::AUTHORIZATION, "Bearer ")];
+        places = vec![header(DEFAULT_HEADER, ""), header(HeaderName::known("authorization"), "Bearer ")];
     }
     Ok(places)
 }
@@ -419,7 +418,7 @@ fn claim_header(node: Node<'_>) -> Result<ClaimHeader, ConfigError> {
 }
 
 fn header_name(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
-    node.string()?.parse().map_err(|_| node.error("expected the name of a header (no pseudo-header)"))
+    HeaderName::parse(node.string()?).ok_or_else(|| node.error("expected the name of a header (no pseudo-header)"))
 }
 
 /// A header that the filter removes and writes. Those that HTTP, browsers or caches act upon are not for sale.
@@ -443,7 +442,7 @@ fn owned_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
     ];
     let name = header_name(node)?;
     if FRAMING.contains(&name.as_str()) {
-        return Err(node.error(format!("`{name}` has a meaning of its own and cannot be used")));
+        return Err(node.error(format!("`{name:?}` has a meaning of its own and cannot be used")));
     }
     Ok(name)
 }

@@ -138,7 +138,7 @@ fn who_is_authenticated_gets_a_wristband_and_it_is_never_cached() {
     expected["n"] = json!([1, {"a": null}]);
     assert_eq!(Value::Object(wristband.claims().clone()), expected);
     assert_eq!(outcome.events, [Event::Issued]);
-    let cache_control = (http::header::CACHE_CONTROL, "no-store".to_owned());
+    let cache_control = (CACHE_CONTROL, "no-store".to_owned());
     assert!(outcome.response.set.contains(&cache_control));
 }
 
