@@ -5,12 +5,14 @@
 
 mod reuse;
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::certificate;
@@ -319,25 +321,24 @@ impl Issuer {
             return Err(Skip::Condition);
         }
         let identity = gathered.identity.as_ref().filter(|identity| !is_nobody(identity)).ok_or(Skip::NoIdentity)?;
-        let mut claims = Map::new();
+        let mut claims = Members::default();
         for (value, claim) in gathered.claims.iter().zip(&self.computed) {
             match value {
-                Some(value) => drop(claims.insert(claim.name.clone(), value.clone())),
+                Some(value) => claims.add(&claim.name, value)?,
                 None if claim.required => return Err(Skip::ClaimMissing),
                 None => {}
             }
         }
-        // What was bound stays bound: an exchange must not make a bearer token of it.
-        let binding = inbound.filter(|_| matches!(self.identity, Source::Wristband)).and_then(Verified::certificate);
-        if let Some(thumbprint) = binding {
-            claims.insert("cnf".to_owned(), certificate::confirmation(thumbprint));
-        }
         if self.bind_client_certificate {
             let thumbprint = certificate::of_client(host).ok_or(Skip::NoCertificate)?;
-            claims.insert("cnf".to_owned(), certificate::confirmation(&thumbprint));
+            claims.add("cnf", &certificate::confirmation(&thumbprint))?;
+        } else if let (Source::Wristband, Some(thumbprint)) = (&self.identity, inbound.and_then(Verified::certificate))
+        {
+            // What was bound stays bound: an exchange must not make a bearer token of it.
+            claims.add("cnf", &certificate::confirmation(thumbprint))?;
         }
         if let (Some(max_hops), Some(inbound)) = (self.chain, inbound) {
-            claims.insert("act".to_owned(), self.actor(inbound.claims(), max_hops)?);
+            claims.add("act", &self.actor(inbound.claims(), max_hops)?)?;
         }
         let end = now.after(self.duration);
         let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
@@ -345,14 +346,13 @@ impl Issuer {
             return Err(Skip::Expired);
         }
         let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
-        claims.insert("sub".to_owned(), subject.into());
-        let claims = serde_json::to_vec(&claims).map_err(|_| Skip::SigningFailed)?;
-        if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(&claims, now, end)) {
+        claims.add("sub", &subject)?;
+        if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(&claims.0, now, end)) {
             return Ok(Wristband::new(signed, now, true));
         }
         let signed = Rc::new(self.signature.sign(&claims, now, end, host)?);
         if let Some(reusable) = &self.reusable {
-            reusable.keep(&claims, &signed, now);
+            reusable.keep(&claims.0, &signed, now);
         }
         Ok(Wristband::new(signed, now, false))
     }
@@ -394,13 +394,13 @@ impl Issuer {
         outermost.map(Value::Object).ok_or(Skip::Loop)
     }
 
-    fn subject(&self, identity: &Value, evaluated: Option<&Value>) -> Option<String> {
+    fn subject<'v>(&self, identity: &'v Value, evaluated: Option<&'v Value>) -> Option<Cow<'v, str>> {
         let subject = match &self.subject {
-            Some(Subject::Hash) => return Some(pseudonym::of(identity)),
+            Some(Subject::Hash) => return Some(pseudonym::of(identity).into()),
             Some(Subject::Expression(_)) => evaluated?.as_str(),
             None => identity.as_str().or_else(|| identity.get("sub")?.as_str()),
         };
-        subject.filter(|subject| !subject.is_empty()).map(str::to_owned)
+        subject.filter(|subject| !subject.is_empty()).map(Cow::Borrowed)
     }
 }
 
@@ -421,6 +421,22 @@ fn is_nobody(identity: &Value) -> bool {
     }
 }
 
+/// Members of a JSON object, none of them twice, as they stand behind others: each with a comma before it.
+#[derive(Default)]
+struct Members(Vec<u8>);
+
+impl Members {
+    fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Skip> {
+        let text = &mut self.0;
+        text.push(b',');
+        let written = serde_json::to_writer(&mut *text, name).and_then(|()| {
+            text.push(b':');
+            serde_json::to_writer(&mut *text, value)
+        });
+        written.map_err(|_| Skip::SigningFailed)
+    }
+}
+
 /// The key with all of a wristband that is the same every time.
 struct Signature {
     /// The protected header, encoded, and the dot behind it.
@@ -438,19 +454,24 @@ impl Signature {
         Self { header: format!("{}.", base64url(header.as_bytes())), members, key }
     }
 
-    /// Signs these claims, a JSON object that is not empty, and those that every wristband has: JWS Compact
-    /// Serialization (RFC 7515, section 7.1).
-    fn sign(&self, claims: &[u8], now: Timestamp, end: Timestamp, host: &dyn Crypto) -> Result<Signed, Skip> {
+    /// Signs these claims and those that every wristband has: JWS Compact Serialization (RFC 7515, section 7.1).
+    fn sign(&self, claims: &Members, now: Timestamp, end: Timestamp, host: &dyn Crypto) -> Result<Signed, Skip> {
         let mut id = [0; 16];
         if !host.random(&mut id) {
             return Err(Skip::SigningFailed);
         }
-        let mut payload = self.members.clone();
+        // More than these four claims take.
+        const OTHERS: usize = 128;
+        let lengths = [self.members.len(), OTHERS, claims.0.len()].into_iter().fold(0, usize::saturating_add);
+        let mut payload = Vec::with_capacity(lengths);
+        payload.extend_from_slice(&self.members);
         let (start, last, id) = (now.0, end.0, base64url(&id));
-        write!(payload, ",\"iat\":{start},\"nbf\":{start},\"exp\":{last},\"jti\":\"{id}\",")
+        write!(payload, ",\"iat\":{start},\"nbf\":{start},\"exp\":{last},\"jti\":\"{id}\"")
             .map_err(|_| Skip::SigningFailed)?;
-        payload.extend_from_slice(claims.get(1..).unwrap_or_default());
-        let mut token = self.header.clone();
+        payload.extend_from_slice(&claims.0);
+        payload.push(b'}');
+        let mut token = String::with_capacity(self.header.len().saturating_add(lengths.saturating_mul(2)));
+        token.push_str(&self.header);
         URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
         let signature = self.key.sign(token.as_bytes(), host).map_err(|_| Skip::SigningFailed)?;
         token.push('.');

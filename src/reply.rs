@@ -4,14 +4,15 @@ use serde_json::json;
 
 use crate::denial::Denial;
 use crate::issue::Skip;
+use crate::pairs;
 
 /// A response, without the parts that Envoy adds.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The status code.
     pub status: u16,
-    /// Its headers.
-    pub headers: Vec<(&'static str, String)>,
+    /// Its headers, encoded as [`pairs`].
+    pub headers: Vec<u8>,
     /// Its body.
     pub body: String,
     /// Envoy's `RESPONSE_CODE_DETAILS`, for access logs.
@@ -19,15 +20,22 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A response, ready to be sent.
+    #[must_use]
+    pub fn new(status: u16, headers: &[(&str, &str)], body: String, details: String) -> Self {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        Self { status, headers: pairs::write(&headers), body, details }
+    }
+
     /// 503, for those who would rather have no response than one without its wristband.
     #[must_use]
     pub fn cannot_sign(skip: Skip) -> Self {
-        Self {
-            status: 503,
-            headers: vec![("content-type", "application/json".to_owned())],
-            body: json!({"error": "server_error", "error_description": "no wristband could be signed"}).to_string(),
-            details: format!("wristband_failed{{{}}}", skip.code()),
-        }
+        Self::new(
+            503,
+            &[("content-type", "application/json")],
+            json!({"error": "server_error", "error_description": "no wristband could be signed"}).to_string(),
+            format!("wristband_failed{{{}}}", skip.code()),
+        )
     }
 }
 
@@ -39,14 +47,12 @@ impl From<Denial> for Reply {
             Denial::Missing => ("missing_token", String::new()),
             _ => ("invalid_token", format!(", error=\"invalid_token\", error_description=\"{text}\"")),
         };
-        Self {
-            status: 401,
-            headers: vec![
-                ("www-authenticate", format!("Bearer realm=\"wristband\"{challenge}")),
-                ("content-type", "application/json".to_owned()),
-            ],
-            body: json!({"error": error, "error_description": text}).to_string(),
-            details: format!("wristband_denied{{{}}}", denial.code()),
-        }
+        let challenge = format!("Bearer realm=\"wristband\"{challenge}");
+        Self::new(
+            401,
+            &[("www-authenticate", &challenge), ("content-type", "application/json")],
+            json!({"error": error, "error_description": text}).to_string(),
+            format!("wristband_denied{{{}}}", denial.code()),
+        )
     }
 }

@@ -13,6 +13,7 @@ use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 use crate::key::base64url;
 use crate::pairs;
 use crate::plan::Plan;
+use crate::reply::Reply;
 use crate::time::Timestamp;
 
 pub(crate) const A: &str = "https://cluster-a.example.com";
@@ -161,4 +162,12 @@ pub(crate) fn fresh_public_key() -> String {
     let point = p256::ecdsa::SigningKey::from(secret).verifying_key().to_sec1_point(false);
     let coordinate = |bytes: Option<&p256::FieldBytes>| base64url(bytes.unwrap());
     json!({"kty": "EC", "crv": "P-256", "x": coordinate(point.x()), "y": coordinate(point.y())}).to_string()
+}
+
+impl Reply {
+    /// Its headers as text.
+    pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap();
+        pairs::read(&self.headers).unwrap().into_iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
 }

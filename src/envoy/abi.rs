@@ -7,7 +7,6 @@
 use std::ptr::{null, null_mut};
 
 use crate::host::Written;
-use crate::pairs;
 use crate::reply::Reply;
 
 /// The host refused a call.
@@ -118,7 +117,7 @@ impl Map {
         }
     }
 
-    /// All headers, encoded as [`pairs`].
+    /// All headers, encoded as [`pairs`](crate::pairs).
     pub(super) fn read(self) -> Result<Vec<u8>, Refused> {
         // SAFETY: see above.
         returned(|data, length| unsafe { proxy_get_header_map_pairs(self.number(), data, length) })
@@ -195,8 +194,6 @@ pub(super) fn share(key: &str, value: &[u8], version: u32) -> Written {
 
 /// Answers the request.
 pub(super) fn reply(reply: &Reply) -> Result<(), Refused> {
-    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    let headers = pairs::write(&headers);
     // SAFETY: see above.
     done(unsafe {
         proxy_send_local_response(
@@ -205,8 +202,8 @@ pub(super) fn reply(reply: &Reply) -> Result<(), Refused> {
             reply.details.len(),
             reply.body.as_ptr(),
             reply.body.len(),
-            headers.as_ptr(),
-            headers.len(),
+            reply.headers.as_ptr(),
+            reply.headers.len(),
             NO_GRPC_STATUS,
         )
     })

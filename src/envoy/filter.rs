@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use log::{debug, error, info, warn};
+use log::{error, info, warn};
 use prost::Message as _;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
@@ -25,7 +25,7 @@ const FILTER_STATE: &str = "wristband";
 
 #[cfg(target_family = "wasm")]
 proxy_wasm::main! {{
-    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Debug);
+    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
     proxy_wasm::set_root_context(|_| Box::new(Root::default()));
 }}
 
@@ -184,12 +184,7 @@ impl Stream {
             Some(active) => active.complain("Envoy refuses a host call; see `capability_restriction_config`"),
             None => error!("not configured"),
         }
-        reply(&Reply {
-            status: 500,
-            headers: Vec::new(),
-            body: String::new(),
-            details: "wristband_host_error".to_owned(),
-        })
+        reply(&Reply::new(500, &[], String::new(), "wristband_host_error".to_owned()))
     }
 }
 
@@ -225,9 +220,6 @@ impl Active {
     }
 
     fn count(&self, event: Event) {
-        if let Event::Denied(denial) = event {
-            debug!("denied: {}", denial.code());
-        }
         if let Event::IssueSkipped(skip) = event
             && skip.is_failure()
         {
