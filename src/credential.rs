@@ -95,6 +95,7 @@ fn only<'r>(mut values: impl Iterator<Item = Cow<'r, [u8]>>) -> Result<Option<Co
 }
 
 /// Whether a parser that splits at other characters too, as some do, would find one more.
+#[inline(never)]
 fn hides_another(headers: &Headers<'_>, place: &Place) -> bool {
     let starts = |part: &[u8], name: &str| parse(part.trim_ascii()).next().is_some_and(|(key, _)| key == name);
     match place {
@@ -152,6 +153,7 @@ fn query<'r>(headers: &Headers<'r>) -> Option<&'r [u8]> {
 
 /// The path without the query parameters of that name, the others as they were.
 #[must_use]
+#[inline(never)]
 pub fn without_parameter(headers: &Headers<'_>, name: &str) -> Vec<u8> {
     let path = headers.pseudo(":path").unwrap_or_default();
     let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());

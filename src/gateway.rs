@@ -278,6 +278,7 @@ impl Issuing {
 
 impl Inbound {
     /// Verifies the token of a request, if there is one, and writes down what follows for its headers.
+    #[inline(never)]
     fn admit(
         &self,
         headers: &Headers<'_>,
@@ -342,6 +343,7 @@ impl Inbound {
         prepared.map_or_else(|| Rc::new(denial.into()), |(_, reply)| Rc::clone(reply))
     }
 
+    #[inline(never)]
     fn outputs(&self, verified: &Verified) -> Outputs {
         let payload = self.payload_header.iter().map(|name| (name.clone(), verified.payload().to_owned()));
         let claims = self.claim_headers.iter().filter_map(|output| {
@@ -382,6 +384,7 @@ impl Outputs {
 }
 
 /// Takes the token out of the request, and nothing else.
+#[inline(never)]
 fn take_out(headers: &Headers<'_>, place: &Place, edits: &mut Edits) {
     match place {
         Place::Header { name, .. } => edits.remove.push(name.clone()),

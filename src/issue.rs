@@ -366,6 +366,7 @@ impl Issuer {
     /// The gateways that an identity has passed through, the last one outermost (RFC 8693, section 4.1): of each its
     /// `iss` and `sub`, and nothing else that a peer may have put there for us to sign. A path that cannot be read may
     /// hide a loop, and counts as one.
+    #[inline(never)]
     fn actor(&self, inbound: &Map<String, Value>, max_hops: u32) -> Result<Value, Skip> {
         let mut seen = vec![self.issuer.as_str()];
         let mut hops = Vec::new();

@@ -130,6 +130,7 @@ impl Plan {
     /// # Errors
     /// What no single field shows: keys that cannot be read, do not fit or are where they must not be, names used
     /// twice, fields that exclude each other.
+    #[inline(never)]
     pub fn compile(mut config: Config, setup: &impl Setup) -> Result<Self, ConfigError> {
         if config.issue.is_none() && config.verify.is_none() {
             // Otherwise a forgotten configuration would let everything pass.
@@ -179,6 +180,7 @@ fn without_slash(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
+#[inline(never)]
 fn check_issuers(config: &Config) -> Result<(), ConfigError> {
     if config.issuer.is_none()
         && (config.issue.is_some() || !config.signing_key_refs.is_empty() || config.peers.is_empty())
@@ -201,6 +203,7 @@ fn check_issuers(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
+#[inline(never)]
 fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigError> {
     let owned: Vec<_> = verify
         .output_payload_to_header
@@ -218,6 +221,7 @@ fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigErr
     Ok(())
 }
 
+#[inline(never)]
 fn issuing(
     issue: Issue,
     issuer: &str,
@@ -289,6 +293,7 @@ fn issuing(
     Ok(Issuing { issuer: Issuer::new(parts), header: issue.header, cookie: issue.cookie, on_failure: issue.on_failure })
 }
 
+#[inline(never)]
 fn inbound(
     verify: Verify,
     issuer: Option<String>,
@@ -364,6 +369,7 @@ fn inbound(
 }
 
 /// A place listed twice would find every token twice.
+#[inline(never)]
 fn check_places(verify: &Verify) -> Result<(), ConfigError> {
     for (index, place) in verify.places.iter().enumerate() {
         if verify.places.iter().take(index).any(|other| other.clashes_with(place)) {
@@ -379,6 +385,7 @@ fn check_places(verify: &Verify) -> Result<(), ConfigError> {
 }
 
 /// A revocation that is misspelt revokes nothing, and one of the key that signs everything.
+#[inline(never)]
 fn check_revoked(config: &Config) -> Result<(), ConfigError> {
     let Some(revoked) = config.verify.as_ref().map(|verify| &verify.revoked) else {
         return Ok(());
@@ -407,6 +414,7 @@ fn check_revoked(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// Each output has a header of its own, and none is one that carries tokens.
+#[inline(never)]
 fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
     let payload = verify.output_payload_to_header.iter().map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
     let claims =

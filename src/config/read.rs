@@ -111,6 +111,7 @@ fn issuer(node: &Node<'_>) -> Result<String, ConfigError> {
     Ok(text.to_owned())
 }
 
+#[inline(never)]
 fn key_ref(node: Node<'_>) -> Result<KeyRef, ConfigError> {
     let fields = node.object(&["name", "algorithm", "key", "notAfter"])?;
     Ok(KeyRef {
@@ -151,6 +152,7 @@ fn instant(node: &Node<'_>) -> Result<Timestamp, ConfigError> {
         .ok_or_else(|| node.error("expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`"))
 }
 
+#[inline(never)]
 fn peer(node: Node<'_>) -> Result<Peer, ConfigError> {
     let fields = node.object(&["issuer", "publish", "keys", "subjects", "audiences", "claims", "maxLifetime"])?;
     Ok(Peer {
@@ -178,6 +180,7 @@ fn texts(node: &Node<'_>) -> Result<Vec<String>, ConfigError> {
     node.items()?.map(|node| text(&node)).collect()
 }
 
+#[inline(never)]
 fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
     let fields = node.object(&[
         "header",
@@ -231,6 +234,7 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
     })
 }
 
+#[inline(never)]
 fn cookie(node: &Node<'_>) -> Result<Cookie, ConfigError> {
     let fields = node.object(&["name", "path", "domain", "sameSite", "secure", "httpOnly"])?;
     let same_site = [
@@ -282,6 +286,7 @@ fn only_true(node: &Node<'_>) -> Result<(), ConfigError> {
     Err(node.error("expected true; leave it out otherwise"))
 }
 
+#[inline(never)]
 fn custom_claims(node: &Node<'_>) -> Result<Vec<(String, ClaimSource)>, ConfigError> {
     const SOURCES: [&str; 2] = ["value", "expression"];
     let claims = node.members()?.map(|(name, node)| {
@@ -303,6 +308,7 @@ fn custom_claims(node: &Node<'_>) -> Result<Vec<(String, ClaimSource)>, ConfigEr
     claims.collect()
 }
 
+#[inline(never)]
 fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
     let fields = node.object(&[
         "mode",
@@ -341,6 +347,7 @@ fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
 }
 
 /// As in Envoy and Istio: who names one place has named them all.
+#[inline(never)]
 fn places(fields: &Object<'_>) -> Result<Vec<Place>, ConfigError> {
     let mut places = list(fields.optional("fromHeaders"), credential_header)?;
     places.extend(list(fields.optional("fromCookies"), |node| cookie_name(&node).map(Place::Cookie))?);
@@ -357,6 +364,7 @@ fn cookie_name(node: &Node<'_>) -> Result<String, ConfigError> {
     if name.bytes().all(is_token_character) { Ok(name) } else { Err(node.error("expected the name of a cookie")) }
 }
 
+#[inline(never)]
 fn revoked(node: &Node<'_>) -> Result<Revocations, ConfigError> {
     let mut revoked = Revocations::default();
     for entry in node.items()? {
@@ -389,6 +397,7 @@ fn replay(node: &Node<'_>) -> Result<u32, ConfigError> {
     node.object(&["cache"])?.required("cache")?.integer(1..=MAX_REPLAY)
 }
 
+#[inline(never)]
 fn credential_header(node: Node<'_>) -> Result<Place, ConfigError> {
     let fields = node.object(&["name", "prefix"])?;
     Ok(Place::Header {
@@ -422,6 +431,7 @@ fn header_name(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
 }
 
 /// A header that the filter removes and writes. Those that HTTP, browsers or caches act upon are not for sale.
+#[inline(never)]
 fn owned_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
     const FRAMING: [&str; 15] = [
         "cache-control",

@@ -70,6 +70,7 @@ impl RootContext for Root {
     }
 }
 
+#[inline(never)]
 fn configure() -> Result<Active, String> {
     let refused = |what: &str| format!("the host does not allow {what}; see `capability_restriction_config`");
     let bytes = Zeroizing::new(abi::plugin_configuration().unwrap_or_default());
@@ -102,6 +103,7 @@ struct DeclareProperty {
 
 /// Gives the filter state a type, so that CEL, RBAC and access logs can look into it. A second declaration in one VM is
 /// refused, and the first one still holds.
+#[inline(never)]
 fn declare_filter_state() {
     const PROTOBUF: i32 = 3;
     const FILTER_CHAIN: i32 = 0;

@@ -2,16 +2,15 @@
 
 use std::fmt;
 
+use rsa::BoxedUint;
 use rsa::rand_core::{TryCryptoRng, TryRng};
-use rsa::{BoxedUint, Pkcs1v15Sign, Pss};
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
-use signature::Signer as _;
+use signature::{SignatureEncoding, Signer};
 use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, KeyType};
 use super::der;
 use super::material::KeyError;
-use super::public::{Numbers, PublicKey};
+use super::public::{Numbers, Padding, PublicKey, rsa_scheme};
 
 /// A private key. It signs with the one algorithm that it was made for.
 pub struct PrivateKey {
@@ -92,20 +91,13 @@ impl PrivateKey {
     /// # Errors
     /// When there is no randomness, or the arithmetic fails, which no message can bring about on purpose.
     pub fn sign(&self, message: &[u8], random: &mut dyn FnMut(&mut [u8]) -> bool) -> Result<Vec<u8>, SigningFailed> {
-        let signature = match &self.secret {
-            Secret::P256(key) => {
-                key.try_sign(message).map(|signature: p256::ecdsa::Signature| signature.to_bytes().to_vec())
-            }
-            Secret::P384(key) => {
-                key.try_sign(message).map(|signature: p384::ecdsa::Signature| signature.to_bytes().to_vec())
-            }
-            Secret::P521(key) => {
-                key.try_sign(message).map(|signature: p521::ecdsa::Signature| signature.to_bytes().to_vec())
-            }
-            Secret::Ed25519(key) => key.try_sign(message).map(|signature| signature.to_bytes().to_vec()),
-            Secret::Rsa(key) => return rsa_sign(self.algorithm, key, message, &mut Random(random)),
-        };
-        signature.map_err(|_| SigningFailed)
+        match &self.secret {
+            Secret::P256(key) => deterministic::<p256::ecdsa::Signature>(key, message),
+            Secret::P384(key) => deterministic::<p384::ecdsa::Signature>(&**key, message),
+            Secret::P521(key) => deterministic::<p521::ecdsa::Signature>(&**key, message),
+            Secret::Ed25519(key) => deterministic::<ed25519_dalek::Signature>(&**key, message),
+            Secret::Rsa(key) => rsa_sign(self.algorithm, key, message, &mut Random(random)),
+        }
     }
 
     /// The key as DER of PKCS#8 (RFC 5958), its public half included; `None` for an Ed25519 key, for which no host asks.
@@ -161,20 +153,24 @@ impl fmt::Display for SigningFailed {
 
 impl std::error::Error for SigningFailed {}
 
+#[inline(never)]
+fn deterministic<S: SignatureEncoding>(key: &impl Signer<S>, message: &[u8]) -> Result<Vec<u8>, SigningFailed> {
+    key.try_sign(message).map(|signature| signature.to_vec()).map_err(|_| SigningFailed)
+}
+
+#[inline(never)]
 fn rsa_sign(
     algorithm: Algorithm,
     key: &rsa::PrivateKey,
     message: &[u8],
     random: &mut Random<'_>,
 ) -> Result<Vec<u8>, SigningFailed> {
-    let signature = match algorithm {
-        Algorithm::Rs256 => key.sign_with_rng(random, Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message)),
-        Algorithm::Rs384 => key.sign_with_rng(random, Pkcs1v15Sign::new::<Sha384>(), &Sha384::digest(message)),
-        Algorithm::Rs512 => key.sign_with_rng(random, Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(message)),
-        Algorithm::Ps256 => key.sign_with_rng(random, Pss::<Sha256>::new(), &Sha256::digest(message)),
-        Algorithm::Ps384 => key.sign_with_rng(random, Pss::<Sha384>::new(), &Sha384::digest(message)),
-        Algorithm::Ps512 => key.sign_with_rng(random, Pss::<Sha512>::new(), &Sha512::digest(message)),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return Err(SigningFailed),
+    let (digest, padding) = rsa_scheme(algorithm, message).ok_or(SigningFailed)?;
+    let signature = match padding {
+        Padding::Pkcs1(padding) => key.sign_with_rng(random, padding, &digest),
+        Padding::Pss256(padding) => key.sign_with_rng(random, padding, &digest),
+        Padding::Pss384(padding) => key.sign_with_rng(random, padding, &digest),
+        Padding::Pss512(padding) => key.sign_with_rng(random, padding, &digest),
     };
     signature.map_err(|_| SigningFailed)
 }

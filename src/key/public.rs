@@ -4,7 +4,7 @@ use jwt_compact::jwk::JsonWebKey;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{BoxedUint, Pkcs1v15Sign, Pss};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
-use signature::Verifier as _;
+use signature::Verifier;
 
 use super::algorithm::{Algorithm, KeyType};
 use super::der;
@@ -93,16 +93,11 @@ impl PublicKey {
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.numbers {
-            Numbers::P256(key) => p256::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            Numbers::P384(key) => p384::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
-            Numbers::P521(key) => p521::ecdsa::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
+            Numbers::P256(key) => ecdsa_verifies::<p256::ecdsa::Signature>(key, message, signature),
+            Numbers::P384(key) => ecdsa_verifies::<p384::ecdsa::Signature>(&**key, message, signature),
+            Numbers::P521(key) => ecdsa_verifies::<p521::ecdsa::Signature>(&**key, message, signature),
             Numbers::Rsa(key) => rsa_verifies(self.algorithm, key, message, signature),
-            // Strict: no point of small order, no second spelling of one (RFC 8032, section 5.1.7).
-            Numbers::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            Numbers::Ed25519(key) => ed25519_verifies(key, message, signature),
         }
     }
 
@@ -171,16 +166,51 @@ impl PublicKey {
     }
 }
 
+#[inline(never)]
+fn ecdsa_verifies<S: for<'s> TryFrom<&'s [u8]>>(key: &impl Verifier<S>, message: &[u8], signature: &[u8]) -> bool {
+    S::try_from(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+}
+
+/// Strict: no point of small order, no second spelling of one (RFC 8032, section 5.1.7).
+#[inline(never)]
+fn ed25519_verifies(key: &ed25519_dalek::VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
+    ed25519_dalek::Signature::from_slice(signature)
+        .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
+}
+
+#[inline(never)]
 fn rsa_verifies(algorithm: Algorithm, key: &rsa::PublicKey, message: &[u8], signature: &[u8]) -> bool {
-    let result = match algorithm {
-        Algorithm::Rs256 => key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message), signature),
-        Algorithm::Rs384 => key.verify(Pkcs1v15Sign::new::<Sha384>(), &Sha384::digest(message), signature),
-        Algorithm::Rs512 => key.verify(Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(message), signature),
-        // The salt is as long as the digest (RFC 7518, section 3.5).
-        Algorithm::Ps256 => key.verify(Pss::<Sha256>::new(), &Sha256::digest(message), signature),
-        Algorithm::Ps384 => key.verify(Pss::<Sha384>::new(), &Sha384::digest(message), signature),
-        Algorithm::Ps512 => key.verify(Pss::<Sha512>::new(), &Sha512::digest(message), signature),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return false,
+    let Some((digest, padding)) = rsa_scheme(algorithm, message) else {
+        return false;
+    };
+    let result = match padding {
+        Padding::Pkcs1(padding) => key.verify(padding, &digest, signature),
+        Padding::Pss256(padding) => key.verify(padding, &digest, signature),
+        Padding::Pss384(padding) => key.verify(padding, &digest, signature),
+        Padding::Pss512(padding) => key.verify(padding, &digest, signature),
     };
     result.is_ok()
+}
+
+/// How RSA pads a digest (RFC 7518, sections 3.3 and 3.5).
+pub(super) enum Padding {
+    Pkcs1(Pkcs1v15Sign),
+    /// The salt is as long as the digest.
+    Pss256(Pss<Sha256>),
+    Pss384(Pss<Sha384>),
+    Pss512(Pss<Sha512>),
+}
+
+/// The digest that an RSA key signs for a message, and its padding; `None` for algorithms of other keys.
+#[inline(never)]
+pub(super) fn rsa_scheme(algorithm: Algorithm, message: &[u8]) -> Option<(Vec<u8>, Padding)> {
+    Some(match algorithm {
+        Algorithm::Rs256 => (Sha256::digest(message).to_vec(), Padding::Pkcs1(Pkcs1v15Sign::new::<Sha256>())),
+        Algorithm::Rs384 => (Sha384::digest(message).to_vec(), Padding::Pkcs1(Pkcs1v15Sign::new::<Sha384>())),
+        Algorithm::Rs512 => (Sha512::digest(message).to_vec(), Padding::Pkcs1(Pkcs1v15Sign::new::<Sha512>())),
+        Algorithm::Ps256 => (Sha256::digest(message).to_vec(), Padding::Pss256(Pss::new())),
+        Algorithm::Ps384 => (Sha384::digest(message).to_vec(), Padding::Pss384(Pss::new())),
+        Algorithm::Ps512 => (Sha512::digest(message).to_vec(), Padding::Pss512(Pss::new())),
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return None,
+    })
 }

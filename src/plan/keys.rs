@@ -68,6 +68,7 @@ const MISSING_VARIABLE: &str = "the environment variable is missing or empty; se
      `vm_config.environment_variables.host_env_keys`";
 
 impl Keys {
+    #[inline(never)]
     pub(super) fn load(config: &mut Config, setup: &impl Setup) -> Result<Self, ConfigError> {
         let mut seen = Seen {
             arithmetic: Arithmetic::new(config.crypto, setup),
@@ -120,6 +121,7 @@ fn key_error(key: &KeyRef, problem: impl Into<String>) -> ConfigError {
     ConfigError::at(format!("{}.key", key.path), problem)
 }
 
+#[inline(never)]
 fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
     let text = match &key.key {
         KeySource::Inline(text) => Zeroizing::new(text.clone()),
@@ -147,6 +149,7 @@ fn unusable(key: &KeyRef, problem: &Unusable) -> ConfigError {
 
 impl Seen<'_> {
     /// The key that signs has no end.
+    #[inline(never)]
     fn signing(&mut self, key: &KeyRef, private: PrivateKey) -> Result<NamedKey, ConfigError> {
         if key.not_after.is_some() {
             let path = format!("{}.notAfter", key.path);
