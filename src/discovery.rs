@@ -1,7 +1,6 @@
 //! The well-known documents (OpenID Connect Discovery 1.0, RFC 7517): all public keys, for whoever wants to verify.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -11,7 +10,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::headers::{HeaderName, Headers};
-use crate::key::base64url;
+use crate::key::{Algorithm, base64url};
 use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::trust::TrustedKey;
@@ -110,8 +109,8 @@ impl Discovery {
 
     fn documents_at(&self, now: Timestamp) -> Documents {
         let live = || self.keys.iter().filter(|key| key.is_live(now));
-        let algorithms: BTreeSet<_> = live().map(TrustedKey::algorithm).collect();
-        let names: Vec<_> = algorithms.into_iter().map(crate::key::Algorithm::name).collect();
+        let algorithms = Algorithm::ALL.iter().filter(|algorithm| live().any(|key| key.algorithm() == **algorithm));
+        let names: Vec<_> = algorithms.map(|algorithm| algorithm.name()).collect();
         let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
         let configuration = json!({
             "issuer": self.issuer,

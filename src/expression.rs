@@ -11,7 +11,7 @@ use std::cell::OnceCell;
 
 use prost::Message as _;
 use prost_types::value::Kind;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::ConfigError;
 use crate::config::source;
@@ -197,7 +197,14 @@ fn untyped(bytes: &[u8]) -> Option<Value> {
         },
         "null_type" => Some(Value::Null),
         "list" => items(value)?.into_iter().map(untyped).collect::<Option<_>>().map(Value::Array),
-        "map" => items(value)?.into_iter().map(member).collect::<Option<_>>().map(Value::Object),
+        "map" => {
+            let mut members = Map::new();
+            for item in items(value)? {
+                let (name, value) = member(item)?;
+                members.insert(name, value);
+            }
+            Some(Value::Object(members))
+        }
         _ => None,
     }
 }

@@ -381,8 +381,12 @@ impl Issuer {
                 return Err(Skip::TooManyHops);
             }
             seen.push(issuer);
-            let subject = hop.get("sub").and_then(Value::as_str).map(|subject| ("sub".to_owned(), subject.into()));
-            hops.push(Map::from_iter([("iss".to_owned(), issuer.into())].into_iter().chain(subject)));
+            let mut actor = Map::new();
+            actor.insert("iss".to_owned(), issuer.into());
+            if let Some(subject) = hop.get("sub").and_then(Value::as_str) {
+                actor.insert("sub".to_owned(), subject.into());
+            }
+            hops.push(actor);
             next = match hop.get("act") {
                 None => None,
                 Some(act) => Some(act.as_object().ok_or(Skip::Loop)?),
@@ -474,6 +478,9 @@ impl Signature {
         let mut token = String::with_capacity(self.header.len().saturating_add(lengths.saturating_mul(2)));
         token.push_str(&self.header);
         URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        if token.len() > token::MAX_SIZE {
+            return Err(Skip::TooLarge);
+        }
         let signature = self.key.sign(token.as_bytes(), host).map_err(|_| Skip::SigningFailed)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);

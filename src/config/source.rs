@@ -36,11 +36,12 @@ fn looks_like_json(bytes: &[u8]) -> bool {
 /// # Errors
 /// A number that is not finite.
 pub fn from_struct(message: prost_types::Struct, path: &str) -> Result<Value, ConfigError> {
-    let members = message.fields.into_iter().map(|(name, value)| {
-        let path = format!("{path}.{name}");
-        from_value(value, &path).map(|value| (name, value))
-    });
-    members.collect::<Result<_, ConfigError>>().map(Value::Object)
+    let mut members = Map::new();
+    for (name, value) in message.fields {
+        let value = from_value(value, &format!("{path}.{name}"))?;
+        members.insert(name, value);
+    }
+    Ok(Value::Object(members))
 }
 
 /// One value of a `Struct` as JSON.

@@ -5,6 +5,8 @@
 //! (RFC 3279, section 2.2.3) and two numbers of fixed size in a token (RFC 7518, section 3.4): both ways are strict, so
 //! that a signature has one spelling.
 
+use std::cell::RefCell;
+
 use pkcs8::der::asn1::{AnyRef, UintRef};
 use pkcs8::der::{Decode as _, Encode as _, Header, Length, Reader as _, SliceReader, Tag};
 use prost::Message as _;
@@ -13,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::host::{Crypto, Function};
 use crate::key::{Algorithm, PrivateKey, PublicKey};
+use crate::token::MAX_SIZE;
 
 /// How the host writes a signature.
 #[derive(Clone, Copy, Debug)]
@@ -103,24 +106,37 @@ impl VerifyingKey {
 pub(super) struct SigningKey {
     form: Form,
     signature_length: usize,
-    arguments: Zeroizing<Vec<u8>>,
+    /// As they are at every call, and behind them those of the last one. It has room for every message, since what grows
+    /// leaves a copy of the key behind.
+    arguments: RefCell<Zeroizing<Vec<u8>>>,
+    /// How much of them is the same every time.
+    fixed: usize,
 }
+
+/// What the longest message takes.
+const LONGEST: usize = MAX_SIZE + FIELD;
 
 impl SigningKey {
     /// `None` when the host does not have the key's algorithm.
     pub(super) fn new(private: &PrivateKey) -> Option<Self> {
         let public = private.public_key();
         let (hash, form) = scheme(public.algorithm())?;
-        let arguments = Zeroizing::new(key_arguments(hash, &private.to_pkcs8()?));
-        Some(Self { form, signature_length: public.signature_length(), arguments })
+        let key = Zeroizing::new(key_arguments(hash, &private.to_pkcs8()?));
+        let fixed = key.len();
+        let mut arguments = Zeroizing::new(Vec::with_capacity(fixed.saturating_add(LONGEST)));
+        arguments.extend_from_slice(&key);
+        let arguments = RefCell::new(arguments);
+        Some(Self { form, signature_length: public.signature_length(), arguments, fixed })
     }
 
-    /// A signature as it stands in a token; `None` when the host makes none, or one of another form.
+    /// A signature as it stands in a token; `None` when the host makes none, or one of another form, and for a message
+    /// that no token is long enough for.
     pub(super) fn sign(&self, message: &[u8], host: &dyn Crypto) -> Option<Vec<u8>> {
-        let lengths = [self.arguments.len(), message.len(), FIELD];
-        // With room for all of it: what grows leaves a copy of the key behind.
-        let mut arguments = Zeroizing::new(Vec::with_capacity(lengths.into_iter().fold(0, usize::saturating_add)));
-        arguments.extend_from_slice(&self.arguments);
+        if message.len() > MAX_SIZE {
+            return None;
+        }
+        let mut arguments = self.arguments.try_borrow_mut().ok()?;
+        arguments.truncate(self.fixed);
         write(&mut arguments, 3, message);
         let answer = SignResult::decode(host.call(Function::Sign, &arguments)?.as_slice()).ok()?;
         if !answer.result {
