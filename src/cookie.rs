@@ -82,7 +82,8 @@ impl Cookie {
             let mut names = value.split(|byte| matches!(byte, b'=' | b';')).map(<[u8]>::trim_ascii);
             names.find(|name| !name.is_empty()) == Some(self.name.as_bytes())
         };
-        let all = || response.values(&SET_COOKIE);
+        let name = SET_COOKIE;
+        let all = || response.values(&name);
         all().any(|value| sets_this(&value)).then(|| {
             let others = all().filter(|value| !sets_this(value));
             others.map(<[u8]>::to_vec).collect()

@@ -29,10 +29,10 @@ pub enum Place {
 impl Place {
     /// The header in which the place is, unless it is the path.
     #[must_use]
-    pub fn header(&self) -> Option<&HeaderName> {
+    pub fn header(&self) -> Option<HeaderName> {
         match self {
-            Self::Header { name, .. } => Some(name),
-            Self::Cookie(_) => Some(&COOKIE),
+            Self::Header { name, .. } => Some(name.clone()),
+            Self::Cookie(_) => Some(COOKIE),
             Self::Parameter(_) => None,
         }
     }

@@ -183,7 +183,7 @@ impl Plan {
 
     fn forwards(&self, issuing: &Issuing) -> bool {
         self.inbound.as_ref().is_some_and(|inbound| {
-            inbound.forward && inbound.places.iter().any(|place| place.header() == issuing.header.as_ref())
+            inbound.forward && inbound.places.iter().any(|place| place.header() == issuing.header)
         })
     }
 
@@ -231,8 +231,8 @@ impl Issuing {
     fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
         edits.remove.extend(self.header.iter().filter(|header| headers.has(header)).cloned());
         if let Some(others) = self.cookie.as_ref().and_then(|cookie| cookie.others(headers)) {
-            edits.remove.push(SET_COOKIE.clone());
-            edits.add.extend(others.into_iter().map(|other| (SET_COOKIE.clone(), other)));
+            edits.remove.push(SET_COOKIE);
+            edits.add.extend(others.into_iter().map(|other| (SET_COOKIE, other)));
         }
     }
 
@@ -267,7 +267,7 @@ impl Issuing {
             edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
         }
         if let Some(cookie) = &self.cookie {
-            edits.add.push((SET_COOKIE.clone(), cookie.set(&wristband.signed.token, wristband.seconds).into_bytes()));
+            edits.add.push((SET_COOKIE, cookie.set(&wristband.signed.token, wristband.seconds).into_bytes()));
         }
         if let Some(header) = &self.header {
             edits.set.push((header.clone(), wristband.signed.token.clone()));
@@ -390,7 +390,7 @@ fn take_out(headers: &Headers<'_>, place: &Place, edits: &mut Edits) {
         Place::Header { name, .. } => edits.remove.push(name.clone()),
         Place::Cookie(name) => {
             // Several lines become one.
-            edits.remove.push(COOKIE.clone());
+            edits.remove.push(COOKIE);
             let others = credential::without_cookie(headers, name);
             edits.rewrite = (!others.is_empty()).then_some(("cookie", others));
         }

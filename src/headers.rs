@@ -1,7 +1,7 @@
 //! The headers of a message as bytes: Envoy lets through what is not UTF-8.
 
 use std::fmt;
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// The name of a header (RFC 9110, section 5.1), in lower case as Envoy has it; not that of a pseudo-header.
 #[derive(Clone)]
@@ -10,7 +10,7 @@ pub struct HeaderName(Name);
 #[derive(Clone)]
 enum Name {
     Known(&'static str),
-    Configured(Arc<str>),
+    Configured(Rc<str>),
 }
 
 impl HeaderName {
@@ -64,10 +64,10 @@ impl fmt::Debug for HeaderName {
 }
 
 /// `cookie` (RFC 6265).
-pub static COOKIE: HeaderName = HeaderName::known("cookie");
+pub const COOKIE: HeaderName = HeaderName::known("cookie");
 
 /// `set-cookie` (RFC 6265).
-pub static SET_COOKIE: HeaderName = HeaderName::known("set-cookie");
+pub const SET_COOKIE: HeaderName = HeaderName::known("set-cookie");
 
 /// Whether a byte may stand in the name of a header or cookie (RFC 9110, section 5.6.2).
 #[must_use]

@@ -421,7 +421,7 @@ fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
         verify.output_claim_to_headers.iter().map(|output| (format!("{}.header", output.path), &output.header));
     let mut seen: HashMap<&str, String> = HashMap::new();
     for (path, name) in payload.chain(claims) {
-        if verify.places.iter().any(|place| place.header() == Some(name)) {
+        if verify.places.iter().any(|place| place.header().as_ref() == Some(name)) {
             return Err(ConfigError::at(path, "this header carries tokens"));
         }
         if let Some(first) = seen.get(name.as_str()) {
