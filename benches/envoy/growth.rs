@@ -40,7 +40,7 @@ const USUAL: Scale = Scale { peers: 1, keys: 1, claims: 14, header: 0 };
 pub fn print(folder: &Folder) {
     eprintln!("growth");
     println!("How it grows: delta in µs of verifying, host, `cache: {{tokens: 0}}`.\n");
-    println!("| | delta | min..max |\n|---|---|---|");
+    println!("| | delta | middle half |\n|---|---|---|");
     let scales = [1, 100, 1000].map(|peers| (format!("peers: {peers}"), Scale { peers, ..USUAL }));
     let keys = [1, 100, 10_000].map(|keys| (format!("keys of one peer: {keys}"), Scale { keys, ..USUAL }));
     let claims = [5, 50, 150].map(|claims| (format!("claims: {claims}"), Scale { claims, ..USUAL }));
@@ -73,8 +73,8 @@ fn print_points(concurrency: &str, folder: &Folder, scales: &[(String, Scale)]) 
     points.iter().for_each(|point| _ = delta(point));
     let rounds: Vec<Vec<f64>> = (0..ROUNDS).map(|_| points.iter().map(delta).collect()).collect();
     for (index, point) in points.iter().enumerate() {
-        let Summary { median, least, most } = Summary::of(rounds.iter().map(|round| round[index]));
-        println!("| {} | {median:.1} | {least:.1}..{most:.1} |", point.title);
+        let Summary { median, lower, upper } = Summary::of(rounds.iter().map(|round| round[index]));
+        println!("| {} | {median:.1} | {lower:.1}..{upper:.1} |", point.title);
     }
 }
 

@@ -14,11 +14,11 @@
 mod support;
 
 mod cpu;
+mod floor;
 mod growth;
 mod listeners;
 mod load;
 mod machine;
-mod noop;
 mod report;
 mod rig;
 mod rounds;
@@ -44,8 +44,8 @@ struct Effort {
 impl Effort {
     fn asked() -> Self {
         match std::env::var("BENCH").as_deref() {
-            Ok("quick") => Self { rounds: 2, time: Duration::from_millis(500), starts: 3, growth: false },
-            Ok("") | Err(_) => Self { rounds: 5, time: Duration::from_secs(2), starts: 5, growth: true },
+            Ok("quick") => Self { rounds: 4, time: Duration::from_millis(250), starts: 3, growth: false },
+            Ok("") | Err(_) => Self { rounds: 25, time: Duration::from_millis(500), starts: 5, growth: true },
             Ok(other) => panic!("BENCH={other} is unknown: `quick`, or nothing"),
         }
     }

@@ -9,16 +9,16 @@ pub fn print_costs(variants: &[Variant], costs: &Costs) {
     println!(
         "µs of CPU a request in Envoy's worker. Delta: beyond the listener without a filter, in the same round.\n"
     );
-    println!("| | total | delta | min..max |\n|---|---|---|---|");
+    println!("| | total | delta | middle half |\n|---|---|---|---|");
     for variant in variants {
         let total = Summary::of(costs.total(variant.name).iter().copied());
         let title = variant.title;
         if variant.name == variant.bare {
-            println!("| {title} | {:.1} | | {:.1}..{:.1} (total) |", total.median, total.least, total.most);
+            println!("| {title} | {:.1} | | {:.1}..{:.1} (total) |", total.median, total.lower, total.upper);
             continue;
         }
         let delta = Summary::of(costs.beyond(variant.name, variant.bare));
-        println!("| {title} | {:.1} | {:.1} | {:.1}..{:.1} |", total.median, delta.median, delta.least, delta.most);
+        println!("| {title} | {:.1} | {:.1} | {:.1}..{:.1} |", total.median, delta.median, delta.lower, delta.upper);
     }
     println!();
 }
@@ -57,9 +57,9 @@ fn targets(costs: &Costs, startup: &Startup) -> Vec<Target> {
 }
 
 pub fn print_targets(costs: &Costs, startup: &Startup) {
-    println!("| | must | aim | measured | min..max | |\n|---|---|---|---|---|---|");
+    println!("| | must | aim | measured | middle half | |\n|---|---|---|---|---|---|");
     for (title, unit, must, aim, measured) in targets(costs, startup) {
-        let Summary { median, least, most } = measured;
+        let Summary { median, lower, upper } = measured;
         let verdict = if median <= aim {
             "met, the aim too"
         } else if median <= must {
@@ -67,8 +67,8 @@ pub fn print_targets(costs: &Costs, startup: &Startup) {
         } else {
             "MISSED"
         };
-        println!("| {title} | {must}{unit} | {aim}{unit} | {median:.3}{unit} | {least:.3}..{most:.3} | {verdict} |");
+        println!("| {title} | {must}{unit} | {aim}{unit} | {median:.3}{unit} | {lower:.3}..{upper:.3} | {verdict} |");
     }
-    let Summary { median, least, most } = startup.cpu;
-    println!("\nCPU time until ready beyond no wasm, all threads: {median:.0} ms ({least:.0}..{most:.0}).\n");
+    let Summary { median, lower, upper } = startup.cpu;
+    println!("\nCPU time until ready beyond no wasm, all threads: {median:.0} ms ({lower:.0}..{upper:.0}).\n");
 }

@@ -1,22 +1,22 @@
-//! The middle and the ends of a few measurements.
+//! The middle of measurements.
 
-/// What is said of measurements of one thing.
+/// What is said of measurements of one thing: the median, and between which two the middle half is.
 #[derive(Clone, Copy)]
 pub struct Summary {
     pub median: f64,
-    pub least: f64,
-    pub most: f64,
+    pub lower: f64,
+    pub upper: f64,
 }
 
 impl Summary {
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
-        let (least, most) = (*values.first().unwrap(), *values.last().unwrap());
-        let middle = values.len() / 2;
+        let last = values.len() - 1;
+        let (middle, quarter) = (values.len() / 2, values.len() / 4);
         let upper = values[middle];
         let median = if values.len() % 2 == 0 { (values[middle - 1] + upper) / 2.0 } else { upper };
-        Self { median, least, most }
+        Self { median, lower: values[quarter], upper: values[last - quarter] }
     }
 }
 

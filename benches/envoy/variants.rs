@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use ureq::http::HeaderMap;
 
+use crate::floor::{self, Deed};
 use crate::listeners::{OF_ENVOY, answering, ext_authz, jwt_authn, lua, ours};
 use crate::load::{Load, TOKEN};
-use crate::noop;
 use crate::rig::{Expected, Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
 use crate::support::config::{private, public};
 use crate::support::http::{self, Answer};
@@ -125,7 +125,11 @@ pub fn start(folder: &Folder) -> (Rig, Vec<Variant>) {
 
     builder.add(BARE, "no filter", vec![], load(BARE, "/", Some(unique)));
     builder.add(BARE_WITHOUT_TOKEN, "no filter, request without a token", vec![], load(BARE_WITHOUT_TOKEN, "/", None));
-    builder.verifies("noop", "wasm that does nothing, without an SDK", noop::filter(folder.path()), unique);
+    let floor = |deed| floor::filter(folder.path(), deed);
+    builder.verifies("nothing", "wasm that does nothing, without an SDK", floor(Deed::Nothing), unique);
+    builder.verifies("only-verify", "wasm that only calls the host's `verify_signature`", floor(Deed::Verify), unique);
+    let load_of_none = load("only-sign", "/", None);
+    builder.add("only-sign", "wasm that only calls the host's `sign`", vec![floor(Deed::Sign)], load_of_none);
     builder.verifies("lua", "Lua that reads one header", lua(), unique);
     builder.plan.listen("authorizer", |port| answering("authorizer", port, vec![], None)).offer("authorizer");
     builder.verifies("ext-authz", "`ext_authz` over HTTP, authorizer included", ext_authz("authorizer"), unique);
