@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check build envoy clean
+.PHONY: help run test bench weight check build envoy clean
 
 TARGET := wasm32-wasip1
 ENVOY_VERSION := 1.40.0
@@ -24,6 +24,10 @@ test: check build ## Test everything, the end-to-end tests in a real Envoy inclu
 
 bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: in a minute, and less of it)
 	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY BENCH='$(BENCH)'; cargo bench --locked --quiet --bench envoy
+
+weight: ## Show what the parts of the filter weigh
+	@CARGO_PROFILE_FILTER_STRIP=none $(MAKE) -s build MODULE=target/with-names.wasm
+	@WASM='$(CURDIR)/target/with-names.wasm' cargo bench --locked --quiet --bench weight
 
 check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 	cargo fmt --check
@@ -55,6 +59,7 @@ export LINKER
 export CARGO_TARGET_WASM32_WASIP1_LINKER := $(CURDIR)/target/linker/wasm-ld
 
 # TOOLCHAIN=debian takes Debian's way even where rustup has the target.
+MODULE := target/wristband.wasm
 build: ## Build the filter: target/wristband.wasm
 	@mkdir -p target/linker && echo "$$LINKER" >target/linker/wasm-ld && chmod +x target/linker/wasm-ld
 	@if [ "$(TOOLCHAIN)" != debian ] && { [ -d "$$(rustc --print target-libdir --target $(TARGET))" ] \
@@ -67,8 +72,8 @@ build: ## Build the filter: target/wristband.wasm
 	  /usr/bin/cargo $(WASM_BUILD) -Z build-std=std,panic_abort; \
 	fi
 	@# By a rename: an Envoy that is just reading the old one reads all of it.
-	@cp target/$(TARGET)/filter/wristband.wasm target/wristband.wasm.new
-	@mv target/wristband.wasm.new target/wristband.wasm
+	@cp target/$(TARGET)/filter/wristband.wasm $(MODULE).new
+	@mv $(MODULE).new $(MODULE)
 
 # Where rustup cannot reach its server: Debian's compiler, and the standard library built from its source.
 DEBIAN_PACKAGES := rustc-web cargo-web rust-web-src wasi-libc lld-19
