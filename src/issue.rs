@@ -222,6 +222,7 @@ pub enum Subject {
 #[derive(Debug, Default)]
 pub struct Gathered {
     condition: Option<bool>,
+    /// Unless it is the accepted wristband.
     identity: Option<Value>,
     subject: Option<Value>,
     claims: Vec<Option<Value>>,
@@ -264,8 +265,7 @@ impl Issuer {
         };
         gathered.identity = match &self.identity {
             Source::Header(name) => headers.only_text(name).map(Value::from),
-            Source::Wristband => inbound.map(|inbound| Value::Object(inbound.claims().clone())),
-            Source::Expression(_) => None,
+            Source::Wristband | Source::Expression(_) => None,
         };
         if !inbound.is_some_and(Verified::is_own) {
             self.evaluate(&mut gathered, &attributes);
@@ -320,7 +320,13 @@ impl Issuer {
         if gathered.condition == Some(false) {
             return Err(Skip::Condition);
         }
-        let identity = gathered.identity.as_ref().filter(|identity| !is_nobody(identity)).ok_or(Skip::NoIdentity)?;
+        let identity = match (&self.identity, inbound) {
+            (Source::Wristband, Some(inbound)) => Identity::Wristband(inbound.claims()),
+            _ => gathered.identity.as_ref().map(Identity::Value).ok_or(Skip::NoIdentity)?,
+        };
+        if identity.is_nobody() {
+            return Err(Skip::NoIdentity);
+        }
         let mut claims = Members::default();
         for (value, claim) in gathered.claims.iter().zip(&self.computed) {
             match value {
@@ -399,11 +405,11 @@ impl Issuer {
         outermost.map(Value::Object).ok_or(Skip::Loop)
     }
 
-    fn subject<'v>(&self, identity: &'v Value, evaluated: Option<&'v Value>) -> Option<Cow<'v, str>> {
+    fn subject<'v>(&self, identity: Identity<'v>, evaluated: Option<&'v Value>) -> Option<Cow<'v, str>> {
         let subject = match &self.subject {
-            Some(Subject::Hash) => return Some(pseudonym::of(identity).into()),
+            Some(Subject::Hash) => return Some(identity.pseudonym().into()),
             Some(Subject::Expression(_)) => evaluated?.as_str(),
-            None => identity.as_str().or_else(|| identity.get("sub")?.as_str()),
+            None => identity.name(),
         };
         subject.filter(|subject| !subject.is_empty()).map(Cow::Borrowed)
     }
@@ -415,14 +421,39 @@ impl Wristband {
     }
 }
 
-/// Whether an identity is one of nobody: an earlier filter that left an empty name or object behind.
-fn is_nobody(identity: &Value) -> bool {
-    match identity {
-        Value::Null | Value::Bool(_) => true,
-        Value::Number(_) => false,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
+/// Who a request was authenticated as.
+#[derive(Clone, Copy)]
+enum Identity<'v> {
+    /// What a header or an expression says.
+    Value(&'v Value),
+    /// The claims of the accepted wristband.
+    Wristband(&'v Map<String, Value>),
+}
+
+impl<'v> Identity<'v> {
+    /// Whether it is one of nobody: an earlier filter that left an empty name or object behind.
+    fn is_nobody(self) -> bool {
+        match self {
+            Self::Value(Value::Null | Value::Bool(_)) => true,
+            Self::Value(Value::Number(_)) => false,
+            Self::Value(Value::String(text)) => text.is_empty(),
+            Self::Value(Value::Array(items)) => items.is_empty(),
+            Self::Value(Value::Object(members)) | Self::Wristband(members) => members.is_empty(),
+        }
+    }
+
+    fn name(self) -> Option<&'v str> {
+        match self {
+            Self::Value(value) => value.as_str().or_else(|| value.get("sub")?.as_str()),
+            Self::Wristband(claims) => claims.get("sub")?.as_str(),
+        }
+    }
+
+    fn pseudonym(self) -> String {
+        match self {
+            Self::Value(value) => pseudonym::of(value),
+            Self::Wristband(claims) => pseudonym::of(&Value::Object(claims.clone())),
+        }
     }
 }
 
