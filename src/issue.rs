@@ -327,7 +327,7 @@ impl Issuer {
         if identity.is_nobody() {
             return Err(Skip::NoIdentity);
         }
-        let mut claims = Members::default();
+        let mut claims = Tail::default();
         for (value, claim) in gathered.claims.iter().zip(&self.computed) {
             match value {
                 Some(value) => claims.add(&claim.name, value)?,
@@ -457,11 +457,12 @@ impl<'v> Identity<'v> {
     }
 }
 
-/// Members of a JSON object, none of them twice, as they stand behind others: each with a comma before it.
+/// The last members of a JSON object, each with a comma before it. Who adds them adds none twice, and none that stands
+/// before them.
 #[derive(Default)]
-struct Members(Vec<u8>);
+struct Tail(Vec<u8>);
 
-impl Members {
+impl Tail {
     fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Skip> {
         let text = &mut self.0;
         text.push(b',');
@@ -491,7 +492,7 @@ impl Signature {
     }
 
     /// Signs these claims and those that every wristband has: JWS Compact Serialization (RFC 7515, section 7.1).
-    fn sign(&self, claims: &Members, now: Timestamp, end: Timestamp, host: &dyn Crypto) -> Result<Signed, Skip> {
+    fn sign(&self, claims: &Tail, now: Timestamp, end: Timestamp, host: &dyn Crypto) -> Result<Signed, Skip> {
         let mut id = [0; 16];
         if !host.random(&mut id) {
             return Err(Skip::SigningFailed);

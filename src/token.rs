@@ -119,7 +119,9 @@ impl<'t> Untrusted<'t> {
 
     /// `aud`: one or several.
     pub fn audiences(&self) -> Option<impl Iterator<Item = &str>> {
-        self.claims.audiences().ok()?.map(|audiences| audiences.iter().filter_map(Value::as_str))
+        // One that cannot be read, which `parse` refuses, would name nobody; it must not pass for none.
+        let audiences = self.claims.audiences().unwrap_or(Some(&[]))?;
+        Some(audiences.iter().filter_map(Value::as_str))
     }
 
     /// The whole payload.

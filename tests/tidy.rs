@@ -60,6 +60,20 @@ fn nothing_of_the_core_is_shared_between_threads_or_kept_in_globals() {
     only_in(&[], &["static mut", "thread_local!", "OnceLock", "LazyLock", "Mutex<", "Arc<"]);
 }
 
+/// A name in upper case would never be found in a message.
+#[test]
+fn the_headers_that_the_code_names_are_in_lower_case() {
+    let mut names = 0;
+    for (path, text) in sources() {
+        for rest in text.split("HeaderName::known(\"").skip(1) {
+            let (name, _) = rest.split_once('"').unwrap();
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}: {name}", path.display());
+            names += 1;
+        }
+    }
+    assert!(names > 5, "{names}");
+}
+
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }

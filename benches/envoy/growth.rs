@@ -14,7 +14,7 @@ use crate::statistics::Summary;
 use crate::support::token::now;
 use crate::tokens::{Folder, sign};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_millis(700);
 /// Tokens of one point. They come from all of its peers and keys in turn.
 const TOKENS: usize = 1000;

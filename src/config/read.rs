@@ -451,8 +451,9 @@ fn owned_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
         "www-authenticate",
     ];
     let name = header_name(node)?;
-    if FRAMING.contains(&name.as_str()) {
-        return Err(node.error(format!("`{name:?}` has a meaning of its own and cannot be used")));
+    let text = name.as_str();
+    if FRAMING.contains(&text) {
+        return Err(node.error(format!("`{text}` has a meaning of its own and cannot be used")));
     }
     Ok(name)
 }

@@ -106,8 +106,8 @@ impl VerifyingKey {
 pub(super) struct SigningKey {
     form: Form,
     signature_length: usize,
-    /// As they are at every call, and behind them those of the last one. It has room for every message, since what grows
-    /// leaves a copy of the key behind.
+    /// As they are at every call, and behind them the last message, which is no secret: its signature is not there. It has
+    /// room for every message, since what grows leaves a copy of the key behind.
     arguments: RefCell<Zeroizing<Vec<u8>>>,
     /// How much of them is the same every time.
     fixed: usize,
@@ -199,6 +199,42 @@ struct SignResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Material;
+
+    /// Keeps the arguments of its last call.
+    struct Listener(RefCell<Vec<u8>>);
+
+    impl Crypto for Listener {
+        fn call(&self, _: Function, arguments: &[u8]) -> Option<Vec<u8>> {
+            *self.0.borrow_mut() = arguments.to_vec();
+            Some(SignResult { result: true, signature: to_der(&[1; 64]).unwrap() }.encode_to_vec())
+        }
+
+        fn random(&self, _: &mut [u8]) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn the_key_stays_where_it_is_and_one_message_goes_to_the_host() {
+        let pem = include_str!("../../testdata/worthless-keys/cluster-a-2026-11.pem");
+        let Ok(Material::Private(key)) = Material::parse(pem, Algorithm::Es256) else { panic!() };
+        let key = SigningKey::new(&key).unwrap();
+        let host = Listener(RefCell::default());
+        let place = || (key.arguments.borrow().as_ptr(), key.arguments.borrow().capacity());
+        let before = place();
+        for length in [MAX_SIZE, 1, MAX_SIZE, 0] {
+            let message = vec![b'x'; length];
+            assert_eq!(key.sign(&message, &host), Some(vec![1; 64]), "{length}");
+            let mut expected = key.arguments.borrow()[..key.fixed].to_vec();
+            write(&mut expected, 3, &message);
+            assert_eq!(*host.0.borrow(), expected, "{length}");
+            assert_eq!(place(), before, "{length}");
+        }
+        host.0.borrow_mut().clear();
+        assert_eq!(key.sign(&[b'x'; MAX_SIZE + 1], &host), None);
+        assert!(host.0.borrow().is_empty());
+    }
 
     #[test]
     fn a_signature_has_one_spelling_in_der() {

@@ -188,7 +188,8 @@ impl SigningKey {
     /// Signs a message in the form of RFC 7515.
     ///
     /// # Errors
-    /// When the host does not answer, or there is no randomness.
+    /// When the host does not answer, or there is no randomness. The host is not asked about a message that is longer than
+    /// [`MAX_SIZE`](crate::token::MAX_SIZE).
     pub fn sign(&self, message: &[u8], host: &dyn Crypto) -> Result<Vec<u8>, SigningFailed> {
         match &self.means {
             Means::Host(key) => key.sign(message, host).ok_or(SigningFailed),

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use log::{error, info, warn};
+use log::{debug, error, info, warn};
 use prost::Message as _;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
@@ -25,7 +25,7 @@ const FILTER_STATE: &str = "wristband";
 
 #[cfg(target_family = "wasm")]
 proxy_wasm::main! {{
-    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Info);
+    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Debug);
     proxy_wasm::set_root_context(|_| Box::new(Root::default()));
 }}
 
@@ -222,6 +222,9 @@ impl Active {
     }
 
     fn count(&self, event: Event) {
+        if let Event::Denied(denial) = event {
+            debug!("denied: {}", denial.code());
+        }
         if let Event::IssueSkipped(skip) = event
             && skip.is_failure()
         {

@@ -1,5 +1,7 @@
 mod memory;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost::Message as _;
 use serde_json::{Value, json};
 
@@ -107,6 +109,12 @@ impl Outcome {
         let verify = |plan: Plan| plan.inbound.unwrap().verifier.verify(token.as_bytes(), NOW, &Fake::default());
         Some(verify(plan_without.unwrap()).or_else(|_| verify(plan.unwrap())).unwrap())
     }
+}
+
+/// The payload of a token, in which no member stands twice.
+fn payload(token: &str) -> Value {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    crate::json::parse(&payload).unwrap()
 }
 
 fn own() -> String {
@@ -500,10 +508,7 @@ fn a_wristband_can_be_bound_to_the_client_s_certificate() {
     story.host.certificate = Some("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
     let outcome = story.run(&[("x-user", "alice")]);
     let token = &outcome.response.set[1].1;
-    let payload =
-        base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, token.split('.').nth(1).unwrap());
-    let payload: Value = serde_json::from_slice(&payload.unwrap()).unwrap();
-    assert_eq!(payload["cnf"], json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}));
+    assert_eq!(payload(token)["cnf"], json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}));
     // What was signed for this certificate is accepted with it, and with no other.
     let outcome = story.run(&[("x-wristband-token", token)]);
     assert_eq!(outcome.events[0], Event::Verified);
@@ -635,11 +640,31 @@ fn an_exchange_does_not_make_a_bearer_token_of_a_bound_one() {
     let mut bound = claims(B);
     bound["cnf"] = json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "jkt": "x"});
     let outcome = story.run(&[("x-wristband-token", &sign(B_PEM, "b", &bound))]);
-    let token = &outcome.response.set[1].1;
-    let payload =
-        base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, token.split('.').nth(1).unwrap());
-    let payload: Value = serde_json::from_slice(&payload.unwrap()).unwrap();
+    let payload = payload(&outcome.response.set[1].1);
     assert_eq!(payload["cnf"], json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}));
+}
+
+#[test]
+fn no_claim_stands_twice_whatever_is_asked_for() {
+    let mut configuration = gateway_a();
+    let issue = json!({
+        "identity": {"wristband": true}, "bindClientCertificate": true, "chain": true,
+        "customClaims": {"a \"b\"\n": {"expression": "team"}, "fixed": {"value": 1}},
+    });
+    with(&mut configuration, "/issue", issue);
+    let mut story = Story::new(configuration);
+    story.host.certificate = Some("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+    story.host.values = [("team".to_owned(), "\"\\\u{1}\u{e9}".into())].into();
+    let mut bound = claims(B);
+    bound["cnf"] = json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"});
+    let outcome = story.run(&[("x-wristband-token", &sign(B_PEM, "b", &bound))]);
+    let mut expected = claims(A);
+    expected["jti"] = json!("BwcHBwcHBwcHBwcHBwcHBw");
+    expected["cnf"] = bound["cnf"].clone();
+    expected["act"] = json!({"iss": B, "sub": "alice"});
+    expected["fixed"] = json!(1);
+    expected["a \"b\"\n"] = json!("\"\\\u{1}\u{e9}");
+    assert_eq!(payload(&outcome.response.set[1].1), expected);
 }
 
 #[test]
