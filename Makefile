@@ -15,7 +15,7 @@ help: ## List the targets
 	@sed -nE 's/^([a-z]+): .*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by itself)
-	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY; echo 'building the demo' >&2; cargo run --locked --quiet --example demo -- $(DEMO)
+	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY; echo 'building the demo (the first time that takes a minute or two)' >&2; cargo run --locked --quiet --example demo -- $(DEMO)
 
 test: check build ## Test everything, the end-to-end tests in a real Envoy included
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
@@ -25,7 +25,7 @@ test: check build ## Test everything, the end-to-end tests in a real Envoy inclu
 bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: in a minute, and less of it)
 	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY BENCH='$(BENCH)'; cargo bench --locked --quiet --bench envoy
 
-weight: ## Show what the parts of the filter weigh
+weight: ## Show what the parts of the filter weigh (builds it once more)
 	@CARGO_PROFILE_FILTER_STRIP=none $(MAKE) -s build MODULE=target/with-names.wasm
 	@WASM='$(CURDIR)/target/with-names.wasm' cargo bench --locked --quiet --bench weight
 

@@ -35,7 +35,14 @@ const CERTS: &str = "/.well-known/openid-connect/certs";
 type Step<T = ()> = Result<T, String>;
 
 fn main() -> ExitCode {
-    let once = std::env::args().nth(1).as_deref() == Some("once");
+    let once = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("once") => true,
+        Some(other) => {
+            eprintln!("DEMO={other} is unknown: `once`, or nothing");
+            return ExitCode::FAILURE;
+        }
+    };
     match run(once) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

@@ -34,7 +34,8 @@ pub enum Material {
     Public(PublicKey),
 }
 
-const UNREADABLE: &str = "expected one key as PEM or as a JWK, found neither";
+const UNREADABLE: &str =
+    "expected one key as PEM or as a JWK, found neither; put its text here, not the name of its file";
 
 impl Material {
     /// Reads a key: PEM of one of the forms that `openssl` writes, or a JWK (RFC 7517) as JSON.
