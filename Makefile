@@ -19,8 +19,10 @@ run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by
 
 test: check build ## Test everything, the end-to-end tests in a real Envoy included
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
-	  export ENVOY ENVOY_WITHOUT_SIGN; cargo test --locked --test e2e \
-	  && CRYPTO=wasm cargo test --locked --test e2e -- federation:: issuing:: tokens:: trust:: verifying::
+	  export ENVOY ENVOY_WITHOUT_SIGN; cargo test --locked --test e2e; \
+	  for backend in host wasm; do \
+	    CRYPTO=$$backend cargo test --locked --test e2e -- federation:: issuing:: tokens:: trust:: verifying::; \
+	  done
 
 bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: in a minute, and less of it)
 	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY BENCH='$(BENCH)'; cargo bench --locked --quiet --bench envoy
