@@ -11,7 +11,6 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

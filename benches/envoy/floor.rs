@@ -92,12 +92,16 @@ fn module(deed: Deed) -> Module {
         <(ImportSection, FunctionSection, ExportSection, CodeSection, DataSection)>::default();
     imports.import("env", "proxy_call_foreign_function", EntityType::Function(3));
     let call = deed.call();
-    let at = |wanted: &str| call.as_ref().filter(|(name, _)| (*name == "sign") == (wanted == "response"));
+    let (on_request, on_response) = match deed {
+        Deed::Nothing => (None, None),
+        Deed::Sign => (None, call.as_ref()),
+        Deed::Verify => (call.as_ref(), None),
+    };
     let bodies = [
         ("proxy_abi_version_0_2_1", 0, body(None)),
         ("malloc", 1, constant(ANSWER)),
-        ("proxy_on_request_headers", 2, calling(at("request"))),
-        ("proxy_on_response_headers", 2, calling(at("response"))),
+        ("proxy_on_request_headers", 2, calling(on_request)),
+        ("proxy_on_response_headers", 2, calling(on_response)),
     ];
     for (index, (name, kind, body)) in (1..).zip(&bodies) {
         functions.function(*kind);
