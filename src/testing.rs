@@ -9,6 +9,7 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 
+use crate::headers::HeaderName;
 use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 use crate::key::base64url;
 use crate::pairs;
@@ -169,5 +170,17 @@ impl Reply {
     pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
         let text = |bytes| std::str::from_utf8(bytes).unwrap();
         pairs::read(&self.headers).unwrap().into_iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+}
+
+impl PartialEq<str> for HeaderName {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for HeaderName {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
     }
 }
