@@ -4,28 +4,28 @@
 //! attributes of the request are gone when the response comes and those of later filters are not there before.
 
 mod reuse;
+mod signature;
+mod skip;
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::rc::Rc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::certificate;
 use crate::config::Placement;
 use crate::crypto::SigningKey;
 use crate::expression::{Attributes, Condition, Expression};
 use crate::headers::{HeaderName, Headers};
-use crate::host::{Crypto, Host};
-use crate::key::base64url;
+use crate::host::Host;
 use crate::pseudonym;
 use crate::time::Timestamp;
-use crate::token;
 use crate::verify::Verified;
 use reuse::Reusable;
+use signature::{Signature, Tail};
+
+pub use signature::Signed;
+pub use skip::Skip;
 
 /// The field that sets a reserved claim, for whoever tries to set it as a custom one; `None` for any other name.
 #[must_use]
@@ -39,78 +39,6 @@ pub fn reserved(claim: &str) -> Option<&'static str> {
         "cnf" => Some("set `issue.bindClientCertificate` instead"),
         "act" => Some("set `issue.chain` instead"),
         _ => None,
-    }
-}
-
-/// Why a response carries no wristband: a closed list, one counter each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skip {
-    /// Nobody was authenticated.
-    NoIdentity,
-    /// The identity has no name.
-    NoSubject,
-    /// The response is not 2xx.
-    ResponseStatus,
-    /// `when` is false.
-    Condition,
-    /// The request came with a wristband of our own: there is no refresh.
-    OwnWristband,
-    /// The wristband that the request came with ends now, and ours must not outlive it.
-    Expired,
-    /// A required claim has no value.
-    ClaimMissing,
-    /// The wristband is to be bound to a certificate, and the client has none.
-    NoCertificate,
-    /// The identity has passed through too many gateways.
-    TooManyHops,
-    /// The identity has passed through one gateway twice, or its path cannot be read.
-    Loop,
-    /// Our own verifier would refuse it as too large.
-    TooLarge,
-    /// No randomness or no signature.
-    SigningFailed,
-}
-
-impl Skip {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::NoIdentity,
-        Self::NoSubject,
-        Self::ResponseStatus,
-        Self::Condition,
-        Self::OwnWristband,
-        Self::Expired,
-        Self::ClaimMissing,
-        Self::NoCertificate,
-        Self::TooManyHops,
-        Self::Loop,
-        Self::TooLarge,
-        Self::SigningFailed,
-    ];
-
-    /// The code, for metrics.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NoIdentity => "no_identity",
-            Self::NoSubject => "no_subject",
-            Self::ResponseStatus => "response_status",
-            Self::Condition => "condition",
-            Self::OwnWristband => "own_wristband",
-            Self::Expired => "expired",
-            Self::ClaimMissing => "claim_missing",
-            Self::NoCertificate => "no_certificate",
-            Self::TooManyHops => "too_many_hops",
-            Self::Loop => "loop",
-            Self::TooLarge => "too_large",
-            Self::SigningFailed => "signing_failed",
-        }
-    }
-
-    /// Whether a wristband was due, and it is the filter that could not make it.
-    #[must_use]
-    pub fn is_failure(self) -> bool {
-        matches!(self, Self::SigningFailed | Self::TooLarge)
     }
 }
 
@@ -151,14 +79,6 @@ pub struct Wristband {
     pub seconds: i64,
     /// Whether another request had it before.
     pub is_reused: bool,
-}
-
-/// A signed wristband.
-pub struct Signed {
-    /// The token.
-    pub token: String,
-    issued: Timestamp,
-    expires: Timestamp,
 }
 
 /// All that an [`Issuer`] is made of, resolved.
@@ -352,12 +272,12 @@ impl Issuer {
         }
         let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
         claims.add("sub", &subject)?;
-        if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(&claims.0, now, end)) {
+        if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(claims.text(), now, end)) {
             return Ok(Wristband::new(signed, now, true));
         }
         let signed = Rc::new(self.signature.sign(&claims, now, end, host)?);
         if let Some(reusable) = &self.reusable {
-            reusable.keep(&claims.0, &signed, now);
+            reusable.keep(claims.text(), &signed, now);
         }
         Ok(Wristband::new(signed, now, false))
     }
@@ -453,71 +373,5 @@ impl<'v> Identity<'v> {
             Self::Value(value) => pseudonym::of(value),
             Self::Wristband(claims) => pseudonym::of(&Value::Object(claims.clone())),
         }
-    }
-}
-
-/// The last members of a JSON object, each with a comma before it. Who adds them adds none twice, and none that stands
-/// before them.
-#[derive(Default)]
-struct Tail(Vec<u8>);
-
-impl Tail {
-    fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Skip> {
-        let text = &mut self.0;
-        text.push(b',');
-        let written = serde_json::to_writer(&mut *text, name).and_then(|()| {
-            text.push(b':');
-            serde_json::to_writer(&mut *text, value)
-        });
-        written.map_err(|_| Skip::SigningFailed)
-    }
-}
-
-/// The key with all of a wristband that is the same every time.
-struct Signature {
-    /// The protected header, encoded, and the dot behind it.
-    header: String,
-    /// The payload's members that do not change, as JSON without the brace that closes it. There is one at least: `iss`.
-    members: Vec<u8>,
-    key: SigningKey,
-}
-
-impl Signature {
-    fn new(key_name: &str, typ: &str, fixed: Map<String, Value>, key: SigningKey) -> Self {
-        let header = json!({"alg": key.algorithm().name(), "kid": key_name, "typ": typ}).to_string();
-        let mut members = Value::Object(fixed).to_string().into_bytes();
-        members.pop();
-        Self { header: format!("{}.", base64url(header.as_bytes())), members, key }
-    }
-
-    /// Signs these claims and those that every wristband has: JWS Compact Serialization (RFC 7515, section 7.1).
-    fn sign(&self, claims: &Tail, now: Timestamp, end: Timestamp, host: &dyn Crypto) -> Result<Signed, Skip> {
-        let mut id = [0; 16];
-        if !host.random(&mut id) {
-            return Err(Skip::SigningFailed);
-        }
-        // More than these four claims take.
-        const OTHERS: usize = 128;
-        let lengths = [self.members.len(), OTHERS, claims.0.len()].into_iter().fold(0, usize::saturating_add);
-        let mut payload = Vec::with_capacity(lengths);
-        payload.extend_from_slice(&self.members);
-        let (start, last, id) = (now.0, end.0, base64url(&id));
-        write!(payload, ",\"iat\":{start},\"nbf\":{start},\"exp\":{last},\"jti\":\"{id}\"")
-            .map_err(|_| Skip::SigningFailed)?;
-        payload.extend_from_slice(&claims.0);
-        payload.push(b'}');
-        let mut token = String::with_capacity(self.header.len().saturating_add(lengths.saturating_mul(2)));
-        token.push_str(&self.header);
-        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
-        if token.len() > token::MAX_SIZE {
-            return Err(Skip::TooLarge);
-        }
-        let signature = self.key.sign(token.as_bytes(), host).map_err(|_| Skip::SigningFailed)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        if token.len() > token::MAX_SIZE {
-            return Err(Skip::TooLarge);
-        }
-        Ok(Signed { token, issued: now, expires: end })
     }
 }

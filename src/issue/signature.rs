@@ -1,0 +1,104 @@
+//! From claims to a token: JWS Compact Serialization, with everything prepared that is the same every time.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Skip;
+use crate::crypto::SigningKey;
+use crate::host::Crypto;
+use crate::key::base64url;
+use crate::time::Timestamp;
+use crate::token;
+
+/// A signed wristband.
+pub struct Signed {
+    /// The token.
+    pub token: String,
+    pub(super) issued: Timestamp,
+    pub(super) expires: Timestamp,
+}
+
+/// The last members of a JSON object, each with a comma before it. Who adds them adds none twice, and none that stands
+/// before them.
+#[derive(Default)]
+pub(super) struct Tail(Vec<u8>);
+
+impl Tail {
+    /// Adds one.
+    pub(super) fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Skip> {
+        let text = &mut self.0;
+        text.push(b',');
+        let written = serde_json::to_writer(&mut *text, name).and_then(|()| {
+            text.push(b':');
+            serde_json::to_writer(&mut *text, value)
+        });
+        written.map_err(|_| Skip::SigningFailed)
+    }
+
+    /// As they stand in the payload.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The key with all of a wristband that is the same every time.
+pub(super) struct Signature {
+    /// The protected header, encoded, and the dot behind it.
+    header: String,
+    /// The payload's members that do not change, as JSON without the brace that closes it. There is one at least: `iss`.
+    members: Vec<u8>,
+    key: SigningKey,
+}
+
+impl Signature {
+    pub(super) fn new(key_name: &str, typ: &str, fixed: Map<String, Value>, key: SigningKey) -> Self {
+        let header = json!({"alg": key.algorithm().name(), "kid": key_name, "typ": typ}).to_string();
+        let mut members = Value::Object(fixed).to_string().into_bytes();
+        members.pop();
+        Self { header: format!("{}.", base64url(header.as_bytes())), members, key }
+    }
+
+    /// Signs these claims and those that every wristband has: JWS Compact Serialization (RFC 7515, section 7.1).
+    ///
+    /// # Errors
+    /// [`Skip::SigningFailed`] and [`Skip::TooLarge`].
+    pub(super) fn sign(
+        &self,
+        claims: &Tail,
+        now: Timestamp,
+        end: Timestamp,
+        host: &dyn Crypto,
+    ) -> Result<Signed, Skip> {
+        let mut id = [0; 16];
+        if !host.random(&mut id) {
+            return Err(Skip::SigningFailed);
+        }
+        // More than these four claims take.
+        const OTHERS: usize = 128;
+        let lengths = [self.members.len(), OTHERS, claims.0.len()].into_iter().fold(0, usize::saturating_add);
+        let mut payload = Vec::with_capacity(lengths);
+        payload.extend_from_slice(&self.members);
+        let (start, last, id) = (now.0, end.0, base64url(&id));
+        write!(payload, ",\"iat\":{start},\"nbf\":{start},\"exp\":{last},\"jti\":\"{id}\"")
+            .map_err(|_| Skip::SigningFailed)?;
+        payload.extend_from_slice(&claims.0);
+        payload.push(b'}');
+        let mut token = String::with_capacity(self.header.len().saturating_add(lengths.saturating_mul(2)));
+        token.push_str(&self.header);
+        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        if token.len() > token::MAX_SIZE {
+            return Err(Skip::TooLarge);
+        }
+        let signature = self.key.sign(token.as_bytes(), host).map_err(|_| Skip::SigningFailed)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        if token.len() > token::MAX_SIZE {
+            return Err(Skip::TooLarge);
+        }
+        Ok(Signed { token, issued: now, expires: end })
+    }
+}

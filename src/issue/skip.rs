@@ -1,0 +1,73 @@
+//! Why there is no wristband.
+
+/// Why a response carries no wristband: a closed list, one counter each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// Nobody was authenticated.
+    NoIdentity,
+    /// The identity has no name.
+    NoSubject,
+    /// The response is not 2xx.
+    ResponseStatus,
+    /// `when` is false.
+    Condition,
+    /// The request came with a wristband of our own: there is no refresh.
+    OwnWristband,
+    /// The wristband that the request came with ends now, and ours must not outlive it.
+    Expired,
+    /// A required claim has no value.
+    ClaimMissing,
+    /// The wristband is to be bound to a certificate, and the client has none.
+    NoCertificate,
+    /// The identity has passed through too many gateways.
+    TooManyHops,
+    /// The identity has passed through one gateway twice, or its path cannot be read.
+    Loop,
+    /// Our own verifier would refuse it as too large.
+    TooLarge,
+    /// No randomness or no signature.
+    SigningFailed,
+}
+
+impl Skip {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::NoIdentity,
+        Self::NoSubject,
+        Self::ResponseStatus,
+        Self::Condition,
+        Self::OwnWristband,
+        Self::Expired,
+        Self::ClaimMissing,
+        Self::NoCertificate,
+        Self::TooManyHops,
+        Self::Loop,
+        Self::TooLarge,
+        Self::SigningFailed,
+    ];
+
+    /// The code, for metrics.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoIdentity => "no_identity",
+            Self::NoSubject => "no_subject",
+            Self::ResponseStatus => "response_status",
+            Self::Condition => "condition",
+            Self::OwnWristband => "own_wristband",
+            Self::Expired => "expired",
+            Self::ClaimMissing => "claim_missing",
+            Self::NoCertificate => "no_certificate",
+            Self::TooManyHops => "too_many_hops",
+            Self::Loop => "loop",
+            Self::TooLarge => "too_large",
+            Self::SigningFailed => "signing_failed",
+        }
+    }
+
+    /// Whether a wristband was due, and it is the filter that could not make it.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::SigningFailed | Self::TooLarge)
+    }
+}
