@@ -9,7 +9,6 @@ use std::path::Path;
 
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
-use prost::Message as _;
 use serde_json::{Value, json};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
@@ -17,7 +16,6 @@ use wasm_encoder::{
 };
 
 use crate::support;
-use crate::support::token::encode;
 use crate::tokens::{KEY, signing_key};
 
 /// What such a filter does.
@@ -33,43 +31,25 @@ pub enum Deed {
 /// As much as is signed of a common token.
 const MESSAGE: usize = 600;
 
-/// `envoy.source.extensions.common.wasm.SignArguments`, and `VerifySignatureArguments` with a signature before the text.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Sign {
-    #[prost(string, tag = "1")]
-    hash: String,
-    #[prost(bytes = "vec", tag = "2")]
-    key: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    text: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Verify {
-    #[prost(string, tag = "1")]
-    hash: String,
-    #[prost(bytes = "vec", tag = "2")]
-    key: Vec<u8>,
-    #[prost(bytes = "vec", tag = "3")]
-    signature: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    text: Vec<u8>,
-}
-
 impl Deed {
-    /// The name of the host's function, and its arguments.
+    /// The name of the host's function, and its arguments: `SignArguments` or `VerifySignatureArguments`, whose fields are
+    /// the hash, the key, the signature to verify, and the text.
     fn call(self) -> Option<(&'static str, Vec<u8>)> {
-        let (hash, text) = ("sha256".to_owned(), encode("x".repeat(MESSAGE)).into_bytes()[..MESSAGE].to_vec());
+        let text = vec![b'x'; MESSAGE];
         let key = |name: &str| pem::parse(support::key(name)).unwrap().into_contents();
-        match self {
-            Self::Nothing => None,
-            Self::Sign => Some(("sign", Sign { hash, key: key(KEY), text }.encode_to_vec())),
+        let (name, fields) = match self {
+            Self::Nothing => return None,
+            Self::Sign => ("sign", vec![key(KEY), text]),
             Self::Verify => {
                 let signature: DerSignature = SigningKey::sign(&signing_key(KEY), &text);
-                let (key, signature) = (key(&format!("{KEY}.pub")), signature.as_bytes().to_vec());
-                Some(("verify_signature", Verify { hash, key, signature, text }.encode_to_vec()))
+                ("verify_signature", vec![key(&format!("{KEY}.pub")), signature.as_bytes().to_vec(), text])
             }
+        };
+        let mut arguments = Vec::new();
+        for (tag, field) in (1..).zip([vec![b"sha256".to_vec()], fields].concat()) {
+            prost::encoding::bytes::encode(tag, &field, &mut arguments);
         }
+        Some((name, arguments))
     }
 }
 
