@@ -89,12 +89,13 @@ impl Replay {
     }
 }
 
-/// Forgets, of the issuer with most entries, the one that expires first; the new one is the last of those that do.
+/// Forgets, of the issuer with most entries, the one that expires first. Never the last entry, which is being admitted:
+/// what expires before all others would pass as often as it comes.
 fn forget_one(entries: &mut Vec<Entry>) {
     let share = |issuer: &[u8; ISSUER]| entries.iter().filter(|entry| entry.issuer == *issuer).count();
-    let oldest =
-        entries.iter().enumerate().min_by_key(|(_, entry)| (std::cmp::Reverse(share(&entry.issuer)), entry.until));
-    if let Some(index) = oldest.map(|(index, _)| index) {
+    let others = entries.iter().enumerate().take(BUCKET);
+    let first = others.min_by_key(|(_, entry)| (std::cmp::Reverse(share(&entry.issuer)), entry.until));
+    if let Some(index) = first.map(|(index, _)| index) {
         entries.remove(index);
     }
 }
@@ -166,6 +167,18 @@ mod tests {
         }
         assert_eq!(replay.admit("a", "0", NOW.after(99), NOW, &host), Ok(()));
         assert_eq!(host.shared.borrow().len(), 1);
+    }
+
+    #[test]
+    fn what_expires_before_all_others_is_remembered_too() {
+        let (replay, host) = memory(1);
+        for token in 0..8u32 {
+            assert_eq!(replay.admit("a", &token.to_string(), NOW.after(20_000), NOW, &host), Ok(()));
+        }
+        for issuer in ["a", "b"] {
+            assert_eq!(replay.admit(issuer, "soon", NOW.after(300), NOW, &host), Ok(()), "{issuer}");
+            assert_eq!(replay.admit(issuer, "soon", NOW.after(300), NOW, &host), Err(Denial::Replayed), "{issuer}");
+        }
     }
 
     #[test]
