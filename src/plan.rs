@@ -210,10 +210,17 @@ fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigErr
         .iter()
         .chain(verify.output_claim_to_headers.iter().map(|output| &output.header))
         .collect();
-    if let Identity::Header(name) = &issue.identity
-        && owned.contains(&name)
-    {
-        return Err(ConfigError::at("issue.identity.header", "is written by `verify`; use `{wristband: true}`"));
+    if let Identity::Header(name) = &issue.identity {
+        let problem = match name {
+            name if owned.contains(&name) => Some("is written by `verify`; use `{wristband: true}`"),
+            name if carries_tokens(verify, name) => {
+                Some("carries tokens, which are nobody's name; use `{wristband: true}`")
+            }
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            return Err(ConfigError::at("issue.identity.header", problem));
+        }
     }
     if issue.placement == Placement::Request && issue.header.as_ref().is_some_and(|header| owned.contains(&header)) {
         return Err(ConfigError::at("issue.header", "is written by `verify` too"));
@@ -413,6 +420,10 @@ fn check_revoked(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
+fn carries_tokens(verify: &Verify, name: &HeaderName) -> bool {
+    verify.places.iter().any(|place| place.header().as_ref() == Some(name))
+}
+
 /// Each output has a header of its own, and none is one that carries tokens.
 #[inline(never)]
 fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
@@ -421,7 +432,7 @@ fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
         verify.output_claim_to_headers.iter().map(|output| (format!("{}.header", output.path), &output.header));
     let mut seen: HashMap<&str, String> = HashMap::new();
     for (path, name) in payload.chain(claims) {
-        if verify.places.iter().any(|place| place.header().as_ref() == Some(name)) {
+        if carries_tokens(verify, name) {
             return Err(ConfigError::at(path, "this header carries tokens"));
         }
         if let Some(first) = seen.get(name.as_str()) {
