@@ -53,7 +53,7 @@ impl Place {
 }
 
 /// What may be a token, and where it was found.
-#[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub struct Credential<'r, 'p> {
     /// The token as it came; anything at all.
     pub token: Cow<'r, [u8]>,

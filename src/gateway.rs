@@ -21,13 +21,12 @@ use crate::verify::{Facts, Verified};
 
 const CACHE_CONTROL: HeaderName = HeaderName::known("cache-control");
 
-/// What says how long a response may be kept, for whom ever.
-const CACHING: [HeaderName; 4] = [
-    CACHE_CONTROL,
-    HeaderName::known("expires"),
-    HeaderName::known("cdn-cache-control"),
-    HeaderName::known("surrogate-control"),
-];
+/// Whether a header says how long a response may be kept: to everyone, to proxies of one make, or to those of one operator
+/// (RFC 9213, section 2.1, where anybody may have one).
+fn is_on_caching(name: &str) -> bool {
+    matches!(name, "cache-control" | "expires" | "surrogate-control" | "x-accel-expires")
+        || name.ends_with("-cache-control")
+}
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
 const KEY: usize = 32;
@@ -60,8 +59,9 @@ pub enum Event {
     ReuseMiss,
 }
 
-/// What to do with a message.
-#[derive(Debug, Default)]
+/// What to do with a message. It has tokens in it, and outside the tests no `Debug`.
+#[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Edits {
     /// Headers to remove, all their values.
     pub remove: Vec<HeaderName>,
@@ -78,7 +78,7 @@ pub struct Edits {
 }
 
 /// What to do with a request or a response.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Decision {
     /// Answer in its place, and count.
     Reply(Rc<Reply>, Vec<Event>),
@@ -90,6 +90,8 @@ pub enum Decision {
 #[derive(Default)]
 pub struct Exchange {
     inbound: Option<Verified>,
+    /// The header in which the accepted token goes on to the upstream.
+    forwarded: Option<HeaderName>,
     /// `None` when nothing is to be signed for this request.
     gathered: Option<Gathered>,
     is_preflight: bool,
@@ -141,7 +143,11 @@ impl Plan {
             edits.remove.extend(inbound.owned_headers().filter(|name| headers.has(name)).cloned());
             if !exchange.is_preflight {
                 match inbound.admit(headers, now, host, &mut edits) {
-                    Ok(verified) => exchange.inbound = verified,
+                    Ok(None) => {}
+                    Ok(Some((verified, place))) => {
+                        exchange.inbound = Some(verified);
+                        exchange.forwarded = place.header().filter(|_| inbound.forward);
+                    }
                     Err(denial) => {
                         return (Decision::Reply(inbound.denial(denial), vec![Event::Denied(denial)]), exchange);
                     }
@@ -170,7 +176,7 @@ impl Plan {
             (Placement::Response, gathered) => exchange.gathered = gathered,
             (Placement::Request, gathered) => {
                 // Unless it is the accepted one, on its way to an upstream that is to have it.
-                if inbound.is_none() || !self.forwards(issuing) {
+                if exchange.forwarded.is_none() || exchange.forwarded != issuing.header {
                     issuing.clear(headers, &mut edits);
                 }
                 if let Some(gathered) = gathered {
@@ -179,12 +185,6 @@ impl Plan {
             }
         }
         Decision::Forward(edits)
-    }
-
-    fn forwards(&self, issuing: &Issuing) -> bool {
-        self.inbound.as_ref().is_some_and(|inbound| {
-            inbound.forward && inbound.places.iter().any(|place| place.header() == issuing.header)
-        })
     }
 
     /// Whether responses have to be looked at.
@@ -261,9 +261,8 @@ impl Issuing {
             edits.events.push(if wristband.is_reused { Event::ReuseHit } else { Event::ReuseMiss });
         }
         if self.issuer.placement == Placement::Response {
-            // Before the token, so that it is never there without them. A cache in front of us may listen to the others
-            // (RFC 9213, section 2.1).
-            edits.remove.extend(CACHING.into_iter().filter(|name| headers.has(name)));
+            // Before the token, so that it is never there without them.
+            edits.remove.extend(headers.names().filter(|name| is_on_caching(name)).filter_map(HeaderName::parse));
             edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
         }
         if let Some(cookie) = &self.cookie {
@@ -277,7 +276,8 @@ impl Issuing {
 }
 
 impl Inbound {
-    /// Verifies the token of a request, if there is one, and writes down what follows for its headers.
+    /// Verifies the token of a request, if there is one, and writes down what follows for its headers. An accepted token
+    /// comes with the place where it was.
     #[inline(never)]
     fn admit(
         &self,
@@ -285,19 +285,19 @@ impl Inbound {
         now: Timestamp,
         host: &impl Host,
         edits: &mut Edits,
-    ) -> Result<Option<Verified>, Denial> {
+    ) -> Result<Option<(Verified, &Place)>, Denial> {
         let outcome = credential::find(headers, &self.places).and_then(|credential| {
             let Some(credential) = credential else {
                 return Ok(None);
             };
-            self.verify(&credential.token, now, host, edits).map(|verified| Some((credential, verified)))
+            self.verify(&credential.token, now, host, edits).map(|verified| Some((verified, credential.place)))
         });
         match (outcome, self.mode) {
-            (Ok(Some((credential, verified))), _) => {
+            (Ok(Some((verified, place))), _) => {
                 if !self.forward {
-                    take_out(headers, credential.place, edits);
+                    take_out(headers, place, edits);
                 }
-                Ok(Some(verified))
+                Ok(Some((verified, place)))
             }
             (Ok(None), Mode::Require) => Err(Denial::Missing),
             (Ok(None), Mode::Optional | Mode::Observe) => Ok(None),
@@ -319,12 +319,12 @@ impl Inbound {
         // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
         let key = token.get(token.len().saturating_sub(KEY)..).unwrap_or(token);
         let known = remembered.borrow_mut().get(key);
-        let holds =
-            |known: &Rc<Outputs>| known.facts.are_of(token) && self.verifier.accepts_again(&known.facts, now, host);
-        if let Some(known) = known.filter(holds) {
+        if let Some(known) = known
+            && let Some(verified) = self.verifier.verify_again(&known.facts, token, now, host)
+        {
             known.write(edits);
             edits.events.push(Event::TokenCacheHit);
-            return Ok(Verified::from(Rc::clone(&known.facts)));
+            return Ok(verified);
         }
         let verified = self.verifier.verify(token, now, host)?;
         let outputs = Rc::new(self.outputs(&verified));

@@ -19,6 +19,11 @@ impl<'m> Headers<'m> {
         self.raw(name.as_str())
     }
 
+    /// The name of every header, as often as it stands there; without those that no header can have.
+    pub fn names(&self) -> impl Iterator<Item = &'m str> {
+        self.0.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok())
+    }
+
     /// Whether the header is there.
     #[must_use]
     pub fn has(&self, name: &HeaderName) -> bool {

@@ -27,8 +27,6 @@ const MAX_DATE: f64 = 253_402_300_799.0;
 pub struct Untrusted<'t> {
     /// What the signature covers: header and payload as they came.
     pub signing_input: &'t [u8],
-    /// The payload as it came, base64url.
-    pub payload: &'t str,
     /// The signature, decoded. Its form is the algorithm's affair.
     pub signature: Vec<u8>,
     /// `exp`, in seconds.
@@ -78,7 +76,7 @@ impl<'t> Untrusted<'t> {
         }
         let not_before = starts().reduce(f64::max);
         let signature = base64url_part(signature)?;
-        Ok(Self { signing_input: signing_input.as_bytes(), payload, signature, expires, not_before, header, claims })
+        Ok(Self { signing_input: signing_input.as_bytes(), signature, expires, not_before, header, claims })
     }
 
     /// `alg`.

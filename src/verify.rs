@@ -1,7 +1,8 @@
 //! From a token to its claims, or to the reason why not.
 //!
-//! [`Verified`] is made by [`Verifier::verify`] and nowhere else: who holds one holds the claims of an issuer that this
-//! gateway trusts, signed by one of that issuer's keys, for an audience of this gateway, at this time.
+//! [`Verified`] is made by [`Verifier::verify`], or of what that has found by [`Verifier::verify_again`], and nowhere else:
+//! who holds one holds the claims of an issuer that this gateway trusts, signed by one of that issuer's keys, for an
+//! audience of this gateway, at this time.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -107,18 +108,21 @@ impl Verifier {
         Ok(Verified { facts: Rc::new(facts), claims: OnceCell::from(claims) })
     }
 
-    /// Whether an accepted token would be accepted once more, now and from this client. What cannot change while a plan
-    /// is in force is not looked at again: form, issuer, type, revocation, audience, subject and signature.
+    /// Verifies a token once more, now and from this client, if the facts are those of just this token. What cannot
+    /// change while a plan is in force is not looked at again: form, issuer, type, revocation, audience, subject and
+    /// signature.
     ///
-    /// With `replay` no token is, so that it never says yes.
-    pub fn accepts_again(&self, facts: &Facts, now: Timestamp, host: &impl Host) -> bool {
+    /// `None`, which is no denial, when [`verify`](Self::verify) has to decide. With `replay` it always has.
+    pub fn verify_again(&self, facts: &Rc<Facts>, token: &[u8], now: Timestamp, host: &impl Host) -> Option<Verified> {
         let clock_skew = f64::from(self.clock_skew);
-        self.replay.is_none()
+        let holds = *facts.token == *token
+            && self.replay.is_none()
             && facts.names_its_key
             && facts.key_end.is_none_or(|end| now < end)
             && self.check_time(facts.expires, facts.not_before, now).is_ok()
             && policy::check_lifetime(facts.max_lifetime, facts.expires, now, clock_skew).is_ok()
-            && check_certificate(facts.certificate.as_deref(), host).is_ok()
+            && check_certificate(facts.certificate.as_deref(), host).is_ok();
+        holds.then(|| Verified { facts: Rc::clone(facts), claims: OnceCell::new() })
     }
 
     /// Media types are compared without case, and `application/` may be left out (RFC 7515, section 4.1.9).
@@ -180,13 +184,7 @@ impl fmt::Debug for Facts {
 }
 
 impl Facts {
-    /// Whether this is what was learnt of just this token.
-    #[must_use]
-    pub fn are_of(&self, token: &[u8]) -> bool {
-        *self.token == *token
-    }
-
-    /// Whether they are worth remembering: whether [`Verifier::accepts_again`] may ever say yes.
+    /// Whether they are worth remembering: whether [`Verifier::verify_again`] may ever say yes.
     #[must_use]
     pub fn last(&self) -> bool {
         self.names_its_key
@@ -197,13 +195,6 @@ impl Facts {
     pub fn bytes(&self) -> usize {
         let texts = [&self.limited, &self.certificate].into_iter().flatten().map(String::len);
         texts.fold(self.token.len(), usize::saturating_add).saturating_add(size_of::<Self>())
-    }
-}
-
-impl From<Rc<Facts>> for Verified {
-    /// The token of which these facts are known. Whoever remembers them asks [`Verifier::accepts_again`] first.
-    fn from(facts: Rc<Facts>) -> Self {
-        Self { facts, claims: OnceCell::new() }
     }
 }
 

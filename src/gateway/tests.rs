@@ -442,6 +442,33 @@ fn an_accepted_token_is_forwarded_only_on_request() {
 }
 
 #[test]
+fn what_is_forwarded_is_the_accepted_token_and_no_other_that_looks_like_ours() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/issue/placement", json!("request"));
+    with(&mut configuration, "/verify/forward", json!(true));
+    let bearer = format!("Bearer {}", peers());
+    let accepted = [("x-wristband-token", peers())];
+    for (header, others, removed) in [
+        ("x-wristband-token", vec![], vec![]),
+        ("authorization", vec![("authorization", "forged.token.here")], vec!["authorization"]),
+        ("x-our-token", vec![("x-our-token", "forged")], vec!["x-our-token"]),
+    ] {
+        with(&mut configuration, "/issue/header", json!(header));
+        let sent = accepted.iter().map(|(name, token)| (*name, token.as_str())).chain(others);
+        let outcome = Story::new(configuration.clone()).run(&sent.collect::<Vec<_>>());
+        assert_eq!(outcome.request.remove, removed, "{header}");
+        assert_eq!(outcome.events, [Event::Verified, Event::IssueSkipped(Skip::NoIdentity)], "{header}");
+    }
+    // The same header may be a place for tokens with a scheme, and one without hides nothing.
+    with(&mut configuration, "/issue/header", json!("x-wristband-token"));
+    let places =
+        json!([{"name": "x-wristband-token", "prefix": "Wristband "}, {"name": "authorization", "prefix": "Bearer "}]);
+    with(&mut configuration, "/verify/fromHeaders", places);
+    let outcome = Story::new(configuration).run(&[("authorization", &bearer), ("x-wristband-token", "forged")]);
+    assert_eq!(outcome.request.remove, ["x-wristband-token"]);
+}
+
+#[test]
 fn an_identity_may_be_the_accepted_wristband() {
     let mut configuration = gateway_a();
     with(&mut configuration, "/issue/identity", json!({"wristband": true}));
@@ -621,7 +648,14 @@ fn what_a_grpc_response_says_of_itself_counts() {
 
 #[test]
 fn caches_of_every_kind_are_told_to_keep_nothing() {
-    let caching = ["cache-control", "expires", "cdn-cache-control", "surrogate-control"];
+    let caching = [
+        "cache-control",
+        "expires",
+        "surrogate-control",
+        "x-accel-expires",
+        "cdn-cache-control",
+        "cloudflare-cdn-cache-control",
+    ];
     let mut story = Story::new(gateway_a());
     assert!(story.run(&[("x-user", "alice")]).response.remove.is_empty());
     story.response = caching.map(|name| (name, "x")).into();

@@ -410,10 +410,14 @@ fn a_peer_s_word_has_the_limits_it_is_given() {
     let token = of_b(&|claims| {
         claims["region"] = json!("eu-1");
         claims["roles"] = json!(["admin"]);
+        claims["act"] = json!({"sub": "x", "roles": ["admin"], "act": {"iss": "y", "iat": 1, "act": ["admin"]}});
+        claims["cnf"] = json!({"jkt": "z"});
     });
     let verified = verify_with(&listed, &token, NOW).unwrap();
     let names: Vec<_> = verified.claims().keys().map(String::as_str).collect();
-    assert_eq!(names, ["exp", "iat", "iss", "jti", "nbf", "region", "sub"]);
+    assert_eq!(names, ["act", "cnf", "exp", "iat", "iss", "jti", "nbf", "region", "sub"]);
+    let actor = json!({"sub": "x", "act": {"iss": "y", "act": null}});
+    assert_eq!((&verified.claims()["act"], &verified.claims()["cnf"]), (&actor, &json!({})));
     assert_eq!(verified.claim("roles"), None);
     use base64::Engine as _;
     let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(verified.payload()).unwrap();
@@ -466,4 +470,12 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
     assert_eq!(verify(&sign_text(A_PEM, r#"{"alg":"ES256"}"#, &claims(A).to_string())), Some(Denial::Replayed));
     assert_eq!(verify(&with("jti", json!("2"))), None);
     assert_eq!(verify(&without("jti")), Some(Denial::Malformed));
+    // For as long as it would be accepted: until the skew is over too.
+    let late = |token: &str| verifier.verify(token.as_bytes(), NOW.after(310), &host).err();
+    assert_eq!(late(&token), Some(Denial::Replayed));
+    let third = with("jti", json!("3"));
+    assert_eq!((late(&third), late(&third)), (None, Some(Denial::Replayed)));
+    // And no longer than a day.
+    assert_eq!(verify(&with("exp", json!(NOW.0 + 86_400 + 30))), Some(Denial::Replayed));
+    assert_eq!(verify(&with("exp", json!(NOW.0 + 86_400 + 31))), Some(Denial::TooLongLived));
 }
