@@ -22,6 +22,7 @@ pub(super) enum Map {
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
+const BAD_ARGUMENT: u32 = 2;
 const CAS_MISMATCH: u32 = 8;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
@@ -160,11 +161,22 @@ pub(super) fn set_property(name: &str, value: &[u8]) -> Result<(), Refused> {
 
 /// Calls a function that Envoy has beside the ABI.
 pub(super) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Refused> {
+    returned(|data, length| call(name, arguments, data, length))
+}
+
+/// Gives a filter state a type. A second declaration in one VM is a bad argument, and the first one still holds.
+pub(super) fn declare_property(arguments: &[u8]) -> Result<(), Refused> {
+    let answer = returned(|data, length| match call("declare_property", arguments, data, length) {
+        BAD_ARGUMENT => OK,
+        status => status,
+    });
+    answer.map(drop)
+}
+
+fn call(name: &str, arguments: &[u8], data: *mut *mut u8, length: *mut usize) -> u32 {
     let start = if arguments.is_empty() { null() } else { arguments.as_ptr() };
     // SAFETY: see above.
-    returned(|data, length| unsafe {
-        proxy_call_foreign_function(name.as_ptr(), name.len(), start, arguments.len(), data, length)
-    })
+    unsafe { proxy_call_foreign_function(name.as_ptr(), name.len(), start, arguments.len(), data, length) }
 }
 
 /// A value that all plugins with this VM's id share, and its version; `None` when there is no such value.

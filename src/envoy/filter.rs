@@ -75,7 +75,7 @@ fn configure() -> Result<Active, String> {
     let refused = |what: &str| format!("the host does not allow {what}; see `capability_restriction_config`");
     let bytes = Zeroizing::new(abi::plugin_configuration().unwrap_or_default());
     let plan = Plan::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
-    declare_filter_state();
+    declare_filter_state().map_err(|Refused| refused("proxy_call_foreign_function"))?;
     for ((operation, algorithm), backend) in &plan.arithmetic {
         let name = format!("wristband.host_crypto.{}.{}", operation.name(), algorithm.name());
         abi::set_gauge(&name, u64::from(*backend == Backend::Host));
@@ -101,10 +101,10 @@ struct DeclareProperty {
     span: i32,
 }
 
-/// Gives the filter state a type, so that CEL, RBAC and access logs can look into it. A second declaration in one VM is
-/// refused, and the first one still holds.
+/// Gives the filter state a type, so that CEL, RBAC and access logs can look into it: without one a rule that denies a
+/// subject would never match.
 #[inline(never)]
-fn declare_filter_state() {
+fn declare_filter_state() -> Result<(), Refused> {
     const PROTOBUF: i32 = 3;
     const FILTER_CHAIN: i32 = 0;
     let arguments = DeclareProperty {
@@ -114,7 +114,7 @@ fn declare_filter_state() {
         schema: "type.googleapis.com/google.protobuf.Struct".to_owned(),
         span: FILTER_CHAIN,
     };
-    let _ = abi::foreign("declare_property", &arguments.encode_to_vec());
+    abi::declare_property(&arguments.encode_to_vec())
 }
 
 /// One request and its response.

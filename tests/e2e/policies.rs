@@ -321,6 +321,18 @@ fn a_capability_that_is_missing_lets_nothing_pass() {
 }
 
 #[test]
+fn what_is_needed_at_load_is_missed_at_load() {
+    for capability in ["proxy_call_foreign_function", "proxy_define_metric"] {
+        let mut wasm = filter(&plugin(&json!({}), &json!({})));
+        let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
+        wasm.pointer_mut(allowed).unwrap().as_object_mut().unwrap().remove(capability).unwrap();
+        let refusal = Envoy::try_start(&gateways(vec![vec![wasm]]).bootstrap, &[], &[]).err().unwrap();
+        let problem = format!("configuration rejected: the host does not allow {capability}; see `capability_");
+        assert!(refusal.log.contains(&problem), "{}", refusal.log);
+    }
+}
+
+#[test]
 fn a_grpc_refusal_is_no_success() {
     let mut signer = plugin(&json!({"mode": "optional"}), &json!({}));
     signer["signingKeyRefs"] = json!([private(A1, "KEY")]);
