@@ -32,13 +32,16 @@ weight: ## Show what the parts of the filter weigh (builds it once more)
 	@WASM='$(CURDIR)/target/with-names.wasm' cargo bench --locked --quiet --bench weight
 
 check: ## Format, clippy and native tests: needs neither wasm nor Envoy
+	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --check
-	cargo clippy --locked --all-targets --test e2e -- --deny warnings
+	cargo clippy --locked --all-targets -- --deny warnings
+	@# These are no part of all targets, nor beside them.
+	cargo clippy --locked --test e2e -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
 	cargo test --locked
 
 # The crate type is set here because one in Cargo.toml would switch link-time optimization off.
-WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target $(TARGET)
+WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target $(TARGET) --target-dir target
 
 # Less for Envoy to compile: whoever writes `#[inline]` thinks of another processor (that alone is 5 MB of V8's memory and a
 # tenth of the time until it is ready, for a microsecond or two of a signature), SHA-2 is a loop, and the numbers of
