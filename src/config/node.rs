@@ -39,7 +39,6 @@ impl From<json::JsonError> for ConfigError {
 }
 
 /// One value of the configuration and its path.
-#[derive(Clone)]
 pub struct Node<'a> {
     path: String,
     value: &'a Value,

@@ -57,7 +57,7 @@ struct Seen<'h> {
 }
 
 const PUBLIC_ONLY: &str =
-    "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
+    "a private key where only a public one may stand; put its public half here (openssl pkey -pubout -in KEY)";
 
 const INLINE: &str =
     "a private key in the configuration, which /config_dump shows; deliver it by `environmentVariable`";

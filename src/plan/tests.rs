@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::headers::Headers;
 use crate::plan::Plan;
 
-use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, gateway_a, key, load, load_with};
+use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, NOW, gateway_a, key, load, load_with};
 
 /// The message for the gateway of A with one value changed, named by its JSON pointer.
 fn with(pointer: &str, value: Value) -> String {
@@ -43,7 +44,7 @@ fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
 #[test]
 fn whoever_holds_a_private_key_is_told_where_it_must_not_be() {
     let public_only =
-        "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
+        "a private key where only a public one may stand; put its public half here (openssl pkey -pubout -in KEY)";
     let cases = [
         (with("/signingKeyRefs/-", key("b2", B_PEM)), format!("signingKeyRefs[1].key: {public_only}")),
         (with("/peers/0/keys", json!([key("b", B_PEM)])), format!("peers[0].keys[0].key: {public_only}")),
@@ -230,6 +231,25 @@ fn fields_that_exclude_each_other_are_refused() {
         with("/issue", both),
         "issue.when.response: cannot be asked: with `placement: request` the wristband is signed before there is a response"
     );
+    for (pointer, value, problem) in [
+        ("/issue/header", json!("x-sub"), "issue.header: is written by `verify` too"),
+        (
+            "/issue/identity",
+            json!({"header": "x-sub"}),
+            "issue.identity.header: is written by `verify`; use `{wristband: true}`",
+        ),
+        (
+            "/issue/identity",
+            json!({"header": "authorization"}),
+            "issue.identity.header: carries tokens, which are nobody's name; use `{wristband: true}`",
+        ),
+    ] {
+        let mut both = gateway_a();
+        set(&mut both, "/issue/placement", json!("request"));
+        set(&mut both, "/verify/outputClaimToHeaders", json!([{"header": "x-sub", "claim": "sub"}]));
+        set(&mut both, pointer, value);
+        assert_eq!(load(&both).err().unwrap(), problem);
+    }
     let nothing = "set `issue`, `verify` or both";
     assert_eq!(load(&json!({})).err().unwrap(), nothing);
     assert_eq!(load(&json!({"issuer": A})).err().unwrap(), nothing);
@@ -251,6 +271,23 @@ fn fields_that_exclude_each_other_are_refused() {
     assert!(load(&exchange).is_ok());
     exchange.as_object_mut().unwrap().remove("verify");
     assert_eq!(load(&exchange).err().unwrap(), "issue.identity.wristband: needs `verify`");
+}
+
+#[test]
+fn what_has_ended_or_is_revoked_is_not_published() {
+    let published = |change: &dyn Fn(&mut Value)| {
+        let mut configuration = gateway_a();
+        configuration["signingKeyRefs"] = json!([key("a", A_PEM), key("a2", A_NEXT_PUB)]);
+        change(&mut configuration);
+        let headers = [(&b":method"[..], &b"GET"[..]), (b":path", b"/.well-known/jwks.json")];
+        let reply = load(&configuration).unwrap().discovery.unwrap().answer(&Headers::new(headers.into()), NOW);
+        let keys: Value = serde_json::from_str(&reply.unwrap().body).unwrap();
+        keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(published(&|_| {}), ["a", "a2"]);
+    assert_eq!(published(&|plugin| plugin["verify"]["revoked"] = json!([{"kid": "a2"}])), ["a"]);
+    assert_eq!(published(&|plugin| plugin["signingKeyRefs"][1]["notAfter"] = json!("2027-01-15T08:00:00Z")), ["a"]);
+    assert_eq!(published(&|plugin| plugin["signingKeyRefs"][1]["notAfter"] = json!("2027-01-15T08:00:01Z")).len(), 2);
 }
 
 #[test]

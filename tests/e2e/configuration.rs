@@ -89,7 +89,7 @@ fn with_keys(keys: Value) -> Value {
 #[test]
 fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
     const PUBLIC_ONLY: &str =
-        "a private key where only a public one may stand; put its public half here (openssl pkey -in KEY -pubout)";
+        "a private key where only a public one may stand; put its public half here (openssl pkey -pubout -in KEY)";
     let verify_only = |keys: Value, peers: Value| {
         let mut plugin = json!({"issuer": A, "signingKeyRefs": keys, "verify": {}});
         if !peers.is_null() {

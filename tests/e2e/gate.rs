@@ -7,7 +7,7 @@ use crate::support::envoy::Envoy;
 use crate::support::http::{Answer, Connection};
 use crate::support::token::{self, A, B};
 
-/// Every denial: its code, and the text that the client sees.
+/// The denials that are possible without further configuration: their code, and the text that the client sees.
 pub const DENIALS: [(&str, &str); 11] = [
     ("missing", "no token"),
     ("ambiguous", "more than one token"),
