@@ -172,7 +172,7 @@ impl Plan {
         let inbound = exchange.inbound.as_ref();
         // A preflight was let through without a look at its token, so nobody is known.
         let gathered = (!exchange.is_preflight).then(|| issuing.issuer.on_request(headers, inbound, host));
-        match (issuing.issuer.placement, gathered) {
+        match (issuing.issuer.placement(), gathered) {
             (Placement::Response, gathered) => exchange.gathered = gathered,
             (Placement::Request, gathered) => {
                 // Unless it is the accepted one, on its way to an upstream that is to have it.
@@ -260,7 +260,7 @@ impl Issuing {
         if self.issuer.reuses() {
             edits.events.push(if wristband.is_reused { Event::ReuseHit } else { Event::ReuseMiss });
         }
-        if self.issuer.placement == Placement::Response {
+        if self.issuer.placement() == Placement::Response {
             // Before the token, so that it is never there without them.
             edits.remove.extend(headers.names().filter(|name| is_on_caching(name)).filter_map(HeaderName::parse));
             edits.set.push((CACHE_CONTROL, "no-store".to_owned()));

@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 
 use crate::certificate;
 use crate::config::Placement;
-use crate::crypto::SigningKey;
 use crate::expression::{Attributes, Condition, Expression};
 use crate::headers::{HeaderName, Headers};
 use crate::host::Host;
@@ -22,9 +21,9 @@ use crate::pseudonym;
 use crate::time::Timestamp;
 use crate::verify::Verified;
 use reuse::Reusable;
-use signature::{Signature, Tail};
+use signature::Tail;
 
-pub use signature::Signed;
+pub use signature::{Signature, Signed};
 pub use skip::Skip;
 
 /// The field that sets a reserved claim, for whoever tries to set it as a custom one; `None` for any other name.
@@ -44,20 +43,34 @@ pub fn reserved(claim: &str) -> Option<&'static str> {
 
 /// Signs wristbands.
 pub struct Issuer {
+    rules: Rules,
     signature: Signature,
     /// What may be handed out again, by the claims that are not the same for everyone.
     reusable: Option<Reusable>,
-    /// Where wristbands go.
+}
+
+/// Who gets a wristband, and what is in it.
+pub struct Rules {
+    /// Our `iss`, which stands for a loop where it is met.
+    pub issuer: String,
+    /// Seconds from `iat` to `exp`.
+    pub duration: u32,
+    /// To whom wristbands are delivered.
     pub placement: Placement,
-    identity: Source,
-    subject: Option<Subject>,
-    when_request: Option<Condition>,
-    when_response: Option<Condition>,
-    computed: Vec<Claim>,
-    issuer: String,
-    duration: u32,
-    chain: Option<u32>,
-    bind_client_certificate: bool,
+    /// Who the request was authenticated as.
+    pub identity: Source,
+    /// What `sub` is made of, unless of the identity.
+    pub subject: Option<Subject>,
+    /// Asked in the request phase.
+    pub when_request: Option<Condition>,
+    /// Asked in the response phase.
+    pub when_response: Option<Condition>,
+    /// Custom claims that are not the same for everyone.
+    pub computed: Vec<Claim>,
+    /// How many hops `act` may record, if it records any.
+    pub chain: Option<u32>,
+    /// Whether wristbands are bound to the client's certificate.
+    pub bind_client_certificate: bool,
 }
 
 /// A custom claim that depends on the request.
@@ -79,42 +92,6 @@ pub struct Wristband {
     pub seconds: i64,
     /// Whether another request had it before.
     pub is_reused: bool,
-}
-
-/// All that an [`Issuer`] is made of, resolved.
-pub struct Parts {
-    /// `iss`.
-    pub issuer: String,
-    /// Seconds from `iat` to `exp`.
-    pub duration: u32,
-    /// The key's `kid`.
-    pub key_name: String,
-    /// `typ` of the header.
-    pub typ: String,
-    /// Seconds for which a wristband is handed out again.
-    pub reuse: u32,
-    /// The one private key.
-    pub key: SigningKey,
-    /// To whom wristbands are delivered.
-    pub placement: Placement,
-    /// Who the request was authenticated as.
-    pub identity: Source,
-    /// What `sub` is made of, unless of the identity.
-    pub subject: Option<Subject>,
-    /// Asked in the request phase.
-    pub when_request: Option<Condition>,
-    /// Asked in the response phase.
-    pub when_response: Option<Condition>,
-    /// `aud`.
-    pub audiences: Vec<String>,
-    /// Custom claims that are the same for everyone.
-    pub fixed: Map<String, Value>,
-    /// Custom claims that are not.
-    pub computed: Vec<Claim>,
-    /// How many hops `act` may record, if it records any.
-    pub chain: Option<u32>,
-    /// Whether wristbands are bound to the client's certificate.
-    pub bind_client_certificate: bool,
 }
 
 /// Where an identity comes from.
@@ -148,41 +125,27 @@ pub struct Gathered {
 }
 
 impl Issuer {
-    /// An issuer that works as configured.
+    /// An issuer that hands out a wristband again for `reuse` seconds.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let mut fixed = parts.fixed;
-        match parts.audiences.as_slice() {
-            [] => {}
-            [one] => drop(fixed.insert("aud".to_owned(), one.as_str().into())),
-            several => drop(fixed.insert("aud".to_owned(), several.into())),
-        }
-        fixed.insert("iss".to_owned(), parts.issuer.as_str().into());
-        Self {
-            reusable: (parts.reuse > 0).then(|| Reusable::new(parts.reuse)),
-            signature: Signature::new(&parts.key_name, &parts.typ, fixed, parts.key),
-            placement: parts.placement,
-            identity: parts.identity,
-            subject: parts.subject,
-            when_request: parts.when_request,
-            when_response: parts.when_response,
-            computed: parts.computed,
-            issuer: parts.issuer,
-            duration: parts.duration,
-            chain: parts.chain,
-            bind_client_certificate: parts.bind_client_certificate,
-        }
+    pub fn new(rules: Rules, signature: Signature, reuse: u32) -> Self {
+        Self { rules, signature, reusable: (reuse > 0).then(|| Reusable::new(reuse)) }
+    }
+
+    /// To whom wristbands are delivered.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.rules.placement
     }
 
     /// Gathers what there is in the request phase.
     pub fn on_request(&self, headers: &Headers<'_>, inbound: Option<&Verified>, host: &impl Host) -> Gathered {
         let attributes = Attributes::new(host);
         let mut gathered = Gathered {
-            condition: self.when_request.as_ref().map(|condition| condition.holds(&attributes)),
-            claims: self.computed.iter().map(|_| None).collect(),
+            condition: self.rules.when_request.as_ref().map(|condition| condition.holds(&attributes)),
+            claims: self.rules.computed.iter().map(|_| None).collect(),
             ..Gathered::default()
         };
-        gathered.identity = match &self.identity {
+        gathered.identity = match &self.rules.identity {
             Source::Header(name) => headers.only_text(name).map(Value::from),
             Source::Wristband | Source::Expression(_) => None,
         };
@@ -195,7 +158,7 @@ impl Issuer {
     /// Adds what there is in the response phase only.
     pub fn on_response(&self, gathered: &mut Gathered, host: &impl Host) {
         let attributes = Attributes::new(host);
-        if let Some(condition) = &self.when_response {
+        if let Some(condition) = &self.rules.when_response {
             gathered.condition = Some(gathered.condition.unwrap_or(true) && condition.holds(&attributes));
         }
         self.evaluate(gathered, &attributes);
@@ -211,13 +174,13 @@ impl Issuer {
                 *value = expression.value(attributes);
             }
         };
-        if let Source::Expression(expression) = &self.identity {
+        if let Source::Expression(expression) = &self.rules.identity {
             fill(&mut gathered.identity, expression);
         }
-        if let Some(Subject::Expression(expression)) = &self.subject {
+        if let Some(Subject::Expression(expression)) = &self.rules.subject {
             fill(&mut gathered.subject, expression);
         }
-        for (value, claim) in gathered.claims.iter_mut().zip(&self.computed) {
+        for (value, claim) in gathered.claims.iter_mut().zip(&self.rules.computed) {
             fill(value, &claim.expression);
         }
     }
@@ -239,7 +202,7 @@ impl Issuer {
         if gathered.condition == Some(false) {
             return Err(Skip::Condition);
         }
-        let identity = match (&self.identity, inbound) {
+        let identity = match (&self.rules.identity, inbound) {
             (Source::Wristband, Some(inbound)) => Identity::Wristband(inbound.claims()),
             _ => gathered.identity.as_ref().map(Identity::Value).ok_or(Skip::NoIdentity)?,
         };
@@ -247,25 +210,26 @@ impl Issuer {
             return Err(Skip::NoIdentity);
         }
         let mut claims = Tail::default();
-        for (value, claim) in gathered.claims.iter().zip(&self.computed) {
+        for (value, claim) in gathered.claims.iter().zip(&self.rules.computed) {
             match value {
                 Some(value) => claims.add(&claim.name, value)?,
                 None if claim.required => return Err(Skip::ClaimMissing),
                 None => {}
             }
         }
-        if self.bind_client_certificate {
+        if self.rules.bind_client_certificate {
             let thumbprint = certificate::of_client(host).ok_or(Skip::NoCertificate)?;
             claims.add("cnf", &certificate::confirmation(&thumbprint))?;
-        } else if let (Source::Wristband, Some(thumbprint)) = (&self.identity, inbound.and_then(Verified::certificate))
+        } else if let (Source::Wristband, Some(thumbprint)) =
+            (&self.rules.identity, inbound.and_then(Verified::certificate))
         {
             // What was bound stays bound: an exchange must not make a bearer token of it.
             claims.add("cnf", &certificate::confirmation(thumbprint))?;
         }
-        if let (Some(max_hops), Some(inbound)) = (self.chain, inbound) {
+        if let (Some(max_hops), Some(inbound)) = (self.rules.chain, inbound) {
             claims.add("act", &self.actor(inbound.claims(), max_hops)?)?;
         }
-        let end = now.after(self.duration);
+        let end = now.after(self.rules.duration);
         let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
         if end <= now {
             return Err(Skip::Expired);
@@ -293,7 +257,7 @@ impl Issuer {
     /// hide a loop, and counts as one.
     #[inline(never)]
     fn actor(&self, inbound: &Map<String, Value>, max_hops: u32) -> Result<Value, Skip> {
-        let mut seen = vec![self.issuer.as_str()];
+        let mut seen = vec![self.rules.issuer.as_str()];
         let mut hops = Vec::new();
         let mut next = Some(inbound);
         while let Some(hop) = next {
@@ -325,7 +289,7 @@ impl Issuer {
     }
 
     fn subject<'v>(&self, identity: Identity<'v>, evaluated: Option<&'v Value>) -> Option<Cow<'v, str>> {
-        let subject = match &self.subject {
+        let subject = match &self.rules.subject {
             Some(Subject::Hash) => return Some(identity.pseudonym().into()),
             Some(Subject::Expression(_)) => evaluated?.as_str(),
             None => identity.name(),

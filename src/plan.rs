@@ -25,7 +25,7 @@ use crate::expression::{Condition, Expression};
 use crate::gateway::Outputs;
 use crate::headers::HeaderName;
 use crate::host::Setup;
-use crate::issue::{self, Claim, Issuer, Source};
+use crate::issue::{self, Claim, Issuer, Rules, Signature, Source};
 use crate::key::Algorithm;
 use crate::policy::Policy;
 use crate::replay::Replay;
@@ -205,15 +205,11 @@ fn check_issuers(config: &Config) -> Result<(), ConfigError> {
 
 #[inline(never)]
 fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigError> {
-    let owned: Vec<_> = verify
-        .output_payload_to_header
-        .iter()
-        .chain(verify.output_claim_to_headers.iter().map(|output| &output.header))
-        .collect();
+    let is_written = |name: &HeaderName| verify.outputs().any(|(_, output)| output == name);
     if let Identity::Header(name) = &issue.identity {
         let problem = match name {
-            name if owned.contains(&name) => Some("is written by `verify`; use `{wristband: true}`"),
-            name if carries_tokens(verify, name) => {
+            name if is_written(name) => Some("is written by `verify`; use `{wristband: true}`"),
+            name if verify.carries_tokens(name) => {
                 Some("carries tokens, which are nobody's name; use `{wristband: true}`")
             }
             _ => None,
@@ -222,7 +218,7 @@ fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigErr
             return Err(ConfigError::at("issue.identity.header", problem));
         }
     }
-    if issue.placement == Placement::Request && issue.header.as_ref().is_some_and(|header| owned.contains(&header)) {
+    if issue.placement == Placement::Request && issue.header.as_ref().is_some_and(is_written) {
         return Err(ConfigError::at("issue.header", "is written by `verify` too"));
     }
     Ok(())
@@ -266,11 +262,10 @@ fn issuing(
             }
         }
     }
-    let parts = issue::Parts {
+    let signature = Signature::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
+    let rules = Rules {
         issuer: issuer.to_owned(),
         duration,
-        key_name: key.name,
-        key: key.key,
         placement: issue.placement,
         identity: match issue.identity {
             Identity::Header(name) => Source::Header(name),
@@ -289,15 +284,16 @@ fn issuing(
         },
         when_request: condition("issue.when.request", issue.when_request)?,
         when_response: condition("issue.when.response", issue.when_response)?,
-        audiences: issue.audiences,
-        fixed,
         computed,
         chain: issue.chain,
         bind_client_certificate: issue.bind_client_certificate,
-        typ: issue.typ,
-        reuse: issue.reuse,
     };
-    Ok(Issuing { issuer: Issuer::new(parts), header: issue.header, cookie: issue.cookie, on_failure: issue.on_failure })
+    Ok(Issuing {
+        issuer: Issuer::new(rules, signature, issue.reuse),
+        header: issue.header,
+        cookie: issue.cookie,
+        on_failure: issue.on_failure,
+    })
 }
 
 #[inline(never)]
@@ -420,19 +416,12 @@ fn check_revoked(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn carries_tokens(verify: &Verify, name: &HeaderName) -> bool {
-    verify.places.iter().any(|place| place.header().as_ref() == Some(name))
-}
-
 /// Each output has a header of its own, and none is one that carries tokens.
 #[inline(never)]
 fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
-    let payload = verify.output_payload_to_header.iter().map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
-    let claims =
-        verify.output_claim_to_headers.iter().map(|output| (format!("{}.header", output.path), &output.header));
     let mut seen: HashMap<&str, String> = HashMap::new();
-    for (path, name) in payload.chain(claims) {
-        if carries_tokens(verify, name) {
+    for (path, name) in verify.outputs() {
+        if verify.carries_tokens(name) {
             return Err(ConfigError::at(path, "this header carries tokens"));
         }
         if let Some(first) = seen.get(name.as_str()) {

@@ -192,6 +192,22 @@ pub struct Verify {
     pub output_claim_to_headers: Vec<ClaimHeader>,
 }
 
+impl Verify {
+    /// The headers that are written for an accepted token, each with its path in the configuration.
+    pub fn outputs(&self) -> impl Iterator<Item = (String, &HeaderName)> {
+        let payload = self.output_payload_to_header.iter();
+        let payload = payload.map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
+        let claims = self.output_claim_to_headers.iter();
+        payload.chain(claims.map(|output| (format!("{}.header", output.path), &output.header)))
+    }
+
+    /// Whether a token may be in this header.
+    #[must_use]
+    pub fn carries_tokens(&self, name: &HeaderName) -> bool {
+        self.places.iter().any(|place| place.header().as_ref() == Some(name))
+    }
+}
+
 /// What happens to a request whose token is missing or bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use super::source;
 use crate::json::{self, kind};
 
 /// What an operator has to change, and where. It never quotes a string value: that may be a key.
@@ -145,7 +146,7 @@ impl<'a> Node<'a> {
         self.value.as_bool().ok_or_else(|| self.expected("true or false"))
     }
 
-    /// A whole number within `range`.
+    /// A whole number within `range`, `300.0` and `3e2` among them: a `Struct` does not tell them from `300`.
     ///
     /// # Errors
     /// Another type, a fraction, or a number out of range.
@@ -154,8 +155,9 @@ impl<'a> Node<'a> {
             return Err(self.expected("a whole number"));
         };
         number
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok())
+            .as_f64()
+            .and_then(source::number)
+            .and_then(|number| u32::try_from(number.as_u64()?).ok())
             .filter(|number| range.contains(number))
             .ok_or_else(|| {
                 let (from, to) = (range.start(), range.end());

@@ -46,7 +46,7 @@ impl Tail {
 }
 
 /// The key with all of a wristband that is the same every time.
-pub(super) struct Signature {
+pub struct Signature {
     /// The protected header, encoded, and the dot behind it.
     header: String,
     /// The payload's members that do not change, as JSON without the brace that closes it. There is one at least: `iss`.
@@ -55,7 +55,23 @@ pub(super) struct Signature {
 }
 
 impl Signature {
-    pub(super) fn new(key_name: &str, typ: &str, fixed: Map<String, Value>, key: SigningKey) -> Self {
+    /// Signs with this key, whose name is `kid`. `fixed` are the custom claims that are the same for everyone; with no
+    /// audience there is no `aud`, and one stands alone.
+    #[must_use]
+    pub fn new(
+        key_name: &str,
+        key: SigningKey,
+        typ: &str,
+        issuer: &str,
+        audiences: &[String],
+        mut fixed: Map<String, Value>,
+    ) -> Self {
+        match audiences {
+            [] => {}
+            [one] => drop(fixed.insert("aud".to_owned(), one.as_str().into())),
+            several => drop(fixed.insert("aud".to_owned(), several.into())),
+        }
+        fixed.insert("iss".to_owned(), issuer.into());
         let header = json!({"alg": key.algorithm().name(), "kid": key_name, "typ": typ}).to_string();
         let mut members = Value::Object(fixed).to_string().into_bytes();
         members.pop();

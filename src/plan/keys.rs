@@ -92,7 +92,10 @@ impl Keys {
                     public
                 }
                 (Material::Public(_), true) => {
-                    return Err(key_error(key, "a public key where the private one that signs has to stand"));
+                    return Err(key_error(
+                        key,
+                        "a public key where the private one that signs has to stand; that comes first, public ones after it",
+                    ));
                 }
                 (Material::Private(_), false) if config.issue.is_none() => {
                     return Err(key_error(key, format!("{PUBLIC_ONLY}: without `issue` nothing is signed")));

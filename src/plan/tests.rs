@@ -35,6 +35,14 @@ fn the_stanza_that_all_began_with_works() {
 }
 
 #[test]
+fn a_whole_number_may_be_written_with_a_point() {
+    for duration in ["300", "300.0", "3e2"] {
+        let text = gateway_a().to_string().replacen('{', &format!("{{\"tokenDuration\":{duration},"), 1);
+        assert!(Plan::load(text.as_bytes(), &Fake::default()).is_ok(), "{duration}");
+    }
+}
+
+#[test]
 fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
     let plan = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
     assert_eq!(plan.summary(), "configuration in force: keys 1, signing no, verification yes, discovery no");
@@ -50,7 +58,7 @@ fn whoever_holds_a_private_key_is_told_where_it_must_not_be() {
         (with("/peers/0/keys", json!([key("b", B_PEM)])), format!("peers[0].keys[0].key: {public_only}")),
         (
             with("/signingKeyRefs", json!([key("a", A_PUB)])),
-            "signingKeyRefs[0].key: a public key where the private one that signs has to stand".to_owned(),
+            "signingKeyRefs[0].key: a public key where the private one that signs has to stand; that comes first, public ones after it".to_owned(),
         ),
         (
             load(&json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "verify": {}})).err().unwrap(),

@@ -121,7 +121,7 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
         ),
         (
             with_keys(json!([public(A1)])),
-            "signingKeyRefs[0].key: a public key where the private one that signs has to stand".to_owned(),
+            "signingKeyRefs[0].key: a public key where the private one that signs has to stand; that comes first, public ones after it".to_owned(),
         ),
         (
             with_keys(json!([private(A1, "KEY"), inline("again", &format!("{A1}.pub"))])),
