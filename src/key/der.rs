@@ -14,6 +14,7 @@ use super::public::{Parts, PublicKey};
 
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
@@ -126,6 +127,7 @@ fn key_type(algorithm: &AlgorithmIdentifierRef<'_>) -> KeyType {
     match algorithm.oid {
         EC => algorithm.parameters_oid().map_or(KeyType::Other, curve_type),
         RSA => KeyType::Rsa,
+        RSA_PSS => KeyType::RsaPss,
         ED25519 => KeyType::Ed25519,
         _ => KeyType::Other,
     }
@@ -146,7 +148,7 @@ fn on_curve(key_type: KeyType) -> Option<AlgorithmIdentifierRef<'static>> {
         KeyType::P256 => &P256,
         KeyType::P384 => &P384,
         KeyType::P521 => &P521,
-        KeyType::Rsa | KeyType::Ed25519 | KeyType::Other => return None,
+        KeyType::Rsa | KeyType::RsaPss | KeyType::Ed25519 | KeyType::Other => return None,
     };
     Some(AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(curve)) })
 }
