@@ -44,11 +44,13 @@ check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target $(TARGET) --target-dir target
 
 # Less for Envoy to compile: whoever writes `#[inline]` thinks of another processor (that alone is 5 MB of V8's memory and a
-# tenth of the time until it is ready, for a microsecond or two of a signature), SHA-2 is a loop, and the numbers of
-# functions take no more bytes than they need. Without the paths of this machine, which are nobody's affair, the same
-# sources make the same module on every other.
-export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS := -C llvm-args=-inlinehint-threshold=0 --cfg sha2_backend_soft="compact" \
-  -C link-arg=--compress-relocations --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=
+# tenth of the time until it is ready, for a microsecond or two of what the host computes and a tenth of what the VM does),
+# SHA-2 is a loop, and the numbers of functions take no more bytes than they need. Without the paths of this machine, which
+# are nobody's affair, the same sources make the same module on every other.
+FLAGS := -Cllvm-args=-inlinehint-threshold=0 '--cfg=sha2_backend_soft="compact"' -Clink-arg=--compress-relocations \
+  --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src="
+# So encoded they may have spaces in them, and RUSTFLAGS does not take their place.
+CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"
 
 # Envoy calls every callback that a module exports, and the SDK exports all that there are. The linker is told of these
 # only, by a script in its place: rustc has no option for it.
@@ -74,13 +76,15 @@ export CARGO_TARGET_WASM32_WASIP1_LINKER := $(CURDIR)/target/linker/wasm-ld
 MODULE := target/wristband.wasm
 build: ## Build the filter: target/wristband.wasm
 	@mkdir -p target/linker && echo "$$LINKER" >target/linker/wasm-ld && chmod +x target/linker/wasm-ld
-	@if [ "$(TOOLCHAIN)" != debian ] && { [ -d "$$(rustc --print target-libdir --target $(TARGET))" ] \
+	@home=~; flags=($(FLAGS)); \
+	if [ "$(TOOLCHAIN)" != debian ] && { [ -d "$$(rustc --print target-libdir --target $(TARGET))" ] \
 	    || { command -v rustup >/dev/null && rustup target add $(TARGET); }; }; then \
-	  WASM_LINKER="$$(find "$$(rustc --print sysroot)" -name rust-lld -type f | head -n 1) -flavor wasm" cargo $(WASM_BUILD); \
+	  WASM_LINKER="$$(find "$$(rustc --print sysroot)" -name rust-lld -type f | head -n 1) -flavor wasm" \
+	  $(CARGO_FLAGS) cargo $(WASM_BUILD); \
 	else \
 	  $(MAKE) -s debian-toolchain; \
-	  RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 WASM_LINKER=wasm-ld-19 \
-	  CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$$CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS -C link-self-contained=no -L native=/usr/lib/wasm32-wasi" \
+	  flags+=(-Clink-self-contained=no -Lnative=/usr/lib/wasm32-wasi); \
+	  RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 WASM_LINKER=wasm-ld-19 $(CARGO_FLAGS) \
 	  /usr/bin/cargo $(WASM_BUILD) -Z build-std=std,panic_abort; \
 	fi
 	@# By a rename: an Envoy that is just reading the old one reads all of it.

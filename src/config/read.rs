@@ -237,7 +237,15 @@ fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
 #[inline(never)]
 fn cookie(node: &Node<'_>) -> Result<Cookie, ConfigError> {
     let fields = node.object(&["name", "path", "domain", "sameSite", "secure", "httpOnly"])?;
-    let same_site = [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
+    // As our other words are written, and as the attribute is.
+    let same_site = [
+        ("strict", SameSite::Strict),
+        ("lax", SameSite::Lax),
+        ("none", SameSite::None),
+        ("Strict", SameSite::Strict),
+        ("Lax", SameSite::Lax),
+        ("None", SameSite::None),
+    ];
     let cookie = Cookie {
         name: or(fields.optional("name"), DEFAULT_COOKIE.to_owned(), text)?,
         path: or(fields.optional("path"), "/".to_owned(), text)?,

@@ -210,7 +210,7 @@ fn an_upstream_can_be_given_the_wristband_instead_of_the_client() {
 #[test]
 fn a_cookie_is_set_beside_those_of_the_upstream_and_never_forged_by_it() {
     let plugin =
-        signer(json!({"identity": {"header": "x-user"}, "cookie": {"name": "__Host-wb", "sameSite": "strict"}}));
+        signer(json!({"identity": {"header": "x-user"}, "cookie": {"name": "__Host-wb", "sameSite": "Strict"}}));
     let setup = gateways(vec![vec![filter(&plugin)]]);
     let _envoy = start(&setup.bootstrap);
     let cookies = |headers: &[(&str, &str)]| {
