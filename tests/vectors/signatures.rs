@@ -128,13 +128,13 @@ fn a_pss_signature_of_other_parameters_is_refused() {
 
 /// Keys that say by their object identifier that they are for RSASSA-PSS alone, and with which parameters.
 #[test]
-fn a_key_with_parameters_of_pss_is_of_another_type() {
+fn a_key_with_parameters_of_pss_is_refused_by_its_name() {
     for set in
         [pss::TestName::RsaPss2048Sha256Mgf1SaltLen32WithParams, pss::TestName::RsaPss4096Sha512Mgf1SaltLen64WithParams]
     {
         for group in groups(set.json_data()) {
             let error = Material::parse(text(&group["publicKeyPem"]), Algorithm::Ps256).unwrap_err();
-            assert_eq!(error.to_string(), "`PS256` needs an RSA key, found a key of another type");
+            assert_eq!(error.to_string(), "`PS256` needs an RSA key, found one for RSASSA-PSS alone (id-RSASSA-PSS)");
         }
     }
 }
