@@ -4,7 +4,7 @@
 //! attributes of the request are gone when the response comes and those of later filters are not there before.
 
 mod reuse;
-mod signature;
+mod signer;
 mod skip;
 
 use std::borrow::Cow;
@@ -21,9 +21,9 @@ use crate::pseudonym;
 use crate::time::Timestamp;
 use crate::verify::Verified;
 use reuse::Reusable;
-use signature::Tail;
+use signer::Tail;
 
-pub use signature::{Signature, Signed};
+pub use signer::{Signed, Signer};
 pub use skip::Skip;
 
 /// The field that sets a reserved claim, for whoever tries to set it as a custom one; `None` for any other name.
@@ -44,7 +44,7 @@ pub fn reserved(claim: &str) -> Option<&'static str> {
 /// Signs wristbands.
 pub struct Issuer {
     rules: Rules,
-    signature: Signature,
+    signer: Signer,
     /// What may be handed out again, by the claims that are not the same for everyone.
     reusable: Option<Reusable>,
 }
@@ -127,8 +127,8 @@ pub struct Gathered {
 impl Issuer {
     /// An issuer that hands out a wristband again for `reuse` seconds.
     #[must_use]
-    pub fn new(rules: Rules, signature: Signature, reuse: u32) -> Self {
-        Self { rules, signature, reusable: (reuse > 0).then(|| Reusable::new(reuse)) }
+    pub fn new(rules: Rules, signer: Signer, reuse: u32) -> Self {
+        Self { rules, signer, reusable: (reuse > 0).then(|| Reusable::new(reuse)) }
     }
 
     /// To whom wristbands are delivered.
@@ -239,7 +239,7 @@ impl Issuer {
         if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(claims.text(), now, end)) {
             return Ok(Wristband::new(signed, now, true));
         }
-        let signed = Rc::new(self.signature.sign(&claims, now, end, host)?);
+        let signed = Rc::new(self.signer.sign(&claims, now, end, host)?);
         if let Some(reusable) = &self.reusable {
             reusable.keep(claims.text(), &signed, now);
         }

@@ -25,7 +25,7 @@ use crate::expression::{Condition, Expression};
 use crate::gateway::Outputs;
 use crate::headers::HeaderName;
 use crate::host::Setup;
-use crate::issue::{self, Claim, Issuer, Rules, Signature, Source};
+use crate::issue::{self, Claim, Issuer, Rules, Signer, Source};
 use crate::key::Algorithm;
 use crate::policy::Policy;
 use crate::replay::Replay;
@@ -262,7 +262,7 @@ fn issuing(
             }
         }
     }
-    let signature = Signature::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
+    let signer = Signer::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
     let rules = Rules {
         issuer: issuer.to_owned(),
         duration,
@@ -289,7 +289,7 @@ fn issuing(
         bind_client_certificate: issue.bind_client_certificate,
     };
     Ok(Issuing {
-        issuer: Issuer::new(rules, signature, issue.reuse),
+        issuer: Issuer::new(rules, signer, issue.reuse),
         header: issue.header,
         cookie: issue.cookie,
         on_failure: issue.on_failure,

@@ -46,7 +46,7 @@ impl Tail {
 }
 
 /// The key with all of a wristband that is the same every time.
-pub struct Signature {
+pub struct Signer {
     /// The protected header, encoded, and the dot behind it.
     header: String,
     /// The payload's members that do not change, as JSON without the brace that closes it. There is one at least: `iss`.
@@ -54,8 +54,8 @@ pub struct Signature {
     key: SigningKey,
 }
 
-impl Signature {
-    /// Signs with this key, whose name is `kid`. `fixed` are the custom claims that are the same for everyone; with no
+impl Signer {
+    /// A signer with this key, whose name is `kid`. `fixed` are the custom claims that are the same for everyone; with no
     /// audience there is no `aud`, and one stands alone.
     #[must_use]
     pub fn new(
