@@ -34,16 +34,14 @@ pub fn ours(name: &str, plugin: &Value) -> Value {
     filter
 }
 
-/// Envoy's own filter, for the tokens of one issuer.
-pub fn jwt_authn(issuer: &str, key: &str, cache: bool) -> Value {
+/// Envoy's own filter, for the tokens of one issuer, with these further fields of the provider.
+pub fn jwt_authn(issuer: &str, key: &str, further: &Value) -> Value {
     let mut provider = json!({
         "issuer": issuer,
         "local_jwks": {"inline_string": config::jwks(key).to_string()},
         "from_headers": [{"name": super::load::TOKEN}],
     });
-    if cache {
-        provider["jwt_cache_config"] = json!({"jwt_cache_size": 20_000});
-    }
+    provider.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
     json!({
         "name": "envoy.filters.http.jwt_authn",
         "typed_config": {

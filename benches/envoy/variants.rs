@@ -159,9 +159,32 @@ fn without_envoys(mut answer: Answer) -> (HeaderMap, String) {
 
 fn verifiers(builder: &mut Builder<'_>) {
     let (unique, rotation) = (&builder.folder.unique, &builder.folder.rotation);
-    let native = |cache| jwt_authn(A, KEY, cache);
-    builder.verifies("native", "`jwt_authn`, no cache, unique tokens", native(false), unique);
-    builder.verifies("native-cached", "`jwt_authn`, cache of 20,000, 5,000 in rotation", native(true), rotation);
+    let cache = json!({"jwt_cache_size": 20_000});
+    let natives = [
+        ("native", "`jwt_authn`, no cache, unique tokens", json!({}), unique),
+        (
+            "native-cached",
+            "`jwt_authn`, cache of 20,000, 5,000 in rotation",
+            json!({"jwt_cache_config": cache}),
+            rotation,
+        ),
+        // What our filter always does: the claims are there for the filters behind.
+        (
+            "native-metadata",
+            "`jwt_authn` with `payload_in_metadata`, no cache, unique tokens",
+            json!({"payload_in_metadata": "claims"}),
+            unique,
+        ),
+        (
+            "native-metadata-cached",
+            "`jwt_authn` with `payload_in_metadata`, cache of 20,000, 5,000 in rotation",
+            json!({"payload_in_metadata": "claims", "jwt_cache_config": cache}),
+            rotation,
+        ),
+    ];
+    for (name, title, further, tokens) in natives {
+        builder.verifies(name, title, jwt_authn(A, KEY, &further), tokens);
+    }
     let variants = [
         ("verify-host", "verify, unique tokens, host", "host", json!({}), unique, "token_cache.miss"),
         ("verify-wasm", "verify, unique tokens, wasm", "wasm", json!({}), unique, "token_cache.miss"),
@@ -217,7 +240,7 @@ fn refusers(builder: &mut Builder<'_>) {
     ];
     for (name, title, native, native_title, tokens, counter) in bad {
         builder.refuses(name, title, ours(name, &verifier("host", &json!({}))), tokens).counts(counter);
-        builder.refuses(native, native_title, jwt_authn(A, KEY, false), tokens);
+        builder.refuses(native, native_title, jwt_authn(A, KEY, &json!({})), tokens);
     }
 }
 
