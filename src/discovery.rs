@@ -64,13 +64,19 @@ struct Entry<'a> {
     kid: &'a str,
 }
 
+/// An issuer without the one slash that may stand at its end: what the paths of its documents are appended to (OpenID
+/// Connect Discovery, section 4).
+#[must_use]
+pub fn without_slash(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
+}
+
 impl Discovery {
     /// Documents of `issuer` that publish `keys` in this order. `max_age` is in seconds.
     #[must_use]
     pub fn new(issuer: &str, keys: Vec<TrustedKey>, max_age: u32) -> Self {
-        let base = issuer.strip_suffix('/').unwrap_or(issuer);
-        let path = base.split_once("://").map_or("", |(_, rest)| rest).split_once('/').map_or("", |(_, path)| path);
-        let path = if path.is_empty() { String::new() } else { format!("/{path}") };
+        let authority = without_slash(issuer).split_once("://").map_or("", |(_, rest)| rest);
+        let path = authority.find('/').and_then(|start| authority.get(start..)).unwrap_or_default();
         Self {
             issuer: issuer.to_owned(),
             configuration_path: format!("{path}/.well-known/openid-configuration"),
@@ -111,7 +117,7 @@ impl Discovery {
         let live = || self.keys.iter().filter(|key| key.is_live(now));
         let algorithms = Algorithm::ALL.iter().filter(|algorithm| live().any(|key| key.algorithm() == **algorithm));
         let names: Vec<_> = algorithms.map(|algorithm| algorithm.name()).collect();
-        let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
+        let base = without_slash(&self.issuer);
         let configuration = json!({
             "issuer": self.issuer,
             "jwks_uri": format!("{base}{CERTS}"),
@@ -187,6 +193,7 @@ mod tests {
             ("https://a.example/", ""),
             ("https://a.example:8443/x/y", "/x/y"),
             ("https://a.example/x/", "/x"),
+            ("https://a.example//", "/"),
         ] {
             let mut configuration = gateway_a();
             configuration["issuer"] = issuer.into();
@@ -200,8 +207,8 @@ mod tests {
             let document: Value =
                 serde_json::from_str(&ask(&configuration, "GET", &path, &[], NOW).unwrap().body).unwrap();
             assert_eq!(document["issuer"], issuer);
-            let certs = format!("{}/.well-known/openid-connect/certs", issuer.trim_end_matches('/'));
-            assert_eq!(document["jwks_uri"], certs);
+            let origin = if issuer.contains(":8443") { "https://a.example:8443" } else { "https://a.example" };
+            assert_eq!(document["jwks_uri"], format!("{origin}{base}/.well-known/openid-connect/certs"));
             assert_eq!(document["id_token_signing_alg_values_supported"], json!(["ES256"]));
             for other in [
                 "/",

@@ -24,12 +24,12 @@ const CACHE_CONTROL: HeaderName = HeaderName::known("cache-control");
 /// Whether a header says how long a response may be kept: to everyone, to proxies of one make, or to those of one operator
 /// (RFC 9213, section 2.1, where anybody may have one).
 fn is_on_caching(name: &str) -> bool {
-    matches!(name, "cache-control" | "expires" | "surrogate-control" | "x-accel-expires")
+    matches!(name, "cache-control" | "edge-control" | "expires" | "surrogate-control" | "x-accel-expires")
         || name.ends_with("-cache-control")
 }
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
-const KEY: usize = 32;
+const LOOKED_UP_BY: usize = 32;
 
 /// The output that is no claim but issuer and subject together; no claim of that name takes its place.
 const PRINCIPAL: &str = "principal";
@@ -131,7 +131,7 @@ impl Plan {
     /// The first step of a request: who sends it. Its edits have to be made before [`Plan::on_admitted`], so that no
     /// expression sees what a client has written into a header that is ours.
     ///
-    /// The headers are those the client has sent; the exchange is for the steps after it.
+    /// The headers are the client's, as earlier filters have left them; the exchange is for the steps after this one.
     pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> (Decision, Exchange) {
         let mut exchange = Exchange::default();
         if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, now)) {
@@ -172,19 +172,18 @@ impl Plan {
         let inbound = exchange.inbound.as_ref();
         // A preflight was let through without a look at its token, so nobody is known.
         let gathered = (!exchange.is_preflight).then(|| issuing.issuer.on_request(headers, inbound, host));
-        match (issuing.issuer.placement(), gathered) {
-            (Placement::Response, gathered) => exchange.gathered = gathered,
-            (Placement::Request, gathered) => {
-                // Unless it is the accepted one, on its way to an upstream that is to have it.
-                if exchange.forwarded.is_none() || exchange.forwarded != issuing.header {
-                    issuing.clear(headers, &mut edits);
-                }
-                if let Some(gathered) = gathered {
-                    return issuing.deliver(&gathered, inbound, headers, now, host, edits);
-                }
-            }
+        if issuing.issuer.placement() == Placement::Response {
+            exchange.gathered = gathered;
+            return Decision::Forward(edits);
         }
-        Decision::Forward(edits)
+        // Unless it is the accepted one, on its way to an upstream that is to have it.
+        if exchange.forwarded != issuing.header {
+            issuing.clear(headers, &mut edits);
+        }
+        match gathered {
+            Some(gathered) => issuing.deliver(&gathered, inbound, headers, now, host, edits),
+            None => Decision::Forward(edits),
+        }
     }
 
     /// Whether responses have to be looked at.
@@ -317,7 +316,7 @@ impl Inbound {
             return Ok(verified);
         };
         // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
-        let key = token.get(token.len().saturating_sub(KEY)..).unwrap_or(token);
+        let key = token.get(token.len().saturating_sub(LOOKED_UP_BY)..).unwrap_or(token);
         let known = remembered.borrow_mut().get(key);
         if let Some(known) = known
             && let Some(verified) = self.verifier.verify_again(&known.facts, token, now, host)
@@ -330,7 +329,7 @@ impl Inbound {
         let outputs = Rc::new(self.outputs(&verified));
         outputs.write(edits);
         edits.events.push(Event::TokenCacheMiss);
-        if outputs.facts.last() {
+        if outputs.facts.are_worth_remembering() {
             let bytes = outputs.bytes();
             remembered.borrow_mut().insert(key, outputs, bytes);
         }

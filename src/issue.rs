@@ -220,10 +220,8 @@ impl Issuer {
         if self.rules.bind_client_certificate {
             let thumbprint = certificate::of_client(host).ok_or(Skip::NoCertificate)?;
             claims.add("cnf", &certificate::confirmation(&thumbprint))?;
-        } else if let (Source::Wristband, Some(thumbprint)) =
-            (&self.rules.identity, inbound.and_then(Verified::certificate))
-        {
-            // What was bound stays bound: an exchange must not make a bearer token of it.
+        } else if let Some(thumbprint) = inbound.and_then(Verified::certificate) {
+            // What was bound stays bound, whatever the identity is read from: nobody gets a bearer token for it.
             claims.add("cnf", &certificate::confirmation(thumbprint))?;
         }
         if let (Some(max_hops), Some(inbound)) = (self.rules.chain, inbound) {

@@ -20,7 +20,7 @@ use crate::cookie::Cookie;
 use crate::credential::Place;
 use crate::crypto::{Backend, Operation};
 use crate::denial::Denial;
-use crate::discovery::Discovery;
+use crate::discovery::{Discovery, without_slash};
 use crate::expression::{Condition, Expression};
 use crate::gateway::Outputs;
 use crate::headers::HeaderName;
@@ -176,10 +176,6 @@ impl Plan {
 }
 
 /// Two issuers that differ in a slash at the end are one to people.
-fn without_slash(issuer: &str) -> &str {
-    issuer.strip_suffix('/').unwrap_or(issuer)
-}
-
 #[inline(never)]
 fn check_issuers(config: &Config) -> Result<(), ConfigError> {
     if config.issuer.is_none()
@@ -241,6 +237,13 @@ fn issuing(
     }
     if issue.placement == Placement::Request && issue.cookie.is_some() {
         return Err(ConfigError::at("issue.cookie", "is set with a response; it excludes `placement: request`"));
+    }
+    if let Identity::Header(name) = &issue.identity
+        && issue.placement == Placement::Request
+        && issue.header.as_ref() == Some(name)
+    {
+        let problem = "delivers the wristband; what a client writes into it would be its name";
+        return Err(ConfigError::at("issue.identity.header", problem));
     }
     if matches!(issue.identity, Identity::Wristband) && !verifies {
         return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));

@@ -184,9 +184,9 @@ impl fmt::Debug for Facts {
 }
 
 impl Facts {
-    /// Whether they are worth remembering: whether [`Verifier::verify_again`] may ever say yes.
+    /// Whether [`Verifier::verify_again`] can say yes to them.
     #[must_use]
-    pub fn last(&self) -> bool {
+    pub fn are_worth_remembering(&self) -> bool {
         self.names_its_key
     }
 
@@ -222,7 +222,7 @@ impl Verified {
         })
     }
 
-    /// The last second at which the token has not expired.
+    /// `exp`, rounded down to a second.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         Timestamp::at_or_before(self.facts.expires)
@@ -241,10 +241,10 @@ impl Verified {
     }
 
     /// Who the token speaks of: issuer and subject, since a subject alone is unique to its issuer only (RFC 7519, section
-    /// 4.1.2). An issuer has no `#` in it, so no two pairs look alike.
+    /// 4.1.2). An issuer has no `#` in it, so no two pairs look alike. An empty subject is none.
     #[must_use]
     pub fn principal(&self) -> Option<String> {
-        let text = |name| self.claims().get(name).and_then(Value::as_str);
+        let text = |name| self.claims().get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         Some(format!("{}#{}", text("iss")?, text("sub")?))
     }
 

@@ -431,7 +431,7 @@ fn header_name(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
     HeaderName::parse(node.string()?).ok_or_else(|| node.error("expected the name of a header (no pseudo-header)"))
 }
 
-/// A header that the filter removes and writes. Those that HTTP, browsers or caches act upon are not for sale.
+/// A header that the filter removes and writes. Those that HTTP, browsers or caches act upon are refused.
 #[inline(never)]
 fn owned_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
     const FRAMING: [&str; 15] = [

@@ -133,11 +133,13 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.request_seen = true;
-        self.on_request().unwrap_or_else(|Refused| self.fail())
+        let action = self.on_request().unwrap_or_else(|Refused| self.fail());
+        self.takes(action)
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        self.on_response().unwrap_or_else(|Refused| self.fail())
+        let action = self.on_response().unwrap_or_else(|Refused| self.fail());
+        self.takes(action)
     }
 }
 
@@ -148,29 +150,26 @@ impl Stream {
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
         let now = now();
         let (decision, mut exchange) = active.plan.on_request(&headers, now, &Envoy);
-        if active.carry_out(Map::Request, decision)? == Action::Pause {
-            self.answered = true;
-            return Ok(Action::Pause);
-        }
-        let decision = active.plan.on_admitted(&mut exchange, &headers, now, &Envoy);
-        let action = active.carry_out(Map::Request, decision)?;
+        let mut action = active.carry_out(Map::Request, decision)?;
         if action == Action::Continue {
+            let decision = active.plan.on_admitted(&mut exchange, &headers, now, &Envoy);
+            action = active.carry_out(Map::Request, decision)?;
             self.exchange = Some(exchange);
-        } else {
-            self.answered = true;
         }
         Ok(action)
     }
 
     fn on_response(&mut self) -> Result<Action, Refused> {
+        if self.answered {
+            return Ok(Action::Continue);
+        }
         let active = self.active.as_ref().ok_or(Refused)?;
         // Envoy leaves a filter's request phase out only if `capability_restriction_config` says so: then nobody has
         // verified anything.
         if !self.request_seen && active.plan.inbound.is_some() {
-            self.request_seen = true;
             return Err(Refused);
         }
-        if self.answered || !active.plan.sees_responses() {
+        if !active.plan.sees_responses() {
             return Ok(Action::Continue);
         }
         let bytes = Map::Response.read()?;
@@ -179,9 +178,14 @@ impl Stream {
         active.carry_out(Map::Response, decision)
     }
 
+    /// Takes note of an answer, which alone pauses: Envoy asks about it as about any response.
+    fn takes(&mut self, action: Action) -> Action {
+        self.answered |= action == Action::Pause;
+        action
+    }
+
     /// What cannot be read or changed does not pass: it may be a header that must not reach the other side.
-    fn fail(&mut self) -> Action {
-        self.exchange = None;
+    fn fail(&self) -> Action {
         match &self.active {
             Some(active) => active.complain("Envoy refuses a host call; see `capability_restriction_config`"),
             None => error!("not configured"),
@@ -234,9 +238,7 @@ impl Active {
             abi::increment(*counter);
         }
     }
-}
 
-impl Active {
     /// Says at most once a minute and worker what a person should know: whoever can cause it could fill the log.
     fn complain(&self, problem: &str) {
         let now = now();

@@ -650,6 +650,7 @@ fn what_a_grpc_response_says_of_itself_counts() {
 fn caches_of_every_kind_are_told_to_keep_nothing() {
     let caching = [
         "cache-control",
+        "edge-control",
         "expires",
         "surrogate-control",
         "x-accel-expires",
@@ -666,16 +667,21 @@ fn caches_of_every_kind_are_told_to_keep_nothing() {
 }
 
 #[test]
-fn an_exchange_does_not_make_a_bearer_token_of_a_bound_one() {
-    let mut configuration = gateway_a();
-    with(&mut configuration, "/issue/identity", json!({"wristband": true}));
-    let mut story = Story::new(configuration);
-    story.host.certificate = Some("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
-    let mut bound = claims(B);
-    bound["cnf"] = json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "jkt": "x"});
-    let outcome = story.run(&[("x-wristband-token", &sign(B_PEM, "b", &bound))]);
-    let payload = payload(&outcome.response.set[1].1);
-    assert_eq!(payload["cnf"], json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}));
+fn nobody_gets_a_bearer_token_for_a_bound_one() {
+    for identity in [json!({"wristband": true}), json!({"expression": "who"}), json!({"header": "x-user"})] {
+        let mut configuration = gateway_a();
+        with(&mut configuration, "/issue/identity", identity.clone());
+        let mut story = Story::new(configuration);
+        story.host.certificate = Some("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+        story.host.values = [("who".to_owned(), "alice".into())].into();
+        let mut bound = claims(B);
+        bound["cnf"] = json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "jkt": "x"});
+        let token = sign(B_PEM, "b", &bound);
+        let outcome = story.run(&[("x-user", "alice"), ("x-wristband-token", &token)]);
+        let payload = payload(&outcome.response.set[1].1);
+        let expected = json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"});
+        assert_eq!(payload["cnf"], expected, "{identity}");
+    }
 }
 
 #[test]

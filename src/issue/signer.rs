@@ -22,8 +22,8 @@ pub struct Signed {
     pub(super) expires: Timestamp,
 }
 
-/// The last members of a JSON object, each with a comma before it. Who adds them adds none twice, and none that stands
-/// before them.
+/// The last members of a JSON object, each with a comma before it. The caller sees to it that no name stands twice in the
+/// whole object.
 #[derive(Default)]
 pub(super) struct Tail(Vec<u8>);
 

@@ -1,7 +1,7 @@
 //! Keys that are what they claim to be: their type fits their one algorithm, and private and public are two types.
 //!
 //! A [`PrivateKey`] can sign and hand out its public half. It can be neither printed, serialized nor published: it has
-//! no such trait, and its `Debug` shows the algorithm only.
+//! no such trait, and its `Debug` shows nothing of it.
 //!
 //! What a key computes here, it computes in the VM, with RustCrypto's crates. [`crypto`](crate::crypto) decides whether
 //! the host does it instead.

@@ -137,8 +137,8 @@ impl PublicKey {
         };
         match self.parts() {
             Parts::Point(point) => {
-                // Behind the byte that says that the point is not compressed stand two numbers of the same size, which
-                // keep their leading zeros (RFC 7518, section 6.2.1.2).
+                // After the first byte, which says `uncompressed`, come x and y in full length: their leading zeros stay
+                // (RFC 7518, section 6.2.1.2).
                 let coordinates = point.get(1..).unwrap_or_default();
                 let (x, y) = coordinates.split_at_checked(coordinates.len() / 2).unwrap_or_default();
                 JsonWebKey::EllipticCurve {

@@ -428,3 +428,24 @@ fn a_jwk_with_any_private_member_is_not_public() {
         }
     }
 }
+
+/// Case 2 of "Taming the many EdDSAs" (2020), where R is a point of small order: the equation of RFC 8032, section 5.1.7
+/// holds, and most libraries accept it.
+#[test]
+fn a_signature_with_a_point_of_small_order_is_none() {
+    let hex = |text: &str| -> Vec<u8> {
+        let digits = text.as_bytes().chunks(2).map(|digits| std::str::from_utf8(digits).unwrap());
+        digits.map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect()
+    };
+    let message = hex("aebf3f2601a0c8c5d39cc7d8911642f740b78168218da8471772b35f9d35b9ab");
+    let key = hex("f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43");
+    let signature = hex(concat!(
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "8c4bd45aecaca5b24fb97bc10ac27ac8751a7dfe1baff8b953ec9f5833ca260e"
+    ));
+    let holds = ed25519_dalek::VerifyingKey::try_from(&key[..]).unwrap();
+    let parsed = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+    assert!(signature::Verifier::verify(&holds, &message, &parsed).is_ok());
+    let key = PublicKey::from_ed25519(Algorithm::EdDsa, &key).unwrap();
+    assert!(!key.verifies(&message, &signature));
+}

@@ -361,6 +361,14 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
 
 #[test]
 fn what_excludes_a_delivery_is_refused() {
+    for header in ["x-wristband-token", "x-ours"] {
+        let same = json!({"identity": {"header": header}, "header": header, "placement": "request"});
+        let alone = json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "issue": same});
+        assert_eq!(
+            load(&alone).err().unwrap(),
+            "issue.identity.header: delivers the wristband; what a client writes into it would be its name"
+        );
+    }
     let cookie = json!({"identity": {"header": "x-user"}, "placement": "request", "cookie": {}});
     assert_eq!(with("/issue", cookie), "issue.cookie: is set with a response; it excludes `placement: request`");
 }

@@ -326,6 +326,10 @@ fn a_token_that_is_bound_needs_its_certificate() {
     for certificate in [None, Some(""), Some("00"), Some("zz"), Some(other)] {
         assert_eq!(verify(&bound, certificate), Some(Denial::WrongCertificate), "{certificate:?}");
     }
+    // The digest of some other hash, of which a token says what a client may well say too.
+    let short = with("cnf", json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhM"}));
+    let digest = "000102030405060708090a0b0c0d0e0f10111213";
+    assert_eq!(verify(&short, Some(digest)), Some(Denial::WrongCertificate));
     assert_eq!(verify(&with("cnf", json!({"x5t#S256": ""})), None), Some(Denial::WrongCertificate));
     assert_eq!(verify(&with("cnf", json!({"jkt": "x"})), None), None);
     assert_eq!(verify(&with("cnf", json!({})), Some(DIGEST)), None);
@@ -429,6 +433,7 @@ fn a_principal_is_issuer_and_subject_and_no_claim_can_pass_for_it() {
     let token = with("principal", json!("admin"));
     assert_eq!(verify(&token).unwrap().principal().as_deref(), Some("https://cluster-a.example.com#alice"));
     assert_eq!(verify(&without("sub")).unwrap().principal(), None);
+    assert_eq!(verify(&with("sub", json!(""))).unwrap().principal(), None);
 }
 
 #[test]
@@ -478,4 +483,30 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
     // And no longer than a day.
     assert_eq!(verify(&with("exp", json!(NOW.0 + 86_400 + 30))), Some(Denial::Replayed));
     assert_eq!(verify(&with("exp", json!(NOW.0 + 86_400 + 31))), Some(Denial::TooLongLived));
+    let of_peer = |lifetime: i64| {
+        let mut claims = claims(B);
+        claims["exp"] = json!(NOW.0 + lifetime);
+        verify(&sign(B_PEM, "b", &claims))
+    };
+    assert_eq!((of_peer(86_400 + 31), of_peer(86_400 + 30)), (Some(Denial::TooLongLived), None));
+    assert_eq!(of_peer(86_400 + 30), Some(Denial::Replayed));
+}
+
+#[test]
+fn what_is_remembered_of_a_token_vouches_for_none_that_has_to_be_looked_at_anew() {
+    let host = Fake::default();
+    let plain = load(&gateway_a()).unwrap().inbound.unwrap().verifier;
+    let named = sign(A_PEM, "a", &claims(A));
+    let unnamed = sign_text(A_PEM, r#"{"alg":"ES256"}"#, &claims(A).to_string());
+    for (token, expected) in [(&named, true), (&unnamed, false)] {
+        let verified = plain.verify(token.as_bytes(), NOW, &host).unwrap();
+        assert_eq!(verified.facts().are_worth_remembering(), expected);
+        assert_eq!(plain.verify_again(verified.facts(), token.as_bytes(), NOW, &host).is_some(), expected);
+    }
+    let facts = plain.verify(named.as_bytes(), NOW, &host).unwrap();
+    assert!(plain.verify_again(facts.facts(), unnamed.as_bytes(), NOW, &host).is_none());
+    let mut once = gateway_a();
+    once["verify"]["replay"] = json!({"cache": 100});
+    let once = crate::testing::load_with(&once, &host).unwrap().inbound.unwrap().verifier;
+    assert!(once.verify_again(facts.facts(), named.as_bytes(), NOW, &host).is_none());
 }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sha2::Digest as _;
+use wasmparser::{Parser, Payload};
 
 use crate::support::config::{CAPABILITIES, public};
 use crate::support::envoy::{self, Envoy, free_port};
@@ -123,6 +124,25 @@ fn check_filter(name: &str, config: &Value) {
     });
     let variables = machine["environment_variables"]["host_env_keys"].as_array();
     assert_eq!(variables.cloned().unwrap_or_default(), named, "{name}: other variables than named");
+}
+
+/// That it works with these is what all other tests show.
+#[test]
+fn nothing_is_granted_that_the_filter_does_not_have() {
+    let module = std::fs::read(path("target/wristband.wasm")).unwrap();
+    let mut names = BTreeSet::new();
+    for payload in Parser::new(0).parse_all(&module) {
+        match payload.unwrap() {
+            Payload::ImportSection(imports) => {
+                names.extend(imports.into_imports().map(|import| import.unwrap().name));
+            }
+            Payload::ExportSection(exports) => names.extend(exports.into_iter().map(|export| export.unwrap().name)),
+            _ => {}
+        }
+    }
+    for name in CAPABILITIES {
+        assert!(names.contains(name), "{name}");
+    }
 }
 
 #[test]

@@ -7,12 +7,11 @@ use super::envoy::free_port;
 use super::token::encode;
 
 /// The host calls that the filter needs, and no other: the samples allow the same.
-pub const CAPABILITIES: [&str; 23] = [
+pub const CAPABILITIES: [&str; 22] = [
     "proxy_on_context_create",
     "proxy_on_configure",
     "proxy_on_request_headers",
     "proxy_on_response_headers",
-    "proxy_on_done",
     "proxy_on_delete",
     "proxy_log",
     "proxy_get_buffer_bytes",
