@@ -15,6 +15,8 @@ use wristband::denial::Denial;
 use wristband::plan::Plan;
 use wristband::time::Timestamp;
 
+#[path = "../tests/support/costly.rs"]
+mod costly;
 #[path = "../tests/support/nobody.rs"]
 mod nobody;
 
@@ -23,11 +25,11 @@ use nobody::Nobody;
 const ISSUER: &str = "https://cluster-a.example.com";
 const NOW: Timestamp = Timestamp(1_800_000_000);
 
-fn sign(header: &Value, claims: &Value) -> String {
+fn sign(header: &Value, claims: &impl ToString) -> String {
     let key = pem::parse(include_str!("../testdata/worthless-keys/cluster-a-2026-11.pem")).unwrap();
     let key = SigningKey::from_pkcs8_der(key.contents()).unwrap();
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let input = format!("{}.{}", part(header), part(claims));
+    let (header, claims) = (header.to_string(), claims.to_string());
+    let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature: Signature = key.sign(input.as_bytes());
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
 }
@@ -45,6 +47,7 @@ fn tokens() -> Vec<(&'static str, String, Option<Denial>)> {
         part.as_object_mut().unwrap().insert(name.to_owned(), value);
         sign(&header, &claims)
     };
+    let [members, numbers] = costly::payloads(ISSUER).map(|payload| sign(&header, &payload));
     let valid = sign(&header, &claims);
     let (input, _) = valid.rsplit_once('.').unwrap();
     let zero = URL_SAFE_NO_PAD.encode([1; 64]);
@@ -57,6 +60,8 @@ fn tokens() -> Vec<(&'static str, String, Option<Denial>)> {
         ("unknown_key", with("kid", json!("x")), Some(Denial::UnknownKey)),
         ("wrong_algorithm", with("alg", json!("none")), Some(Denial::WrongAlgorithm)),
         ("unknown_issuer", with("iss", json!("https://x")), Some(Denial::UnknownIssuer)),
+        ("expired, 700 members", members, Some(Denial::Expired)),
+        ("expired, 210 numbers", numbers, Some(Denial::Expired)),
         ("malformed, no dots", "A".repeat(700), Some(Denial::Malformed)),
         (
             "malformed, 8 KB of brackets",

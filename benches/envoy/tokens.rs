@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support;
+use crate::support::costly;
 use crate::support::token::{A, encode, now};
 
 pub const KEY: &str = "cluster-a-2026-11";
@@ -29,6 +30,8 @@ pub struct Folder {
     pub expired: PathBuf,
     pub bad_signature: PathBuf,
     pub junk: PathBuf,
+    pub members: PathBuf,
+    pub numbers: PathBuf,
 }
 
 impl Folder {
@@ -41,6 +44,7 @@ impl Folder {
         assert!((700..720).contains(&token.len()), "{}", token.len());
         let (input, _) = token.rsplit_once('.').unwrap();
         let (_, foreign) = good[1].rsplit_once('.').unwrap();
+        let [members, numbers] = costly::payloads(A).map(|payload| sign(&key, KEY, &payload));
         let write = |name: &str, tokens: &[String]| write(directory.path(), name, tokens);
         Self {
             unique: write("unique", &good),
@@ -48,6 +52,8 @@ impl Folder {
             expired: write("expired", &[sign(&key, KEY, &claims(A, 0, -3600))]),
             bad_signature: write("bad-signature", &[format!("{input}.{foreign}")]),
             junk: write("junk", &["A".repeat(700)]),
+            members: write("members", &[members]),
+            numbers: write("numbers", &[numbers]),
             directory,
         }
     }
@@ -89,7 +95,7 @@ fn claims(issuer: &str, number: usize, left: i64) -> Value {
 }
 
 /// A token without `typ`, which may be absent.
-pub fn sign(key: &SigningKey, kid: &str, claims: &Value) -> String {
+pub fn sign(key: &SigningKey, kid: &str, claims: &impl ToString) -> String {
     let header = json!({"alg": "ES256", "kid": kid});
     let input = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
     let signature: Signature = key.sign(input.as_bytes());

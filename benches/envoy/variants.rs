@@ -237,6 +237,22 @@ fn refusers(builder: &mut Builder<'_>) {
             &folder.bad_signature,
             "denied.bad_signature",
         ),
+        (
+            "members",
+            "700 members refused",
+            "native-members",
+            "`jwt_authn`, 700 members refused",
+            &folder.members,
+            "denied.expired",
+        ),
+        (
+            "numbers",
+            "210 numbers refused",
+            "native-numbers",
+            "`jwt_authn`, 210 numbers refused",
+            &folder.numbers,
+            "denied.expired",
+        ),
     ];
     for (name, title, native, native_title, tokens, counter) in bad {
         builder.refuses(name, title, ours(name, &verifier("host", &json!({}))), tokens).counts(counter);

@@ -320,6 +320,20 @@ fn what_the_host_does_not_have_is_refused_where_it_is_wanted() {
 }
 
 #[test]
+fn a_key_that_is_only_published_may_be_one_that_the_host_does_not_have() {
+    let (own, published) = (&ALGORITHMS[0], &ALGORITHMS[9]);
+    let mut plugin = own.signs("host");
+    plugin.as_object_mut().unwrap().remove("verify");
+    let public = key(&format!("{}.pub", published.1));
+    let reference = json!({"name": "p", "algorithm": published.0, "key": {"inlineString": public}});
+    plugin["signingKeyRefs"].as_array_mut().unwrap().push(reference);
+    let setup = gateways(vec![vec![filter(&plugin)]]);
+    let _envoy = Envoy::start(&setup.bootstrap, &[(own.variable(), &key(own.1))]);
+    let jwks = http::get(&format!("{}/.well-known/jwks.json", setup.urls[0])).json();
+    assert_eq!((&jwks["keys"][0]["alg"], &jwks["keys"][1]["alg"]), (&json!("ES256"), &json!("EdDSA")));
+}
+
+#[test]
 fn an_envoy_that_does_not_sign_verifies_all_the_same() {
     let row = &ALGORITHMS[0];
     let pem = key(row.1);

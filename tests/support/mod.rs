@@ -4,6 +4,7 @@
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice, unreachable_pub)]
 
 pub mod config;
+pub mod costly;
 pub mod envoy;
 pub mod http;
 pub mod sample;
