@@ -14,9 +14,9 @@ use prost_types::value::Kind;
 use serde_json::{Map, Value};
 
 use crate::config::ConfigError;
-use crate::config::source;
 use crate::host::{ExpressionId, Host, Setup};
 use crate::pairs;
+use crate::protobuf;
 
 /// An expression whose value becomes JSON.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ fn from_metadata(metadata: &Metadata, steps: &[String]) -> Option<Value> {
     let (namespace, steps) = steps.split_first()?;
     let members = metadata.filter_metadata.get(namespace)?;
     let Some((first, steps)) = steps.split_first() else {
-        return source::from_struct(members.clone(), "").ok();
+        return protobuf::from_struct(members.clone()).ok();
     };
     let mut value = members.fields.get(first)?;
     for step in steps {
@@ -114,7 +114,7 @@ fn from_metadata(metadata: &Metadata, steps: &[String]) -> Option<Value> {
         };
         value = members.fields.get(step)?;
     }
-    source::from_value(value.clone(), "").ok()
+    protobuf::from_value(value.clone()).ok()
 }
 
 /// The steps of an expression that is nothing but a walk into `metadata.filter_metadata`: `.name` and `['name']`.
@@ -189,7 +189,7 @@ fn untyped(bytes: &[u8]) -> Option<Value> {
         "string" => std::str::from_utf8(value).ok().map(Value::from),
         "int" => value.try_into().ok().map(i64::from_le_bytes).map(Value::from),
         "uint" => value.try_into().ok().map(u64::from_le_bytes).map(Value::from),
-        "double" => value.try_into().ok().map(f64::from_le_bytes).and_then(source::number).map(Value::Number),
+        "double" => value.try_into().ok().map(f64::from_le_bytes).and_then(protobuf::number).map(Value::Number),
         "bool" => match value {
             [0] => Some(Value::Bool(false)),
             [1] => Some(Value::Bool(true)),

@@ -3,6 +3,8 @@
 //! An [`Issuer`] holds the one private key. What it needs of a request is gathered in two phases, [`Gathered`], because
 //! attributes of the request are gone when the response comes and those of later filters are not there before.
 
+mod identity;
+mod reserved;
 mod reuse;
 mod signer;
 mod skip;
@@ -17,29 +19,15 @@ use crate::config::Placement;
 use crate::expression::{Attributes, Condition, Expression};
 use crate::headers::{HeaderName, Headers};
 use crate::host::Host;
-use crate::pseudonym;
 use crate::time::Timestamp;
 use crate::verify::Verified;
+use identity::Identity;
 use reuse::Reusable;
 use signer::Tail;
 
+pub use reserved::reserved;
 pub use signer::{Signed, Signer};
 pub use skip::Skip;
-
-/// The field that sets a reserved claim, for whoever tries to set it as a custom one; `None` for any other name.
-#[must_use]
-pub fn reserved(claim: &str) -> Option<&'static str> {
-    match claim {
-        "iss" => Some("set `issuer` instead"),
-        "sub" => Some("set `issue.subject` instead"),
-        "aud" => Some("set `issue.audiences` instead"),
-        "exp" => Some("set `tokenDuration` instead"),
-        "nbf" | "iat" | "jti" => Some("it is set for every wristband"),
-        "cnf" => Some("set `issue.bindClientCertificate` instead"),
-        "act" => Some("set `issue.chain` instead"),
-        _ => None,
-    }
-}
 
 /// Signs wristbands.
 pub struct Issuer {
@@ -299,41 +287,5 @@ impl Issuer {
 impl Wristband {
     fn new(signed: Rc<Signed>, now: Timestamp, is_reused: bool) -> Self {
         Self { seconds: signed.expires.0.saturating_sub(now.0), signed, is_reused }
-    }
-}
-
-/// Who a request was authenticated as.
-#[derive(Clone, Copy)]
-enum Identity<'v> {
-    /// What a header or an expression says.
-    Value(&'v Value),
-    /// The claims of the accepted wristband.
-    Wristband(&'v Map<String, Value>),
-}
-
-impl<'v> Identity<'v> {
-    /// Whether it is one of nobody: an earlier filter that left an empty name or object behind.
-    fn is_nobody(self) -> bool {
-        match self {
-            Self::Value(Value::Null | Value::Bool(_)) => true,
-            Self::Value(Value::Number(_)) => false,
-            Self::Value(Value::String(text)) => text.is_empty(),
-            Self::Value(Value::Array(items)) => items.is_empty(),
-            Self::Value(Value::Object(members)) | Self::Wristband(members) => members.is_empty(),
-        }
-    }
-
-    fn name(self) -> Option<&'v str> {
-        match self {
-            Self::Value(value) => value.as_str().or_else(|| value.get("sub")?.as_str()),
-            Self::Wristband(claims) => claims.get("sub")?.as_str(),
-        }
-    }
-
-    fn pseudonym(self) -> String {
-        match self {
-            Self::Value(value) => pseudonym::of(value),
-            Self::Wristband(claims) => pseudonym::of(&Value::Object(claims.clone())),
-        }
     }
 }

@@ -14,6 +14,7 @@
 //! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values; [`pseudonym`],
 //!   [`cookie`] and [`certificate`]: how it is named, delivered and bound
 //! - [`discovery`]: the JWKS and its company; [`reply`]: responses of our own
+//! - [`json`], [`protobuf`] and [`pairs`]: the encodings; [`headers`]: what messages have
 //!
 //! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
 
@@ -36,6 +37,7 @@ pub mod key;
 pub mod pairs;
 pub mod plan;
 pub mod policy;
+pub mod protobuf;
 pub mod pseudonym;
 pub mod replay;
 pub mod reply;

@@ -2,36 +2,31 @@
 //!
 //! What single fields cannot show is found here; who may hold which key, in `keys`.
 
+mod inbound;
+mod issuing;
 mod keys;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
-use serde_json::Map;
-
-use self::keys::{Keys, NamedKey, PeerKeys};
-use crate::cache::{Cache, Limits};
-use crate::config::{
-    ClaimHeader, ClaimSource, Config, ConfigError, Identity, Issue, LONGEST_DURATION, Mode, OnFailure, Placement,
-    Subject, Verify, join,
-};
+use self::inbound::inbound;
+use self::issuing::issuing;
+use self::keys::Keys;
+use crate::cache::Cache;
+use crate::config::{ClaimHeader, Config, ConfigError, Identity, Issue, Mode, OnFailure, Placement, Verify};
 use crate::cookie::Cookie;
 use crate::credential::Place;
 use crate::crypto::{Backend, Operation};
 use crate::denial::Denial;
 use crate::discovery::{Discovery, without_slash};
-use crate::expression::{Condition, Expression};
 use crate::gateway::Outputs;
 use crate::headers::HeaderName;
 use crate::host::Setup;
-use crate::issue::{self, Claim, Issuer, Rules, Signer, Source};
+use crate::issue::Issuer;
 use crate::key::Algorithm;
-use crate::policy::Policy;
-use crate::replay::Replay;
 use crate::reply::Reply;
-use crate::revocation::Revoked;
-use crate::trust::{KeySet, TrustedKey};
+use crate::trust::TrustedKey;
 use crate::verify::Verifier;
 
 const REUSE_WITH_REPLAY: &str =
@@ -220,176 +215,6 @@ fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigErr
     Ok(())
 }
 
-#[inline(never)]
-fn issuing(
-    issue: Issue,
-    issuer: &str,
-    duration: u32,
-    key: NamedKey,
-    verifies: bool,
-    setup: &impl Setup,
-) -> Result<Issuing, ConfigError> {
-    if issue.placement == Placement::Request && issue.when_response.is_some() {
-        return Err(ConfigError::at(
-            "issue.when.response",
-            "cannot be asked: with `placement: request` the wristband is signed before there is a response",
-        ));
-    }
-    if issue.placement == Placement::Request && issue.cookie.is_some() {
-        return Err(ConfigError::at("issue.cookie", "is set with a response; it excludes `placement: request`"));
-    }
-    if let Identity::Header(name) = &issue.identity
-        && issue.placement == Placement::Request
-        && issue.header.as_ref() == Some(name)
-    {
-        let problem = "delivers the wristband; what a client writes into it would be its name";
-        return Err(ConfigError::at("issue.identity.header", problem));
-    }
-    if matches!(issue.identity, Identity::Wristband) && !verifies {
-        return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));
-    }
-    if issue.chain.is_some() && !matches!(issue.identity, Identity::Wristband) {
-        return Err(ConfigError::at("issue.chain", "needs `identity: {wristband: true}`"));
-    }
-    let condition =
-        |path: &str, source: Option<String>| source.map(|source| Condition::compile(path, &source, setup)).transpose();
-    let mut fixed = Map::new();
-    let mut computed = Vec::new();
-    for (name, source) in issue.custom_claims {
-        match source {
-            ClaimSource::Value(value) => drop(fixed.insert(name, value)),
-            ClaimSource::Expression { source, required } => {
-                let path = join(&join("issue.customClaims", &name), "expression");
-                let expression = Expression::compile(&path, &source, setup)?;
-                computed.push(Claim { name, expression, required });
-            }
-        }
-    }
-    let signer = Signer::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
-    let rules = Rules {
-        issuer: issuer.to_owned(),
-        duration,
-        placement: issue.placement,
-        identity: match issue.identity {
-            Identity::Header(name) => Source::Header(name),
-            Identity::Wristband => Source::Wristband,
-            Identity::Expression(source) => {
-                Source::Expression(Expression::compile("issue.identity.expression", &source, setup)?)
-            }
-        },
-        subject: match issue.subject {
-            None => None,
-            Some(Subject::Hash) => Some(issue::Subject::Hash),
-            Some(Subject::Expression(source)) => {
-                let expression = Expression::compile("issue.subject.expression", &source, setup)?;
-                Some(issue::Subject::Expression(expression))
-            }
-        },
-        when_request: condition("issue.when.request", issue.when_request)?,
-        when_response: condition("issue.when.response", issue.when_response)?,
-        computed,
-        chain: issue.chain,
-        bind_client_certificate: issue.bind_client_certificate,
-    };
-    Ok(Issuing {
-        issuer: Issuer::new(rules, signer, issue.reuse),
-        header: issue.header,
-        cookie: issue.cookie,
-        on_failure: issue.on_failure,
-    })
-}
-
-#[inline(never)]
-fn inbound(
-    verify: Verify,
-    issuer: Option<String>,
-    own: Vec<TrustedKey>,
-    peers: Vec<PeerKeys>,
-    setup: &impl Setup,
-) -> Result<Inbound, ConfigError> {
-    check_places(&verify)?;
-    check_outputs(&verify)?;
-    let replay = match verify.replay {
-        Some(tokens) => Some(Replay::reserve(tokens, setup).ok_or_else(|| {
-            let needed = "the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`";
-            ConfigError::at("verify.replay", needed)
-        })?),
-        None => None,
-    };
-    // What is to be remembered must come to an end. No wristband lives longer than a day.
-    let bound_lifetime = |policy: &mut Policy| {
-        if replay.is_some() {
-            policy.max_lifetime.get_or_insert(LONGEST_DURATION);
-        }
-    };
-    let mut issuers: HashMap<_, _> = peers
-        .into_iter()
-        .map(|peer| {
-            let mut policy = peer.policy;
-            bound_lifetime(&mut policy);
-            if policy.audiences.is_empty() {
-                policy.audiences.clone_from(&verify.audiences);
-            }
-            (peer.issuer, (KeySet::new(peer.keys), policy))
-        })
-        .collect();
-    if let Some(issuer) = &issuer {
-        let mut policy = Policy { audiences: verify.audiences, ..Policy::default() };
-        bound_lifetime(&mut policy);
-        issuers.insert(issuer.clone(), (KeySet::new(own), policy));
-    }
-    let cache = match (verify.cache, &replay) {
-        (None, Some(_)) => Limits { values: 0, ..Limits::default() },
-        (Some(cache), Some(_)) if cache.values > 0 => {
-            return Err(ConfigError::at("verify.cache", "excludes `replay`, with which no token is accepted twice"));
-        }
-        (cache, _) => cache.unwrap_or_default(),
-    };
-    Ok(Inbound {
-        denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),
-        remembered: (cache.values > 0).then(|| RefCell::new(Cache::new(cache))),
-        verifier: Verifier {
-            own_issuer: issuer,
-            issuers,
-            types: verify.types,
-            clock_skew: verify.clock_skew,
-            revoked: Revoked {
-                keys: verify.revoked.keys.into_iter().map(|(name, _)| name).collect(),
-                tokens: verify.revoked.tokens.into_iter().collect(),
-                issued_before: verify
-                    .revoked
-                    .issued_before
-                    .into_iter()
-                    .map(|(issuer, start, _)| (issuer, start))
-                    .collect(),
-            },
-            replay,
-        },
-        mode: verify.mode,
-        places: verify.places,
-        allow_cors_preflight: verify.allow_cors_preflight,
-        forward: verify.forward,
-        payload_header: verify.output_payload_to_header,
-        claim_headers: verify.output_claim_to_headers,
-    })
-}
-
-/// A place listed twice would find every token twice.
-#[inline(never)]
-fn check_places(verify: &Verify) -> Result<(), ConfigError> {
-    for (index, place) in verify.places.iter().enumerate() {
-        if verify.places.iter().take(index).any(|other| other.clashes_with(place)) {
-            let path = match place {
-                Place::Header { .. } => format!("verify.fromHeaders[{index}]"),
-                Place::Cookie(_) => "verify.fromCookies".to_owned(),
-                Place::Parameter(_) => "verify.fromParams".to_owned(),
-            };
-            return Err(ConfigError::at(path, "the same place is listed already"));
-        }
-    }
-    Ok(())
-}
-
 /// A revocation that is misspelt revokes nothing, and one of the key that signs everything.
 #[inline(never)]
 fn check_revoked(config: &Config) -> Result<(), ConfigError> {
@@ -415,22 +240,6 @@ fn check_revoked(config: &Config) -> Result<(), ConfigError> {
         if !seen.insert(issuer) {
             return Err(ConfigError::at(path.as_str(), "is listed already"));
         }
-    }
-    Ok(())
-}
-
-/// Each output has a header of its own, and none is one that carries tokens.
-#[inline(never)]
-fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
-    let mut seen: HashMap<&str, String> = HashMap::new();
-    for (path, name) in verify.outputs() {
-        if verify.carries_tokens(name) {
-            return Err(ConfigError::at(path, "this header carries tokens"));
-        }
-        if let Some(first) = seen.get(name.as_str()) {
-            return Err(ConfigError::at(path, format!("the same header as {first}")));
-        }
-        seen.insert(name.as_str(), path);
     }
     Ok(())
 }

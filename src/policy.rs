@@ -4,11 +4,9 @@
 use serde_json::{Map, Value};
 
 use crate::denial::Denial;
+use crate::issue::reserved;
 use crate::time::Timestamp;
 use crate::token::Untrusted;
-
-/// The claims that a peer may always make: they say who vouches for whom and since when, and nothing of what he may do.
-const IDENTITY: [&str; 9] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "act"];
 
 /// The limits of one issuer's word.
 #[derive(Debug, Default)]
@@ -62,7 +60,8 @@ impl Policy {
     /// Removes the claims that are not passed on.
     pub fn limit(&self, claims: &mut Map<String, Value>) {
         if let Some(allowed) = &self.claims {
-            claims.retain(|name, _| IDENTITY.contains(&name.as_str()) || allowed.contains(name));
+            // A peer may always say who vouches for whom, and nothing by that of what he may do.
+            claims.retain(|name, _| reserved(name).is_some() || allowed.contains(name));
             // These two are objects, in which a peer could say anything.
             for name in ["cnf", "act"] {
                 if let Some(members) = claims.get_mut(name) {

@@ -5,7 +5,7 @@
 
 mod node;
 mod read;
-pub mod source;
+mod source;
 
 use serde_json::Value;
 

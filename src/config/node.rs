@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use super::source;
 use crate::json::{self, kind};
+use crate::protobuf;
 
 /// What an operator has to change, and where. It never quotes a string value: that may be a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl<'a> Node<'a> {
         };
         number
             .as_f64()
-            .and_then(source::number)
+            .and_then(protobuf::number)
             .and_then(|number| u32::try_from(number.as_u64()?).ok())
             .filter(|number| range.contains(number))
             .ok_or_else(|| {

@@ -11,10 +11,10 @@ use proxy_wasm::types::{Action, ContextType};
 use zeroize::Zeroizing;
 
 use super::abi::{self, Map, Refused};
+use super::host::Envoy;
 use crate::crypto::Backend;
 use crate::gateway::{Decision, Edits, Event, Exchange};
 use crate::headers::Headers;
-use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 use crate::pairs;
 use crate::plan::Plan;
 use crate::reply::Reply;
@@ -264,70 +264,4 @@ fn now() -> Timestamp {
     let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let seconds = elapsed.ok().and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok());
     Timestamp(seconds.filter(|seconds| *seconds >= WRITTEN).unwrap_or(i64::MAX))
-}
-
-/// The host as the core sees it.
-struct Envoy;
-
-impl Crypto for Envoy {
-    fn call(&self, function: Function, arguments: &[u8]) -> Option<Vec<u8>> {
-        let name = match function {
-            Function::Sign => "sign",
-            Function::VerifySignature => "verify_signature",
-        };
-        abi::foreign(name, arguments).ok()
-    }
-
-    fn random(&self, bytes: &mut [u8]) -> bool {
-        getrandom::fill(bytes).is_ok()
-    }
-}
-
-impl Setup for Envoy {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-
-    fn plugin_name(&self) -> String {
-        String::from_utf8_lossy(&abi::property("plugin_name").unwrap_or_default()).into_owned()
-    }
-
-    fn reserve(&self, key: &str) -> bool {
-        match abi::shared(key) {
-            Ok(Some(_)) => true,
-            Ok(None) => abi::share(key, &[], 0) == Written::Done,
-            Err(Refused) => false,
-        }
-    }
-
-    fn compile(&self, source: &str) -> Option<ExpressionId> {
-        let id = abi::foreign("expr_create", source.as_bytes()).ok()?;
-        id.try_into().ok().map(u32::from_le_bytes).map(ExpressionId)
-    }
-
-    fn discard(&self, expression: ExpressionId) {
-        let _ = abi::foreign("expr_delete", &expression.0.to_le_bytes());
-    }
-}
-
-impl Host for Envoy {
-    fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {
-        abi::foreign("expr_evaluate", &expression.0.to_le_bytes()).ok()
-    }
-
-    fn metadata(&self) -> Option<Vec<u8>> {
-        abi::property("metadata").ok()
-    }
-
-    fn client_certificate(&self) -> Option<Vec<u8>> {
-        abi::property("connection\0sha256_peer_certificate_digest").ok()
-    }
-
-    fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-        abi::shared(key).ok().flatten()
-    }
-
-    fn share(&self, key: &str, value: &[u8], version: u32) -> Written {
-        abi::share(key, value, version)
-    }
 }

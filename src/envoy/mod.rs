@@ -6,5 +6,6 @@
 
 mod abi;
 mod filter;
+mod host;
 
 pub use filter::Root;

@@ -6,7 +6,9 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::headers::Headers;
+use crate::denial::Denial;
+use crate::headers::{Headers, can_be_value};
+use crate::protobuf;
 use crate::testing::{A, A_PEM, B, B_PEM, Fake, NOW, claims, gateway_a, load_with, sign};
 use crate::verify::Verified;
 
@@ -146,7 +148,7 @@ fn who_is_authenticated_gets_a_wristband_and_it_is_never_cached() {
     expected["n"] = json!([1, {"a": null}]);
     assert_eq!(Value::Object(wristband.claims().clone()), expected);
     assert_eq!(outcome.events, [Event::Issued]);
-    let cache_control = (CACHE_CONTROL, "no-store".to_owned());
+    let cache_control = (HeaderName::known("cache-control"), "no-store".to_owned());
     assert!(outcome.response.set.contains(&cache_control));
 }
 
@@ -258,7 +260,7 @@ fn the_name_of_a_caller_is_its_identity_or_the_sub_of_it() {
         let namespace = json!({"payload": value});
         let metadata = [(
             "idp".to_owned(),
-            prost_types::Struct::decode(&*source::struct_bytes(namespace.as_object().unwrap())).unwrap(),
+            prost_types::Struct::decode(&*protobuf::struct_bytes(namespace.as_object().unwrap())).unwrap(),
         )];
         story.host.metadata = Some(crate::expression::Metadata { filter_metadata: metadata.into() }.encode_to_vec());
         let outcome = story.run(&[]);
@@ -414,7 +416,7 @@ fn claims_become_headers_as_text_or_not_at_all() {
         assert!(outcome.request.remove.iter().any(|removed| removed == name), "{name}");
     }
     let state = prost_types::Struct::decode(&*outcome.request.filter_state.unwrap()).unwrap();
-    assert_eq!(source::from_struct(state, "").unwrap(), claims);
+    assert_eq!(protobuf::from_struct(state).unwrap(), claims);
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! A wristband on its way out: what would pass for one goes, and no cache keeps it.
+
+use super::{Decision, Edits, Event};
+use crate::config::{OnFailure, Placement};
+use crate::headers::{HeaderName, Headers, SET_COOKIE};
+use crate::host::Host;
+use crate::issue::Gathered;
+use crate::plan::Issuing;
+use crate::reply::Reply;
+use crate::time::Timestamp;
+use crate::verify::Verified;
+
+const CACHE_CONTROL: HeaderName = HeaderName::known("cache-control");
+
+/// Whether a header says how long a response may be kept: to everyone, to proxies of one make, or to those of one operator
+/// (RFC 9213, section 2.1, where anybody may have one).
+fn is_on_caching(name: &str) -> bool {
+    matches!(name, "cache-control" | "edge-control" | "expires" | "surrogate-control" | "x-accel-expires")
+        || name.ends_with("-cache-control")
+}
+
+impl Issuing {
+    /// Removes what would pass for a wristband of ours.
+    pub(super) fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
+        edits.remove.extend(self.header.iter().filter(|header| headers.has(header)).cloned());
+        if let Some(others) = self.cookie.as_ref().and_then(|cookie| cookie.others(headers)) {
+            edits.remove.push(SET_COOKIE);
+            edits.add.extend(others.into_iter().map(|other| (SET_COOKIE, other)));
+        }
+    }
+
+    /// Signs a wristband and puts it where it belongs.
+    pub(super) fn deliver(
+        &self,
+        gathered: &Gathered,
+        inbound: Option<&Verified>,
+        headers: &Headers<'_>,
+        now: Timestamp,
+        host: &impl Host,
+        mut edits: Edits,
+    ) -> Decision {
+        let wristband = match self.issuer.wristband(gathered, inbound, now, host) {
+            Ok(wristband) => wristband,
+            Err(skip) => {
+                edits.events.push(Event::IssueSkipped(skip));
+                if skip.is_failure() && self.on_failure == OnFailure::Deny {
+                    return Decision::Reply(Reply::cannot_sign(skip).into(), edits.events);
+                }
+                return Decision::Forward(edits);
+            }
+        };
+        edits.events.push(Event::Issued);
+        if self.issuer.reuses() {
+            edits.events.push(if wristband.is_reused { Event::ReuseHit } else { Event::ReuseMiss });
+        }
+        if self.issuer.placement() == Placement::Response {
+            // Before the token, so that it is never there without them.
+            edits.remove.extend(headers.names().filter(|name| is_on_caching(name)).filter_map(HeaderName::parse));
+            edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
+        }
+        if let Some(cookie) = &self.cookie {
+            edits.add.push((SET_COOKIE, cookie.set(&wristband.signed.token, wristband.seconds).into_bytes()));
+        }
+        if let Some(header) = &self.header {
+            edits.set.push((header.clone(), wristband.signed.token.clone()));
+        }
+        Decision::Forward(edits)
+    }
+}

@@ -1,0 +1,158 @@
+//! A request's token: found, verified or remembered, taken out, and its claims handed on.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::{Edits, Event};
+use crate::config::Mode;
+use crate::credential::{self, Place};
+use crate::denial::Denial;
+use crate::headers::{COOKIE, HeaderName, Headers, can_be_value};
+use crate::host::Host;
+use crate::key::base64url;
+use crate::plan::Inbound;
+use crate::protobuf;
+use crate::reply::Reply;
+use crate::time::Timestamp;
+use crate::verify::{Facts, Verified};
+
+/// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
+const LOOKED_UP_BY: usize = 32;
+
+/// The output that is no claim but issuer and subject together; no claim of that name takes its place.
+const PRINCIPAL: &str = "principal";
+
+impl Inbound {
+    /// Verifies the token of a request, if there is one, and writes down what follows for its headers. An accepted token
+    /// comes with the place where it was.
+    #[inline(never)]
+    pub(super) fn admit(
+        &self,
+        headers: &Headers<'_>,
+        now: Timestamp,
+        host: &impl Host,
+        edits: &mut Edits,
+    ) -> Result<Option<(Verified, &Place)>, Denial> {
+        let outcome = credential::find(headers, &self.places).and_then(|credential| {
+            let Some(credential) = credential else {
+                return Ok(None);
+            };
+            self.verify(&credential.token, now, host, edits).map(|verified| Some((verified, credential.place)))
+        });
+        match (outcome, self.mode) {
+            (Ok(Some((verified, place))), _) => {
+                if !self.forward {
+                    take_out(headers, place, edits);
+                }
+                Ok(Some((verified, place)))
+            }
+            (Ok(None), Mode::Require) => Err(Denial::Missing),
+            (Ok(None), Mode::Optional | Mode::Observe) => Ok(None),
+            (Err(denial), Mode::Observe) => {
+                edits.events.push(Event::Observed(denial));
+                Ok(None)
+            }
+            (Err(denial), Mode::Require | Mode::Optional) => Err(denial),
+        }
+    }
+
+    /// Verifies a token, or remembers it, and writes down what follows from its claims.
+    fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host, edits: &mut Edits) -> Result<Verified, Denial> {
+        let Some(remembered) = &self.remembered else {
+            let verified = self.verifier.verify(token, now, host)?;
+            self.outputs(&verified).write(edits);
+            return Ok(verified);
+        };
+        // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
+        let key = token.get(token.len().saturating_sub(LOOKED_UP_BY)..).unwrap_or(token);
+        let known = remembered.borrow_mut().get(key);
+        if let Some(known) = known
+            && let Some(verified) = self.verifier.verify_again(&known.facts, token, now, host)
+        {
+            known.write(edits);
+            edits.events.push(Event::TokenCacheHit);
+            return Ok(verified);
+        }
+        let verified = self.verifier.verify(token, now, host)?;
+        let outputs = Rc::new(self.outputs(&verified));
+        outputs.write(edits);
+        edits.events.push(Event::TokenCacheMiss);
+        if outputs.facts.are_worth_remembering() {
+            let bytes = outputs.bytes();
+            remembered.borrow_mut().insert(key, outputs, bytes);
+        }
+        Ok(verified)
+    }
+
+    /// The answer to a request that is denied.
+    pub(super) fn denial(&self, denial: Denial) -> Rc<Reply> {
+        let prepared = self.denials.iter().find(|(of, _)| *of == denial);
+        prepared.map_or_else(|| Rc::new(denial.into()), |(_, reply)| Rc::clone(reply))
+    }
+
+    #[inline(never)]
+    fn outputs(&self, verified: &Verified) -> Outputs {
+        let payload = self.payload_header.iter().map(|name| (name.clone(), verified.payload().to_owned()));
+        let claims = self.claim_headers.iter().filter_map(|output| {
+            let text = match output.claim.as_str() {
+                PRINCIPAL => verified.principal().filter(|text| can_be_value(text)),
+                claim => verified.claim(claim).and_then(header_text),
+            };
+            Some((output.header.clone(), text?))
+        });
+        Outputs {
+            facts: Rc::clone(verified.facts()),
+            headers: payload.chain(claims).collect(),
+            filter_state: protobuf::struct_bytes(verified.claims()).into(),
+        }
+    }
+}
+
+/// What follows from an accepted token for its request, whatever else the request is.
+pub struct Outputs {
+    facts: Rc<Facts>,
+    headers: Vec<(HeaderName, String)>,
+    filter_state: Rc<[u8]>,
+}
+
+impl Outputs {
+    fn write(&self, edits: &mut Edits) {
+        edits.events.push(Event::Verified);
+        edits.set.extend_from_slice(&self.headers);
+        edits.filter_state = Some(Rc::clone(&self.filter_state));
+    }
+
+    /// The bytes that they take.
+    fn bytes(&self) -> usize {
+        let headers =
+            self.headers.iter().map(|(_, value)| value.len().saturating_add(size_of::<(HeaderName, String)>()));
+        headers.fold(self.facts.bytes(), usize::saturating_add).saturating_add(self.filter_state.len())
+    }
+}
+
+/// Takes the token out of the request, and nothing else.
+#[inline(never)]
+fn take_out(headers: &Headers<'_>, place: &Place, edits: &mut Edits) {
+    match place {
+        Place::Header { name, .. } => edits.remove.push(name.clone()),
+        Place::Cookie(name) => {
+            // Several lines become one.
+            edits.remove.push(COOKIE);
+            let others = credential::without_cookie(headers, name);
+            edits.rewrite = (!others.is_empty()).then_some(("cookie", others));
+        }
+        Place::Parameter(name) => edits.rewrite = Some((":path", credential::without_parameter(headers, name))),
+    }
+}
+
+/// A claim as the value of a header, or `None` if it cannot stand there.
+fn header_text(claim: &Value) -> Option<String> {
+    match claim {
+        Value::Null => None,
+        // Many take an empty header for a name, and others for none.
+        Value::String(text) => (!text.is_empty() && can_be_value(text)).then(|| text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(claim.to_string()),
+        Value::Array(_) | Value::Object(_) => Some(base64url(claim.to_string().as_bytes())),
+    }
+}

@@ -1,0 +1,89 @@
+//! How wristbands are signed and delivered, compiled.
+
+use serde_json::Map;
+
+use super::Issuing;
+use super::keys::NamedKey;
+use crate::config::{ClaimSource, ConfigError, Identity, Issue, Placement, Subject, join};
+use crate::expression::{Condition, Expression};
+use crate::host::Setup;
+use crate::issue::{self, Claim, Issuer, Rules, Signer, Source};
+
+#[inline(never)]
+pub(super) fn issuing(
+    issue: Issue,
+    issuer: &str,
+    duration: u32,
+    key: NamedKey,
+    verifies: bool,
+    setup: &impl Setup,
+) -> Result<Issuing, ConfigError> {
+    if issue.placement == Placement::Request && issue.when_response.is_some() {
+        return Err(ConfigError::at(
+            "issue.when.response",
+            "cannot be asked: with `placement: request` the wristband is signed before there is a response",
+        ));
+    }
+    if issue.placement == Placement::Request && issue.cookie.is_some() {
+        return Err(ConfigError::at("issue.cookie", "is set with a response; it excludes `placement: request`"));
+    }
+    if let Identity::Header(name) = &issue.identity
+        && issue.placement == Placement::Request
+        && issue.header.as_ref() == Some(name)
+    {
+        let problem = "delivers the wristband; what a client writes into it would be its name";
+        return Err(ConfigError::at("issue.identity.header", problem));
+    }
+    if matches!(issue.identity, Identity::Wristband) && !verifies {
+        return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));
+    }
+    if issue.chain.is_some() && !matches!(issue.identity, Identity::Wristband) {
+        return Err(ConfigError::at("issue.chain", "needs `identity: {wristband: true}`"));
+    }
+    let condition =
+        |path: &str, source: Option<String>| source.map(|source| Condition::compile(path, &source, setup)).transpose();
+    let mut fixed = Map::new();
+    let mut computed = Vec::new();
+    for (name, source) in issue.custom_claims {
+        match source {
+            ClaimSource::Value(value) => drop(fixed.insert(name, value)),
+            ClaimSource::Expression { source, required } => {
+                let path = join(&join("issue.customClaims", &name), "expression");
+                let expression = Expression::compile(&path, &source, setup)?;
+                computed.push(Claim { name, expression, required });
+            }
+        }
+    }
+    let signer = Signer::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
+    let rules = Rules {
+        issuer: issuer.to_owned(),
+        duration,
+        placement: issue.placement,
+        identity: match issue.identity {
+            Identity::Header(name) => Source::Header(name),
+            Identity::Wristband => Source::Wristband,
+            Identity::Expression(source) => {
+                Source::Expression(Expression::compile("issue.identity.expression", &source, setup)?)
+            }
+        },
+        subject: match issue.subject {
+            None => None,
+            Some(Subject::Hash) => Some(issue::Subject::Hash),
+            Some(Subject::Expression(source)) => {
+                let expression = Expression::compile("issue.subject.expression", &source, setup)?;
+                Some(issue::Subject::Expression(expression))
+            }
+        },
+        when_request: condition("issue.when.request", issue.when_request)?,
+        when_response: condition("issue.when.response", issue.when_response)?,
+        computed,
+        chain: issue.chain,
+        bind_client_certificate: issue.bind_client_certificate,
+    };
+    Ok(Issuing {
+        issuer: Issuer::new(rules, signer, issue.reuse),
+        header: issue.header,
+        cookie: issue.cookie,
+        on_failure: issue.on_failure,
+    })
+}

@@ -1,0 +1,156 @@
+//! `google.protobuf.Struct`, in which Envoy has configurations, dynamic metadata and filter state, and JSON.
+
+use prost::encoding::{WireType, bool, double, encode_key, encode_varint, encoded_len_varint, int32, key_len, string};
+use prost_types::value::Kind;
+use serde_json::{Map, Number, Value};
+
+/// A number that JSON has not, and where it stands.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotFinite {
+    /// `a.b[0]`.
+    pub path: String,
+}
+
+/// The members of a `Struct` as JSON. Its numbers are doubles: whole ones become integers again.
+///
+/// # Errors
+/// A number that is not finite.
+pub fn from_struct(message: prost_types::Struct) -> Result<Value, NotFinite> {
+    members(message, "")
+}
+
+/// One value of a `Struct` as JSON.
+///
+/// # Errors
+/// A number that is not finite.
+pub fn from_value(value: prost_types::Value) -> Result<Value, NotFinite> {
+    value_at(value, "")
+}
+
+fn members(message: prost_types::Struct, path: &str) -> Result<Value, NotFinite> {
+    let mut members = Map::new();
+    for (name, value) in message.fields {
+        let value = value_at(value, &format!("{path}.{name}"))?;
+        members.insert(name, value);
+    }
+    Ok(Value::Object(members))
+}
+
+fn value_at(value: prost_types::Value, path: &str) -> Result<Value, NotFinite> {
+    Ok(match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(value)) => value.into(),
+        Some(Kind::StringValue(value)) => value.into(),
+        Some(Kind::NumberValue(value)) => number(value)
+            .map(Value::Number)
+            .ok_or_else(|| NotFinite { path: path.trim_start_matches('.').to_owned() })?,
+        Some(Kind::StructValue(value)) => members(value, path)?,
+        Some(Kind::ListValue(list)) => {
+            let items = list.values.into_iter().enumerate();
+            let items = items.map(|(index, item)| value_at(item, &format!("{path}[{index}]")));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+/// An object as a serialized `Struct`, whose numbers are doubles: written as it is read, without the tree of messages
+/// in between.
+#[must_use]
+pub fn struct_bytes(members: &Map<String, Value>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(struct_length(members));
+    write_struct(members, &mut bytes);
+    bytes
+}
+
+/// Field numbers of `google.protobuf.Struct`, its map entries, `Value` and `ListValue`.
+mod field {
+    pub(super) const MEMBERS: u32 = 1;
+    pub(super) const NAME: u32 = 1;
+    pub(super) const VALUE: u32 = 2;
+    pub(super) const NULL: u32 = 1;
+    pub(super) const NUMBER: u32 = 2;
+    pub(super) const STRING: u32 = 3;
+    pub(super) const BOOL: u32 = 4;
+    pub(super) const STRUCT: u32 = 5;
+    pub(super) const LIST: u32 = 6;
+    pub(super) const ITEMS: u32 = 1;
+}
+
+/// The length of a field that holds a message of this length.
+fn nested(field: u32, length: usize) -> usize {
+    let prefix = key_len(field).saturating_add(encoded_len_varint(as_varint(length)));
+    prefix.saturating_add(length)
+}
+
+fn as_varint(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn member_length(name: &String, value: &Value) -> usize {
+    string::encoded_len(field::NAME, name).saturating_add(nested(field::VALUE, value_length(value)))
+}
+
+fn struct_length(members: &Map<String, Value>) -> usize {
+    let lengths = members.iter().map(|(name, value)| nested(field::MEMBERS, member_length(name, value)));
+    lengths.fold(0, usize::saturating_add)
+}
+
+fn list_length(items: &[Value]) -> usize {
+    items.iter().map(|item| nested(field::ITEMS, value_length(item))).fold(0, usize::saturating_add)
+}
+
+fn value_length(value: &Value) -> usize {
+    match value {
+        Value::Null => int32::encoded_len(field::NULL, &0),
+        Value::Bool(value) => bool::encoded_len(field::BOOL, value),
+        Value::Number(_) => double::encoded_len(field::NUMBER, &0.0),
+        Value::String(value) => string::encoded_len(field::STRING, value),
+        Value::Array(items) => nested(field::LIST, list_length(items)),
+        Value::Object(members) => nested(field::STRUCT, struct_length(members)),
+    }
+}
+
+fn write_prefix(field: u32, length: usize, bytes: &mut Vec<u8>) {
+    encode_key(field, WireType::LengthDelimited, bytes);
+    encode_varint(as_varint(length), bytes);
+}
+
+fn write_struct(members: &Map<String, Value>, bytes: &mut Vec<u8>) {
+    for (name, value) in members {
+        write_prefix(field::MEMBERS, member_length(name, value), bytes);
+        string::encode(field::NAME, name, bytes);
+        write_prefix(field::VALUE, value_length(value), bytes);
+        write_value(value, bytes);
+    }
+}
+
+fn write_value(value: &Value, bytes: &mut Vec<u8>) {
+    match value {
+        Value::Null => int32::encode(field::NULL, &0, bytes),
+        Value::Bool(value) => bool::encode(field::BOOL, value, bytes),
+        Value::Number(value) => double::encode(field::NUMBER, &value.as_f64().unwrap_or_default(), bytes),
+        Value::String(value) => string::encode(field::STRING, value, bytes),
+        Value::Array(items) => {
+            write_prefix(field::LIST, list_length(items), bytes);
+            for item in items {
+                write_prefix(field::ITEMS, value_length(item), bytes);
+                write_value(item, bytes);
+            }
+        }
+        Value::Object(members) => {
+            write_prefix(field::STRUCT, struct_length(members), bytes);
+            write_struct(members, bytes);
+        }
+    }
+}
+
+/// A double as JSON: an integer if it is a whole number that a double holds exactly.
+#[must_use]
+pub fn number(value: f64) -> Option<Number> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53, which 2^53 + 1 is rounded to as well
+    if value.fract() == 0.0 && value.abs() < EXACT {
+        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+        return Some(Number::from(value as i64));
+    }
+    Number::from_f64(value)
+}
