@@ -144,11 +144,12 @@ fn write_value(value: &Value, bytes: &mut Vec<u8>) {
     }
 }
 
-/// A double as JSON: an integer if it is a whole number that a double holds exactly.
+/// A double as JSON: an integer if it is a whole number that a double holds exactly, which -0 is not.
 #[must_use]
 pub fn number(value: f64) -> Option<Number> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53, which 2^53 + 1 is rounded to as well
-    if value.fract() == 0.0 && value.abs() < EXACT {
+    let is_negative_zero = value == 0.0 && value.is_sign_negative();
+    if value.fract() == 0.0 && value.abs() < EXACT && !is_negative_zero {
         #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "whole and below 2^53")]
         return Some(Number::from(value as i64));
     }

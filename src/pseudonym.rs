@@ -1,5 +1,6 @@
 //! The name that Authorino gives to a caller whose own name is not to be told: the hash of his identity.
 
+use ryu_js::Buffer;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -63,17 +64,9 @@ fn write_go_string(text: &mut String, string: &str) {
     text.push('"');
 }
 
-/// A double as `encoding/json` writes it: plain, unless its exponent is below -6 or above 20.
+/// A double as `encoding/json` writes it: as ECMAScript does (Number::toString), but for the sign of zero.
 fn go_number(number: f64) -> String {
-    let size = number.abs();
-    if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let scientific = format!("{number:e}");
-        return match scientific.split_once('e') {
-            Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
-            _ => scientific,
-        };
-    }
-    number.to_string()
+    if number == 0.0 && number.is_sign_negative() { "-0".to_owned() } else { Buffer::new().format(number).to_owned() }
 }
 
 #[cfg(test)]
@@ -100,6 +93,11 @@ mod tests {
             (
                 json!([0, -0.0, 1.0, 1.5, -7, 1e20, 1e21, 1.5e300, 1e-6, 1e-7, 123456789012345678u64]),
                 "[0,-0,1,1.5,-7,100000000000000000000,1e+21,1.5e+300,0.000001,1e-7,123456789012345680]",
+            ),
+            // Halfway between two texts: the even one.
+            (
+                json!([6_561_279_171_849_677.0 / 4.0, 5_000_000_000_000_001.0 / 4.0]),
+                "[1640319792962419.2,1250000000000000.2]",
             ),
         ] {
             assert_eq!(go(value), expected);

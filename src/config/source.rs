@@ -49,7 +49,7 @@ mod tests {
             "issuer": "https://a.example", "n": 300, "f": 0.5, "b": true, "z": null,
             "list": [1, {"a": [[]]}], "negative": -7, "exact": 9_007_199_254_740_991_i64,
             // Here a double may have been any of two.
-            "rounded": 9_007_199_254_740_992.0,
+            "rounded": 9_007_199_254_740_992.0, "sign": -0.0,
         });
         let bytes = struct_bytes(value.as_object().unwrap());
         assert_eq!(read(&bytes).unwrap(), value);
