@@ -15,7 +15,9 @@ help: ## List the targets
 	@sed -nE 's/^([a-z]+): .*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by itself)
-	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY; echo 'building the demo (the first time that takes a minute or two)' >&2; cargo run --locked --quiet --example demo -- $(DEMO)
+	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY; \
+	  [ -e target/debug/examples/demo ] || echo 'building the demo, which takes a minute or two' >&2; \
+	  cargo run --locked --quiet --example demo -- $(DEMO)
 
 test: check build ## Test everything, the end-to-end tests in a real Envoy included
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \

@@ -98,10 +98,11 @@ impl Federation {
         let envoy =
             Envoy::start(&sample.bootstrap, &[(KEY_OF_A_VARIABLE, &key(OLD_KEY)), (KEY_OF_B_VARIABLE, &key(KEY_OF_B))]);
         let [a, b, c, native] = ["cluster-a", "cluster-b", "cluster-c", "native"].map(|name| sample.url(name));
-        println!("Three clusters, each with a gateway and a service behind it (envoy/federation.yaml):\n");
+        println!("The gateways of three clusters, and one service that stands for theirs (envoy/federation.yaml):\n");
         println!("  A  {a}  signs with its private key, verifies with the public keys of A and B");
         println!("  B  {b}  the same, with a private key of its own");
         println!("  C  {c}  holds no private key: it verifies with the public keys of A and B");
+        println!("\nTokens are shortened here.");
         Self { sample, envoy, a, b, c, native }
     }
 
@@ -222,6 +223,7 @@ impl Federation {
         refs.as_array_mut().ok_or("no signingKeyRefs")?.swap(0, 1);
         refs[0]["key"] = json!({"environmentVariable": KEY_OF_A_VARIABLE});
         refs[1]["key"] = config::public(OLD_KEY)["key"].take();
+        println!("\n  (Envoy restarts, with the new private key in its environment)");
         self.restart(&[(KEY_OF_A_VARIABLE, &key(NEW_KEY)), (KEY_OF_B_VARIABLE, &key(KEY_OF_B))]);
         self.the_old_key_is_gone()?;
         self.publishes([NEW_KEY, OLD_KEY])?;
@@ -257,18 +259,22 @@ impl Federation {
             let environment = String::from_utf8_lossy(&environment);
             same("the new private key in the environment", holds(&environment, NEW_KEY), true)?;
             same("the old private key in the environment", holds(&environment, OLD_KEY), false)?;
-            println!("  In its environment there is the new one of A, and no more the old one.");
+            println!("  Its environment holds the new one of A, and no longer the old one.");
         }
         Ok(())
     }
 
     fn try_it_yourself(&self) {
         let Self { a, c, .. } = self;
-        let login = format!("curl -s -u alice:wonderland {a}/login");
         println!("\nEverything was as it should be. The gateways stay up until Ctrl-C; try:\n");
         println!("  curl -i -u alice:wonderland {a}/login");
-        println!("  curl -i -H \"x-wristband-token: $({login} -o /dev/null -w '%header{{x-wristband-token}}')\" {c}/");
+        println!(
+            "  WRISTBAND=$(curl -si -u alice:wonderland {a}/login | sed -n 's/^x-wristband-token: //p' | tr -d '\\r')"
+        );
+        println!("  curl -i -H \"x-wristband-token: $WRISTBAND\" {c}/");
         println!("  curl -i {c}/");
+        println!("  curl {a}{CERTS}");
+        println!("  curl -s {} | grep wristband", self.envoy.admin_url("/stats/prometheus"));
     }
 
     fn wait_for(&self, stop: &AtomicBool) -> Step {

@@ -484,6 +484,9 @@ fn the_upstream_receives_a_pseudonym_and_the_client_nothing() {
         let bearer = format!("Bearer {}", forged(key, "identity-provider", claims));
         get_with(&url, &[("authorization", &bearer), ("x-wristband-token", "forged")])
     };
+    for document in ["openid-configuration", "openid-connect/certs", "jwks.json"] {
+        assert_eq!(get(&format!("{url}/.well-known/{document}")).status, 200, "{document}");
+    }
 
     // The name as JSON, as Go writes it.
     let digest = sha2::Sha256::digest(r#""248289761001""#);

@@ -177,7 +177,7 @@ impl Envoy {
         let _ = self.child.wait();
     }
 
-    fn admin_url(&self, path: &str) -> String {
+    pub fn admin_url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.admin)
     }
 }
