@@ -40,12 +40,19 @@ pub struct Plan {
     pub inbound: Option<Inbound>,
     /// How wristbands are signed, if they are.
     pub issuing: Option<Issuing>,
-    /// How many keys there are, for the log.
-    pub key_count: usize,
+    /// How much is configured, for the log.
+    pub counts: Counts,
     /// Who does the arithmetic, for every algorithm that is used.
     pub arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
     /// What a person should know of the configuration although it is in force.
     pub warnings: Vec<String>,
+}
+
+/// How much is configured.
+pub struct Counts {
+    own_keys: usize,
+    peers: usize,
+    keys_of_peers: usize,
 }
 
 /// How inbound tokens are treated.
@@ -102,11 +109,12 @@ impl Plan {
     #[must_use]
     pub fn summary(&self) -> String {
         let role = |present| if present { "yes" } else { "no" };
+        let Counts { own_keys, peers, keys_of_peers } = self.counts;
         format!(
-            "configuration in force: keys {}, signing {}, verification {}, discovery {}",
-            self.key_count,
+            "configuration in force: own keys {own_keys}, peers {peers}, keys of peers {keys_of_peers}, signing {}, \
+             verification {}, discovery {}",
             role(self.issuing.is_some()),
-            role(self.inbound.is_some()),
+            self.inbound.as_ref().map_or("no", |inbound| inbound.mode.name()),
             role(self.discovery.is_some()),
         )
     }
@@ -140,7 +148,11 @@ impl Plan {
         if let (Some(issue), Some(verify)) = (&config.issue, &config.verify) {
             check_headers_of_both(issue, verify)?;
         }
-        let key_count = keys.peers.iter().map(|peer| peer.keys.len()).fold(keys.own.len(), usize::saturating_add);
+        let counts = Counts {
+            own_keys: keys.own.len(),
+            peers: keys.peers.len(),
+            keys_of_peers: keys.peers.iter().map(|peer| peer.keys.len()).sum(),
+        };
         let revoked_keys = config.verify.as_ref().map(|verify| verify.revoked.keys.as_slice()).unwrap_or_default();
         let discovery = config.issuer.as_deref().map(|issuer| {
             let peers = keys.peers.iter().filter(|peer| peer.publish).flat_map(|peer| &peer.keys);
@@ -166,7 +178,7 @@ impl Plan {
         if reuses && inbound.as_ref().is_some_and(|inbound| inbound.verifier.replay.is_some()) {
             warnings.push(REUSE_WITH_REPLAY.to_owned());
         }
-        Ok(Self { discovery, inbound, issuing, key_count, arithmetic: keys.arithmetic, warnings })
+        Ok(Self { discovery, inbound, issuing, counts, arithmetic: keys.arithmetic, warnings })
     }
 }
 

@@ -219,6 +219,21 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Require, Self::Optional, Self::Observe];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::Optional => "optional",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// What is revoked.
 #[derive(Default)]
 pub struct Revocations {

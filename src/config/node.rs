@@ -33,12 +33,6 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-impl From<json::JsonError> for ConfigError {
-    fn from(error: json::JsonError) -> Self {
-        Self::at(error.path, error.problem)
-    }
-}
-
 /// One value of the configuration and its path.
 pub struct Node<'a> {
     path: String,
@@ -152,7 +146,7 @@ impl<'a> Node<'a> {
     /// Another type, a fraction, or a number out of range.
     pub fn integer(&self, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
         let Value::Number(number) = self.value else {
-            return Err(self.expected("a whole number"));
+            return Err(self.expected("a whole number without a unit"));
         };
         number
             .as_f64()

@@ -133,6 +133,9 @@ fn algorithm(node: &Node<'_>) -> Result<Algorithm, ConfigError> {
 
 fn key_source(node: &Node<'_>) -> Result<KeySource, ConfigError> {
     const SOURCES: [&str; 2] = ["inlineString", "environmentVariable"];
+    if node.value().is_string() {
+        return Err(node.error("expected `{inlineString: TEXT}` or `{environmentVariable: NAME}`, found a string"));
+    }
     let (source, node) = node.object(&SOURCES)?.one_of(&SOURCES)?;
     let text = text(&node)?;
     Ok(if source == "inlineString" { KeySource::Inline(text) } else { KeySource::Environment(text) })

@@ -11,6 +11,8 @@ use super::node::ConfigError;
 use crate::json;
 use crate::protobuf::{self, NotFinite};
 
+const NO_YAML: &str = "; YAML stands in a google.protobuf.Struct";
+
 /// Reads a configuration as [`prost_types::Struct`] or as JSON text.
 ///
 /// # Errors
@@ -22,7 +24,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, ConfigError> {
     match prost_types::Struct::decode(bytes) {
         Ok(message) => protobuf::from_struct(message)
             .map_err(|NotFinite { path }| ConfigError::at(path, "expected a finite number")),
-        Err(_) if looks_like_json(bytes) => Ok(json::parse(bytes)?),
+        Err(_) if looks_like_json(bytes) => json::parse(bytes).map_err(|error| {
+            let begins_as_json = matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..]);
+            ConfigError::at(error.path, error.problem + if begins_as_json { "" } else { NO_YAML })
+        }),
         Err(_) => Err(ConfigError::at("", "expected a google.protobuf.Struct or a StringValue that holds JSON")),
     }
 }
@@ -68,7 +73,8 @@ mod tests {
         assert_eq!(error(&valid[..valid.len() - 1]), neither);
         assert_eq!(error(b""), "the configuration is empty; set `issue`, `verify` or both");
         assert_eq!(error(b"\n{\"a\":}"), "not valid JSON at line 2, column 6");
-        assert_eq!(error(b"issuer: https://a.example"), "not valid JSON at line 1, column 1");
+        let yaml = error(b"issuer: https://a.example");
+        assert_eq!(yaml, "not valid JSON at line 1, column 1; YAML stands in a google.protobuf.Struct");
         assert_eq!(error(br#"{"a":[{"b":1,"b":1}]}"#), "a[0].b: the same member twice");
         assert_eq!(error(&b"[".repeat(1 << 20)), "nested too deep (more than 32 levels)");
     }

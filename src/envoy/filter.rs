@@ -15,6 +15,7 @@ use super::host::Envoy;
 use crate::crypto::Backend;
 use crate::gateway::{Decision, Edits, Event, Exchange};
 use crate::headers::Headers;
+use crate::host::Setup as _;
 use crate::pairs;
 use crate::plan::Plan;
 use crate::reply::Reply;
@@ -45,12 +46,15 @@ struct Active {
 impl Context for Root {}
 
 impl RootContext for Root {
-    fn on_configure(&mut self, _size: usize) -> bool {
-        match configure() {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match configure(size) {
             Ok(active) => {
-                info!("{}", active.plan.summary());
-                info!("{}", active.plan.crypto_summary());
-                active.plan.warnings.iter().for_each(|warning| warn!("{warning}"));
+                // Envoy names the plugin in the log lines of requests only.
+                let name = Envoy.plugin_name();
+                let name = if name.is_empty() { name } else { name + ": " };
+                info!("{name}{}", active.plan.summary());
+                info!("{name}{}", active.plan.crypto_summary());
+                active.plan.warnings.iter().for_each(|warning| warn!("{name}{warning}"));
                 self.active = Some(Rc::new(active));
                 true
             }
@@ -71,9 +75,13 @@ impl RootContext for Root {
 }
 
 #[inline(never)]
-fn configure() -> Result<Active, String> {
+fn configure(size: usize) -> Result<Active, String> {
     let refused = |what: &str| format!("the host does not allow {what}; see `capability_restriction_config`");
-    let bytes = Zeroizing::new(abi::plugin_configuration().unwrap_or_default());
+    let bytes = match abi::plugin_configuration() {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(Refused) if size == 0 => Zeroizing::default(),
+        Err(Refused) => return Err(refused("proxy_get_buffer_bytes")),
+    };
     let plan = Plan::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
     declare_filter_state().map_err(|Refused| refused("proxy_call_foreign_function"))?;
     for ((operation, algorithm), backend) in &plan.arithmetic {
@@ -188,7 +196,7 @@ impl Stream {
     fn fail(&self) -> Action {
         match &self.active {
             Some(active) => active.complain("Envoy refuses a host call; see `capability_restriction_config`"),
-            None => error!("not configured"),
+            None => error!("not configured; see `capability_restriction_config`"),
         }
         reply(&Reply::new(500, &[], String::new(), "wristband_host_error".to_owned()))
     }

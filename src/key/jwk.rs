@@ -64,6 +64,9 @@ impl Jwk {
             (Some("RSA"), _) => KeyType::Rsa,
             (Some("OKP"), Some("Ed25519")) => KeyType::Ed25519,
             (Some(_), _) => KeyType::Other,
+            (None, _) if self.members.contains_key("keys") => {
+                return Err(KeyError::new("a JWK set where one JWK has to stand; take one of its `keys`"));
+            }
             (None, _) => return Err(KeyError::new("the JWK has no `kty`")),
         })
     }

@@ -37,6 +37,15 @@ pub enum Material {
 const UNREADABLE: &str =
     "expected one key as PEM or as a JWK, found neither; put its text here, not the name of its file";
 
+const NO_SUCH_BLOCK: &str = "expected a PEM block `PRIVATE KEY`, `EC PRIVATE KEY`, `RSA PRIVATE KEY`, `PUBLIC KEY`, \
+     `RSA PUBLIC KEY` or `CERTIFICATE`";
+
+const OPENSSH: &str = "the key is in OpenSSH's own format; convert it first (ssh-keygen -p -m PKCS8 -f KEY)";
+
+const SEVERAL: &str = "expected one key, found more than one PEM block; of a certificate chain, put the first one here";
+
+const ESCAPED_LINE_ENDS: &str = r"not valid PEM: its lines end with a backslash and an `n` instead of a line end";
+
 impl Material {
     /// Reads a key: PEM of one of the forms that `openssl` writes, or a JWK (RFC 7517) as JSON.
     ///
@@ -59,10 +68,15 @@ fn from_pem(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     // The reader knows no lone carriage return as the end of a line and takes what stands before an empty one for headers.
     let lines = text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());
     let text = Zeroizing::new(lines.collect::<Vec<_>>().join("\n"));
-    let mut blocks = pem::parse_many(text.as_bytes()).map_err(|_| KeyError::new("not valid PEM"))?;
+    let invalid = || {
+        // As in a file for `docker --env-file`, which knows no other way to write a line end.
+        let has_escapes = text.contains("\\n");
+        KeyError::new(if has_escapes { ESCAPED_LINE_ENDS } else { "not valid PEM" })
+    };
+    let mut blocks = pem::parse_many(text.as_bytes()).map_err(|_| invalid())?;
     // The reader skips a block that does not end.
     if blocks.len() != text.matches("-----BEGIN").count() {
-        return Err(KeyError::new("not valid PEM"));
+        return Err(invalid());
     }
     if matches!(blocks.as_slice(), [parameters, key] if parameters.tag() == "EC PARAMETERS" && key.tag() == "EC PRIVATE KEY")
     {
@@ -71,7 +85,7 @@ fn from_pem(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     let block = match (blocks.pop(), blocks.is_empty()) {
         (Some(block), true) => block,
         (None, _) => return Err(KeyError::new(UNREADABLE)),
-        (Some(_), false) => return Err(KeyError::new("expected one key, found more than one PEM block")),
+        (Some(_), false) => return Err(KeyError::new(SEVERAL)),
     };
     let tag = block.tag().to_owned();
     let contents = &Zeroizing::new(block.into_contents());
@@ -82,10 +96,8 @@ fn from_pem(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
         "PUBLIC KEY" => der::from_spki(contents, algorithm),
         "RSA PUBLIC KEY" => algorithm.takes(KeyType::Rsa).and_then(|()| der::from_pkcs1_public(contents, algorithm)),
         "CERTIFICATE" => der::from_certificate(contents, algorithm),
-        _ => Err(KeyError::new(
-            "expected a PEM block `PRIVATE KEY`, `EC PRIVATE KEY`, `RSA PRIVATE KEY`, `PUBLIC KEY`, `RSA PUBLIC KEY` or \
-             `CERTIFICATE`",
-        )),
+        "OPENSSH PRIVATE KEY" => Err(KeyError::new(OPENSSH)),
+        _ => Err(KeyError::new(NO_SUCH_BLOCK)),
     }
 }
 
@@ -194,6 +206,7 @@ mod tests {
             ),
             ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PRIVATE KEY-----", "not valid PEM".into()),
             ("-----BEGIN PUBLIC KEY-----\nAAAA", "not valid PEM".into()),
+            (r"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", ESCAPED_LINE_ENDS.into()),
             (
                 r#"{"kty":"EC","crv":"P-256"}"#,
                 "the JWK lacks a member of its key type or has one of the wrong form".into(),
@@ -203,6 +216,7 @@ mod tests {
                 "the JWK lacks a member of its key type or has one of the wrong form".into(),
             ),
             (r#"{"crv":"P-256"}"#, "the JWK has no `kty`".into()),
+            (r#"{"keys":[]}"#, "a JWK set where one JWK has to stand; take one of its `keys`".into()),
             (r#"{"kty":"EC","kty":"EC"}"#, "the JWK is the same member twice".into()),
             (r#"{"kty":"#, "the JWK is not valid JSON at line 1, column 7".into()),
         ] {
@@ -218,7 +232,7 @@ mod tests {
             format!("{A_PEM}{A_PUB}"),
             format!("{}{A_PEM}", form!("certificate.pem")),
         ] {
-            assert_eq!(parse(&text).err().unwrap(), "expected one key, found more than one PEM block");
+            assert_eq!(parse(&text).err().unwrap(), SEVERAL);
         }
         // What begins and does not end is not overlooked.
         assert_eq!(parse(&format!("{A_PUB}-----BEGIN PRIVATE KEY-----\nAA")).err().unwrap(), "not valid PEM");

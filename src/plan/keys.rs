@@ -64,8 +64,16 @@ const INLINE: &str =
 
 const WORTHLESS: &str = "a key of the samples, whose private half everyone has; replace it unless this is a test";
 
-const MISSING_VARIABLE: &str = "the environment variable is missing or empty; set it, and list it in \
-     `vm_config.environment_variables.host_env_keys`";
+/// The message for a variable that is missing, with its name where that cannot be the key itself: whoever put the key
+/// there by mistake would find it in the log.
+fn missing_variable(name: &str) -> String {
+    let is_plain = name.contains('_') && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+    let shown = if is_plain { format!(" `{name}`") } else { String::new() };
+    format!(
+        "the environment variable{shown} is missing or empty; set it, and list it in \
+         `vm_config.environment_variables.host_env_keys`"
+    )
+}
 
 impl Keys {
     #[inline(never)]
@@ -128,12 +136,11 @@ fn key_error(key: &KeyRef, problem: impl Into<String>) -> ConfigError {
 fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
     let text = match &key.key {
         KeySource::Inline(text) => Zeroizing::new(text.clone()),
-        // Not even the name is repeated: who mistook it for the key itself would find that in the log.
         KeySource::Environment(name) => setup
             .variable(name)
             .filter(|text| !text.trim().is_empty())
             .map(Zeroizing::new)
-            .ok_or_else(|| key_error(key, MISSING_VARIABLE))?,
+            .ok_or_else(|| key_error(key, missing_variable(name)))?,
     };
     Material::parse(&text, key.algorithm).map_err(|error| key_error(key, error.to_string()))
 }

@@ -31,7 +31,10 @@ fn the_stanza_that_all_began_with_works() {
         "issue": {"identity": {"header": "x-user"}},
         "verify": {},
     }));
-    assert_eq!(plan.unwrap().summary(), "configuration in force: keys 2, signing yes, verification yes, discovery yes");
+    assert_eq!(
+        plan.unwrap().summary(),
+        "configuration in force: own keys 2, peers 0, keys of peers 0, signing yes, verification require, discovery yes"
+    );
 }
 
 #[test]
@@ -45,7 +48,10 @@ fn a_whole_number_may_be_written_with_a_point() {
 #[test]
 fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
     let plan = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
-    assert_eq!(plan.summary(), "configuration in force: keys 1, signing no, verification yes, discovery no");
+    assert_eq!(
+        plan.summary(),
+        "configuration in force: own keys 0, peers 1, keys of peers 1, signing no, verification require, discovery no"
+    );
     assert_eq!(plan.crypto_summary(), "crypto: verify ES256 by wasm");
 }
 
@@ -157,7 +163,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/tokenDuration", json!(0), "tokenDuration: expected a whole number from 1 to 86400, found 0".into()),
         ("/tokenDuration", json!(86401), "tokenDuration: expected a whole number from 1 to 86400, found 86401".into()),
         ("/tokenDuration", json!(1.5), "tokenDuration: expected a whole number from 1 to 86400, found 1.5".into()),
-        ("/tokenDuration", json!("300"), "tokenDuration: expected a whole number, found a string".into()),
+        ("/tokenDuration", json!("300"), "tokenDuration: expected a whole number without a unit, found a string".into()),
         ("/signingKeyRefs", json!([]), "signingKeyRefs: is empty; leave the field out or list at least one".into()),
         ("/signingKeyRefs", json!({}), "signingKeyRefs: expected an array, found an object".into()),
         ("/signingKeyRefs/-", json!({}), "signingKeyRefs[1].name: is missing".into()),
@@ -165,7 +171,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/signingKeyRefs/0/algorithm", json!("HS256"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
         ("/signingKeyRefs/0/algorithm", json!("RS256"), "signingKeyRefs[0].key: `RS256` needs an RSA key, found a P-256 key".into()),
         ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`".into()),
-        ("/signingKeyRefs/0/key", json!("text"), "signingKeyRefs[0].key: expected an object, found a string".into()),
+        ("/signingKeyRefs/0/key", json!("text"), "signingKeyRefs[0].key: expected `{inlineString: TEXT}` or `{environmentVariable: NAME}`, found a string".into()),
         ("/signingKeyRefs/0/key", json!({}), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
         ("/signingKeyRefs/0/key/environmentVariable", json!("X"), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2026-12-01"), "signingKeyRefs[0].notAfter: expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`".into()),
@@ -222,7 +228,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/cache", json!({"bytes": -1}), "verify.cache.bytes: expected a whole number from 0 to 1073741824, found -1".into()),
         ("/verify/cache", json!(100), "verify.cache: expected an object, found a number".into()),
         ("/issue/reuse", json!(86401), "issue.reuse: expected a whole number from 0 to 86400, found 86401".into()),
-        ("/issue/reuse", json!(true), "issue.reuse: expected a whole number, found a boolean".into()),
+        ("/issue/reuse", json!(true), "issue.reuse: expected a whole number without a unit, found a boolean".into()),
         ("/crypto", json!("native"), "crypto: expected one of `auto`, `host`, `wasm`".into()),
         ("/crypto", json!("host"), "signingKeyRefs[0].algorithm: the host cannot sign with `ES256`; leave `crypto: host` out".into()),
         ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`".into()),
@@ -301,13 +307,13 @@ fn what_has_ended_or_is_revoked_is_not_published() {
 #[test]
 fn a_variable_has_to_be_there_and_to_hold_a_key() {
     let mut configuration = gateway_a();
-    set(&mut configuration, "/signingKeyRefs/0/key", json!({"environmentVariable": "KEY"}));
+    set(&mut configuration, "/signingKeyRefs/0/key", json!({"environmentVariable": "A_KEY"}));
     let with = |text: Option<&str>| {
-        let environment = text.map(|text| ("KEY", text.to_owned())).into_iter().collect();
+        let environment = text.map(|text| ("A_KEY", text.to_owned())).into_iter().collect();
         load_with(&configuration, &Fake { environment, ..Fake::default() }).err()
     };
     assert_eq!(with(Some(A_PEM)), None);
-    let missing = "signingKeyRefs[0].key: the environment variable is missing or empty; set it, and list it in \
+    let missing = "signingKeyRefs[0].key: the environment variable `A_KEY` is missing or empty; set it, and list it in \
                    `vm_config.environment_variables.host_env_keys`";
     for text in [None, Some(""), Some(" \n")] {
         assert_eq!(with(text).as_deref(), Some(missing));
@@ -344,8 +350,14 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
     for text in [A_PEM, &A_PEM.replace('\n', " "), "a b", "a\u{e9}", &"x".repeat(101)] {
         assert_eq!(with("/signingKeyRefs/0/name", json!(text)), format!("signingKeyRefs[0].name: {name}"));
     }
-    let message = with("/signingKeyRefs/0/key", json!({"environmentVariable": A_PEM}));
-    assert!(message.starts_with("signingKeyRefs[0].key: the environment variable is missing or empty"), "{message}");
+    let hex = "A7".repeat(32);
+    for text in [A_PEM, A_PEM.lines().nth(1).unwrap(), &hex] {
+        let message = with("/signingKeyRefs/0/key", json!({"environmentVariable": text}));
+        assert!(
+            message.starts_with("signingKeyRefs[0].key: the environment variable is missing or empty"),
+            "{message}"
+        );
+    }
     let line = A_PEM.lines().nth(1).unwrap();
     for place in ["/signingKeyRefs/0/key", "/issue/customClaims", "/issue"] {
         let message = with(place, json!({line: {}}));

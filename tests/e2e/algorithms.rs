@@ -134,9 +134,7 @@ impl Gateways {
                         let configuration =
                             json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": plugin});
                         let mut filter = filter_with(configuration, &names);
-                        for field in ["name", "root_id"] {
-                            filter["typed_config"]["config"][field] = name.clone().into();
-                        }
+                        filter["typed_config"]["config"]["name"] = name.clone().into();
                         listeners.push(listener(&name, port, vec![filter], to_upstream()));
                         clusters.push(cluster(&name, port));
                         format!("http://127.0.0.1:{port}")
@@ -227,7 +225,7 @@ impl Gateways {
                 ("sign", format!("crypto: sign {algorithm} by {by}, verify {algorithm} by {by}")),
                 ("verify", format!("crypto: verify {algorithm} by {by}")),
             ] {
-                let plugin = format!("wasm log {role}-{algorithm}-{preference}: ");
+                let plugin = format!("wasm log: {role}-{algorithm}-{preference}: ");
                 let lines = log.lines().filter_map(|line| line.split_once(&plugin)).map(|(_, text)| text);
                 let said: BTreeSet<_> = lines.filter(|text| text.starts_with("crypto: ")).collect();
                 assert_eq!(said, BTreeSet::from([says.as_str()]), "{plugin}");

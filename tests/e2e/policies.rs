@@ -322,7 +322,7 @@ fn a_capability_that_is_missing_lets_nothing_pass() {
 
 #[test]
 fn what_is_needed_at_load_is_missed_at_load() {
-    for capability in ["proxy_call_foreign_function", "proxy_define_metric"] {
+    for capability in ["proxy_get_buffer_bytes", "proxy_call_foreign_function", "proxy_define_metric"] {
         let mut wasm = filter(&plugin(&json!({}), &json!({})));
         let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
         wasm.pointer_mut(allowed).unwrap().as_object_mut().unwrap().remove(capability).unwrap();

@@ -30,7 +30,7 @@ pub(super) fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
         "outputPayloadToHeader",
         "outputClaimToHeaders",
     ])?;
-    let modes = [("require", Mode::Require), ("optional", Mode::Optional), ("observe", Mode::Observe)];
+    let modes = Mode::ALL.map(|mode| (mode.name(), mode));
     Ok(Verify {
         mode: or(fields.optional("mode"), Mode::Require, |node| word(node, &modes))?,
         places: places(&fields)?,
