@@ -99,7 +99,7 @@ impl<'a> Node<'a> {
             return Err(self.expected("an array"));
         };
         if items.is_empty() {
-            return Err(self.error("is empty; leave the field out or list at least one"));
+            return Err(self.error("is empty; list at least one"));
         }
         let path = self.path.clone();
         Ok(items.iter().enumerate().map(move |(index, value)| Node { path: format!("{path}[{index}]"), value }))

@@ -164,7 +164,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/tokenDuration", json!(86401), "tokenDuration: expected a whole number from 1 to 86400, found 86401".into()),
         ("/tokenDuration", json!(1.5), "tokenDuration: expected a whole number from 1 to 86400, found 1.5".into()),
         ("/tokenDuration", json!("300"), "tokenDuration: expected a whole number without a unit, found a string".into()),
-        ("/signingKeyRefs", json!([]), "signingKeyRefs: is empty; leave the field out or list at least one".into()),
+        ("/signingKeyRefs", json!([]), "signingKeyRefs: is empty; list at least one".into()),
         ("/signingKeyRefs", json!({}), "signingKeyRefs: expected an array, found an object".into()),
         ("/signingKeyRefs/-", json!({}), "signingKeyRefs[1].name: is missing".into()),
         ("/signingKeyRefs/0/algorithm", json!("none"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
@@ -176,12 +176,16 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/signingKeyRefs/0/key/environmentVariable", json!("X"), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2026-12-01"), "signingKeyRefs[0].notAfter: expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2036-12-01T00:00:00Z"), "signingKeyRefs[0].notAfter: the key that signs cannot end; put its successor before it first".into()),
-        ("/peers/0/keys", json!([]), "peers[0].keys: is empty; leave the field out or list at least one".into()),
+        ("/peers/0/keys", json!([]), "peers[0].keys: is empty; list at least one".into()),
         ("/peers/0/publish", json!("yes"), "peers[0].publish: expected true or false, found a string".into()),
         ("/issue", json!(null), "issue: is null; leave the field out or give it a value".into()),
         ("/verify", json!(null), "verify: is null; leave the field out or give it a value".into()),
         ("/issue/identity", json!({}), "issue.identity: expected exactly one of `header`, `expression`, `wristband`".into()),
         ("/issue/identity", json!({"header": ":path"}), "issue.identity.header: expected the name of a header (no pseudo-header)".into()),
+        ("/issue/identity", json!({"header": "Authorization"}), "issue.identity.header: carries credentials, which are nobody's name".into()),
+        ("/issue/identity", json!({"header": "proxy-authorization"}), "issue.identity.header: carries credentials, which are nobody's name".into()),
+        ("/issue/identity", json!({"header": "cookie"}), "issue.identity.header: carries credentials, which are nobody's name".into()),
+        ("/issue/identity", json!({"header": "x-wristband-token"}), "issue.identity.header: carries credentials, which are nobody's name".into()),
         ("/issue/identity", json!({"wristband": false}), "issue.identity.wristband: expected true; leave it out otherwise".into()),
         ("/issue/identity", json!({"expression": "broken"}), "issue.identity.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
         ("/issue/subject", json!({"expression": "broken"}), "issue.subject.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
@@ -199,7 +203,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/mode", json!("off"), "verify.mode: expected one of `require`, `optional`, `observe`".into()),
         ("/verify/clockSkew", json!(301), "verify.clockSkew: expected a whole number from 0 to 300, found 301".into()),
         ("/verify/clockSkew", json!(-1), "verify.clockSkew: expected a whole number from 0 to 300, found -1".into()),
-        ("/verify/fromHeaders", json!([]), "verify.fromHeaders: is empty; leave the field out or list at least one".into()),
+        ("/verify/fromHeaders", json!([]), "verify.fromHeaders: is empty; list at least one".into()),
         ("/verify/fromHeaders", json!([{"name": "a", "prefix": "Bearer"}]), "verify.fromHeaders[0].prefix: expected an authentication scheme and one space, such as `Bearer `".into()),
         ("/verify/fromHeaders", json!([{"name": "a"}, {"name": "A", "prefix": "Bearer "}]), "verify.fromHeaders[1]: the same place is listed already".into()),
         ("/verify/outputClaimToHeaders", json!([{"header": "x-a"}]), "verify.outputClaimToHeaders[0].claim: is missing".into()),
@@ -215,7 +219,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/revoked", json!([{"issuer": B}]), "verify.revoked[0].issuedBefore: is missing".into()),
         ("/verify/revoked", json!([{"kid": "x", "issuedBefore": "2026-01-01T00:00:00Z"}]), "verify.revoked[0].issuedBefore: goes with `issuer`".into()),
         ("/verify/revoked", json!([{"kid": "a"}]), "verify.revoked[0].kid: is the key that signs; put another one first".into()),
-        ("/verify/typ", json!([]), "verify.typ: is empty; leave the field out or list at least one".into()),
+        ("/verify/typ", json!([]), "verify.typ: is empty; list at least one".into()),
         ("/peers/0/subjects", json!([{"suffix": "a"}]), "peers[0].subjects[0].suffix: unknown field, expected one of `exact`, `prefix`".into()),
         ("/peers/0/maxLifetime", json!(0), "peers[0].maxLifetime: expected a whole number from 1 to 86400, found 0".into()),
         ("/issue/chain", json!(true), "issue.chain: needs `identity: {wristband: true}`".into()),
@@ -255,12 +259,18 @@ fn fields_that_exclude_each_other_are_refused() {
         (
             "/issue/identity",
             json!({"header": "authorization"}),
+            "issue.identity.header: carries credentials, which are nobody's name",
+        ),
+        (
+            "/issue/identity",
+            json!({"header": "x-token"}),
             "issue.identity.header: carries tokens, which are nobody's name; use `{wristband: true}`",
         ),
     ] {
         let mut both = gateway_a();
         set(&mut both, "/issue/placement", json!("request"));
         set(&mut both, "/verify/outputClaimToHeaders", json!([{"header": "x-sub", "claim": "sub"}]));
+        set(&mut both, "/verify/fromHeaders", json!([{"name": "x-token"}]));
         set(&mut both, pointer, value);
         assert_eq!(load(&both).err().unwrap(), problem);
     }
@@ -373,14 +383,12 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
 
 #[test]
 fn what_excludes_a_delivery_is_refused() {
-    for header in ["x-wristband-token", "x-ours"] {
-        let same = json!({"identity": {"header": header}, "header": header, "placement": "request"});
-        let alone = json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "issue": same});
-        assert_eq!(
-            load(&alone).err().unwrap(),
-            "issue.identity.header: delivers the wristband; what a client writes into it would be its name"
-        );
-    }
+    let same = json!({"identity": {"header": "x-ours"}, "header": "x-ours", "placement": "request"});
+    let alone = json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "issue": same});
+    assert_eq!(
+        load(&alone).err().unwrap(),
+        "issue.identity.header: delivers the wristband; what a client writes into it would be its name"
+    );
     let cookie = json!({"identity": {"header": "x-user"}, "placement": "request", "cookie": {}});
     assert_eq!(with("/issue", cookie), "issue.cookie: is set with a response; it excludes `placement: request`");
 }
@@ -395,6 +403,26 @@ fn a_replay_memory_needs_shared_data() {
         "verify.replay: the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`"
     );
     assert!(load(&configuration).is_ok());
+}
+
+#[test]
+fn a_peer_whose_keys_are_of_no_use_is_warned_of() {
+    let fresh = crate::testing::fresh_public_key();
+    let warnings = |publish: bool, rest: Value| {
+        let mut configuration = rest;
+        configuration["peers"] = json!([{"issuer": B, "keys": [key("b", &fresh)], "publish": publish}]);
+        let mut warnings = load(&configuration).unwrap().warnings;
+        warnings.retain(|warning| warning.starts_with("peers"));
+        warnings
+    };
+    let signs =
+        || json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "issue": {"identity": {"header": "x-user"}}});
+    let unused = "peers[0]: without `verify` or `publish` nothing is done with its keys";
+    assert_eq!(warnings(false, signs()), [unused]);
+    assert!(warnings(true, signs()).is_empty());
+    let unpublished = "peers[0].publish: without `issuer` nothing is published";
+    assert_eq!(warnings(true, json!({"verify": {}})), [unpublished]);
+    assert!(warnings(false, json!({"verify": {}})).is_empty());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::config::{
     ClaimSource, ConfigError, DEFAULT_HEADER, Identity, Issue, LONGEST_DURATION, Node, OnFailure, Placement, Subject,
 };
 use crate::cookie::{Cookie, SameSite};
+use crate::headers::HeaderName;
 
 const DEFAULT_COOKIE: &str = "wristband";
 const DEFAULT_HOPS: u32 = 3;
@@ -94,10 +95,19 @@ fn identity(node: &Node<'_>) -> Result<Identity, ConfigError> {
     const SOURCES: [&str; 3] = ["header", "expression", "wristband"];
     let (source, node) = node.object(&SOURCES)?.one_of(&SOURCES)?;
     Ok(match source {
-        "header" => Identity::Header(header_name(&node)?),
+        "header" => Identity::Header(identity_header(&node)?),
         "expression" => Identity::Expression(text(&node)?),
         _ => only_true(&node).map(|()| Identity::Wristband)?,
     })
+}
+
+/// A header that names the caller. A credential in its place would be signed as `sub`, for all to read.
+fn identity_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
+    let name = header_name(node)?;
+    if name == DEFAULT_HEADER || ["authorization", "proxy-authorization", "cookie"].contains(&name.as_str()) {
+        return Err(node.error("carries credentials, which are nobody's name"));
+    }
+    Ok(name)
 }
 
 fn subject(node: &Node<'_>) -> Result<Subject, ConfigError> {
