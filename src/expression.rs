@@ -114,7 +114,7 @@ fn from_metadata(metadata: &Metadata, steps: &[String]) -> Option<Value> {
         };
         value = members.fields.get(step)?;
     }
-    protobuf::from_value(value.clone()).ok()
+    protobuf::from_member(value.clone()).ok()
 }
 
 /// The steps of an expression that is nothing but a walk into `metadata.filter_metadata`: `.name` and `['name']`.

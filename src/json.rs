@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 pub const MAX_DEPTH: usize = 32;
 
 const TWICE: &str = "the same member twice";
-const TOO_DEEP: &str = "nested too deep (more than 32 levels)";
+/// What more than [`MAX_DEPTH`] levels are called.
+pub const TOO_DEEP: &str = "nested too deep (more than 32 levels)";
 
 /// Why a text is not acceptable JSON. It never quotes the text, which may be a token or a key.
 #[derive(Debug, PartialEq, Eq)]

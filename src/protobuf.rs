@@ -4,53 +4,69 @@ use prost::encoding::{WireType, bool, double, encode_key, encode_varint, encoded
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
-/// A number that JSON has not, and where it stands.
+use crate::json::{self, MAX_DEPTH, TOO_DEEP};
+
+/// What the JSON of [`json::parse`] cannot be, and where it stands.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NotFinite {
-    /// `a.b[0]`.
+pub struct NotJson {
+    /// `a.b[0]`, or empty.
     pub path: String,
+    /// What is wrong there, for the operator.
+    pub problem: &'static str,
 }
 
 /// The members of a `Struct` as JSON. Its numbers are doubles: whole ones become integers again.
 ///
 /// # Errors
-/// A number that is not finite.
-pub fn from_struct(message: prost_types::Struct) -> Result<Value, NotFinite> {
-    members(message, "")
+/// A number that is not finite, and more than [`MAX_DEPTH`] levels.
+pub fn from_struct(message: prost_types::Struct) -> Result<Value, NotJson> {
+    members(message, "", 0)
 }
 
-/// One value of a `Struct` as JSON.
+/// A member of a `Struct` as JSON.
 ///
 /// # Errors
-/// A number that is not finite.
-pub fn from_value(value: prost_types::Value) -> Result<Value, NotFinite> {
-    value_at(value, "")
+/// As [`from_struct`], of an object with nothing else in it.
+pub fn from_member(value: prost_types::Value) -> Result<Value, NotJson> {
+    value_at(value, "", 1)
 }
 
-fn members(message: prost_types::Struct, path: &str) -> Result<Value, NotFinite> {
+fn members(message: prost_types::Struct, path: &str, depth: usize) -> Result<Value, NotJson> {
+    let depth = deeper(depth)?;
     let mut members = Map::new();
     for (name, value) in message.fields {
-        let value = value_at(value, &format!("{path}.{name}"))?;
+        let value = value_at(value, &format!("{path}.{}", json::shown(&name)), depth)?;
         members.insert(name, value);
     }
     Ok(Value::Object(members))
 }
 
-fn value_at(value: prost_types::Value, path: &str) -> Result<Value, NotFinite> {
+fn value_at(value: prost_types::Value, path: &str, depth: usize) -> Result<Value, NotJson> {
     Ok(match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => value.into(),
         Some(Kind::StringValue(value)) => value.into(),
-        Some(Kind::NumberValue(value)) => number(value)
-            .map(Value::Number)
-            .ok_or_else(|| NotFinite { path: path.trim_start_matches('.').to_owned() })?,
-        Some(Kind::StructValue(value)) => members(value, path)?,
+        Some(Kind::NumberValue(value)) => number(value).map(Value::Number).ok_or_else(|| NotJson {
+            path: path.trim_start_matches('.').to_owned(),
+            problem: "expected a finite number",
+        })?,
+        Some(Kind::StructValue(value)) => members(value, path, depth)?,
         Some(Kind::ListValue(list)) => {
+            let depth = deeper(depth)?;
             let items = list.values.into_iter().enumerate();
-            let items = items.map(|(index, item)| value_at(item, &format!("{path}[{index}]")));
+            let items = items.map(|(index, item)| value_at(item, &format!("{path}[{index}]"), depth));
             Value::Array(items.collect::<Result<_, _>>()?)
         }
     })
+}
+
+/// The depth of what an object or a list has in it.
+fn deeper(depth: usize) -> Result<usize, NotJson> {
+    if depth >= MAX_DEPTH {
+        // Its path would be as long as it is deep.
+        return Err(NotJson { path: String::new(), problem: TOO_DEEP });
+    }
+    Ok(depth.saturating_add(1))
 }
 
 /// An object as a serialized `Struct`, whose numbers are doubles: written as it is read, without the tree of messages

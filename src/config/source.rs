@@ -9,21 +9,22 @@ use serde_json::Value;
 
 use super::node::ConfigError;
 use crate::json;
-use crate::protobuf::{self, NotFinite};
+use crate::protobuf::{self, NotJson};
 
 const NO_YAML: &str = "; YAML stands in a google.protobuf.Struct";
 
 /// Reads a configuration as [`prost_types::Struct`] or as JSON text.
 ///
 /// # Errors
-/// No bytes at all; neither of the two; JSON that [`json::parse`] refuses; a number that is not finite.
+/// No bytes at all; neither of the two; JSON that [`json::parse`] refuses, or a `Struct` that is no such JSON.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, ConfigError> {
     if bytes.is_empty() {
         return Err(ConfigError::at("", "the configuration is empty; set `issue`, `verify` or both"));
     }
     match prost_types::Struct::decode(bytes) {
-        Ok(message) => protobuf::from_struct(message)
-            .map_err(|NotFinite { path }| ConfigError::at(path, "expected a finite number")),
+        Ok(message) => {
+            protobuf::from_struct(message).map_err(|NotJson { path, problem }| ConfigError::at(path, problem))
+        }
         Err(_) if looks_like_json(bytes) => json::parse(bytes).map_err(|error| {
             let begins_as_json = matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..]);
             ConfigError::at(error.path, error.problem + if begins_as_json { "" } else { NO_YAML })
@@ -77,6 +78,20 @@ mod tests {
         assert_eq!(yaml, "not valid JSON at line 1, column 1; YAML stands in a google.protobuf.Struct");
         assert_eq!(error(br#"{"a":[{"b":1,"b":1}]}"#), "a[0].b: the same member twice");
         assert_eq!(error(&b"[".repeat(1 << 20)), "nested too deep (more than 32 levels)");
+    }
+
+    #[test]
+    fn a_struct_is_as_deep_as_json_may_be() {
+        let nested = |depth| (1..depth).fold(json!(1), |inner, _| json!([inner]));
+        for depth in [32, 33] {
+            let value = json!({"a": nested(depth)});
+            let (text, bytes) = (value.to_string(), struct_bytes(value.as_object().unwrap()));
+            let expected =
+                if depth == 32 { Ok(value) } else { Err("nested too deep (more than 32 levels)".to_owned()) };
+            for form in [text.as_bytes(), &bytes] {
+                assert_eq!(read(form).map_err(|error| error.to_string()), expected);
+            }
+        }
     }
 
     #[test]
