@@ -297,6 +297,7 @@ mod tests {
             (&["a=1, wb=u; b=2"], Err(Denial::Ambiguous), "a=1, wb=u; b=2"),
             (&["wb=t; a=1,wb=u"], Err(Denial::Ambiguous), "a=1,wb=u"),
             (&["wb=t; wb=t"], Err(Denial::Ambiguous), ""),
+            (&["wb =t; wb=t"], Err(Denial::Ambiguous), ""),
             (&["wb=t", "a=1; wb="], Err(Denial::Ambiguous), "a=1"),
         ] {
             assert_eq!(token(cookies), (found, rest.as_bytes().to_vec()), "{cookies:?}");

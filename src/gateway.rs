@@ -39,6 +39,16 @@ pub struct Edits {
     pub events: Vec<Event>,
 }
 
+/// What became of a request's first step.
+#[cfg_attr(test, derive(Debug))]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and the large one is the common one")]
+pub enum Admission {
+    /// It is answered in its place, and counted.
+    Answered(Rc<Reply>, Event),
+    /// It may go on, once these edits are made, to [`Plan::on_admitted`].
+    Admitted(Edits, Exchange),
+}
+
 /// What to do with a request or a response.
 #[cfg_attr(test, derive(Debug))]
 pub enum Decision {
@@ -50,6 +60,7 @@ pub enum Decision {
 
 /// What later steps have to know of the request.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Exchange {
     inbound: Option<Verified>,
     /// The header in which the accepted token goes on to the upstream.
@@ -63,13 +74,12 @@ impl Plan {
     /// The first step of a request: who sends it. Its edits have to be made before [`Plan::on_admitted`], so that no
     /// expression sees what a client has written into a header that is ours.
     ///
-    /// The headers are the client's, as earlier filters have left them; the exchange is for the steps after this one.
-    pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> (Decision, Exchange) {
-        let mut exchange = Exchange::default();
+    /// The headers are the client's, as earlier filters have left them.
+    pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> Admission {
         if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, now)) {
-            return (Decision::Reply(reply, vec![Event::Discovery]), exchange);
+            return Admission::Answered(reply, Event::Discovery);
         }
-        let mut edits = Edits::default();
+        let (mut edits, mut exchange) = (Edits::default(), Exchange::default());
         if let Some(inbound) = &self.inbound {
             exchange.is_preflight = inbound.allow_cors_preflight && is_preflight(headers);
             edits.remove.extend(inbound.owned_headers().filter(|name| headers.has(name)).cloned());
@@ -78,15 +88,15 @@ impl Plan {
                     Ok(None) => {}
                     Ok(Some((verified, place))) => {
                         exchange.inbound = Some(verified);
-                        exchange.forwarded = place.header().filter(|_| inbound.forward);
+                        exchange.forwarded = if inbound.forward { place.header() } else { None };
                     }
                     Err(denial) => {
-                        return (Decision::Reply(inbound.denial(denial), vec![Event::Denied(denial)]), exchange);
+                        return Admission::Answered(inbound.denial(denial), Event::Denied(denial));
                     }
                 }
             }
         }
-        (Decision::Forward(edits), exchange)
+        Admission::Admitted(edits, exchange)
     }
 
     /// The second step of a request that was let through: what can be said of it before there is a response.

@@ -74,7 +74,7 @@ pub struct Claim {
 
 /// A wristband for a request.
 pub struct Wristband {
-    /// It.
+    /// The token.
     pub signed: Rc<Signed>,
     /// Seconds until it expires.
     pub seconds: i64,
@@ -103,7 +103,8 @@ pub enum Subject {
 }
 
 /// What is known of a request so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Gathered {
     condition: Option<bool>,
     /// Unless it is the accepted wristband.

@@ -15,8 +15,7 @@ use crate::host::{Host, Setup, Written};
 use crate::time::Timestamp;
 
 /// Tokens in a bucket.
-const BUCKET: usize = 8;
-const BUCKET_TOKENS: u32 = 8;
+const BUCKET: u8 = 8;
 /// The first bytes of a token's hash: enough that two tokens are never taken for one.
 const HASH: usize = 16;
 /// The same for an issuer, which only has to be told from the few others in a bucket.
@@ -44,7 +43,7 @@ struct Entry {
 impl Replay {
     /// A memory of about `tokens` tokens; `None` when the host keeps no shared data.
     pub fn reserve(tokens: u32, setup: &impl Setup) -> Option<Self> {
-        let buckets = u64::from(tokens.div_ceil(BUCKET_TOKENS));
+        let buckets = u64::from(tokens.div_ceil(BUCKET.into()));
         let replay = Self { buckets, prefix: format!("wristband.replay.{}.{buckets}.", setup.plugin_name()) };
         (0..buckets).all(|bucket| setup.reserve(&replay.key(bucket))).then_some(replay)
     }
@@ -76,7 +75,7 @@ impl Replay {
                 return Err(Denial::Replayed);
             }
             entries.push(Entry { hash, issuer: first(&Sha256::digest(issuer)), until });
-            if entries.len() > BUCKET {
+            if entries.len() > BUCKET.into() {
                 forget_one(&mut entries);
             }
             match host.share(&key, &write(&entries), version) {
@@ -93,7 +92,7 @@ impl Replay {
 /// what expires before all others would pass as often as it comes.
 fn forget_one(entries: &mut Vec<Entry>) {
     let share = |issuer: &[u8; ISSUER]| entries.iter().filter(|entry| entry.issuer == *issuer).count();
-    let others = entries.iter().enumerate().take(BUCKET);
+    let others = entries.iter().enumerate().take(BUCKET.into());
     let first = others.min_by_key(|(_, entry)| (std::cmp::Reverse(share(&entry.issuer)), entry.until));
     if let Some(index) = first.map(|(index, _)| index) {
         entries.remove(index);

@@ -42,7 +42,6 @@ pub struct Verifier {
 }
 
 /// An accepted token.
-#[derive(Debug)]
 pub struct Verified {
     facts: Rc<Facts>,
     /// Read from the payload again where a token is remembered: they take three times the memory of the token.
@@ -176,10 +175,10 @@ fn check_certificate(thumbprint: Option<&str>, host: &impl Host) -> Result<(), D
     if is_bound_to_another { Err(Denial::WrongCertificate) } else { Ok(()) }
 }
 
-impl fmt::Debug for Facts {
-    /// Without the token, which is its bearer's.
+impl fmt::Debug for Verified {
+    /// Without the token and its claims, which are its bearer's.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Facts(..)")
+        formatter.write_str("Verified(..)")
     }
 }
 

@@ -125,7 +125,8 @@ impl<'h> Arithmetic<'h> {
         let works = |key: &SigningKey, host: &dyn Crypto| {
             key.sign(TEST, host).is_ok_and(|signature| public.verifies(TEST, &signature))
         };
-        let in_host = host::SigningKey::new(&private);
+        // No second copy of the key where it would not be used.
+        let in_host = if self.preference == Preference::Wasm { None } else { host::SigningKey::new(&private) };
         let in_host = in_host.map(|key| SigningKey { algorithm, means: Means::Host(key) });
         let backend =
             self.choose(Operation::Sign, algorithm, |host| in_host.as_ref().is_some_and(|key| works(key, host)))?;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::abi::{self, Map, Refused};
 use super::host::Envoy;
 use crate::crypto::Backend;
-use crate::gateway::{Decision, Edits, Event, Exchange};
+use crate::gateway::{Admission, Decision, Edits, Event, Exchange};
 use crate::headers::Headers;
 use crate::host::Setup as _;
 use crate::pairs;
@@ -40,7 +40,26 @@ pub struct Root {
 struct Active {
     plan: Plan,
     counters: Vec<(Event, u32)>,
+    /// Of what the host refuses, which is the operator's to mend.
+    refusals: Complaint,
+    /// Of what cannot be signed. Clients can cause it, so it must not silence the other.
+    failures: Complaint,
+}
+
+/// What a person should know, said at most once a minute and worker: whoever can cause it could fill the log.
+#[derive(Default)]
+struct Complaint {
     silent_until: Cell<Option<Timestamp>>,
+}
+
+impl Complaint {
+    fn say(&self, problem: &str) {
+        let now = now();
+        if self.silent_until.get().is_none_or(|end| now >= end) {
+            self.silent_until.set(Some(now.after(60)));
+            warn!("{problem}");
+        }
+    }
 }
 
 impl Context for Root {}
@@ -90,7 +109,7 @@ fn configure(size: usize) -> Result<Active, String> {
     }
     let counters = Event::all().map(|event| Ok((event, abi::define_counter(&event.counter())?)));
     let counters = counters.collect::<Result<_, Refused>>().map_err(|Refused| refused("proxy_define_metric"))?;
-    Ok(Active { plan, counters, silent_until: Cell::new(None) })
+    Ok(Active { plan, counters, refusals: Complaint::default(), failures: Complaint::default() })
 }
 
 /// The arguments of Envoy's `declare_property`
@@ -157,14 +176,14 @@ impl Stream {
         let bytes = Map::Request.read()?;
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
         let now = now();
-        let (decision, mut exchange) = active.plan.on_request(&headers, now, &Envoy);
-        let mut action = active.carry_out(Map::Request, decision)?;
-        if action == Action::Continue {
-            let decision = active.plan.on_admitted(&mut exchange, &headers, now, &Envoy);
-            action = active.carry_out(Map::Request, decision)?;
-            self.exchange = Some(exchange);
-        }
-        Ok(action)
+        let (edits, mut exchange) = match active.plan.on_request(&headers, now, &Envoy) {
+            Admission::Answered(answer, event) => return Ok(active.answer(&answer, &[event])),
+            Admission::Admitted(edits, exchange) => (edits, exchange),
+        };
+        active.apply(Map::Request, &edits)?;
+        let decision = active.plan.on_admitted(&mut exchange, &headers, now, &Envoy);
+        self.exchange = Some(exchange);
+        active.carry_out(Map::Request, decision)
     }
 
     fn on_response(&mut self) -> Result<Action, Refused> {
@@ -195,7 +214,7 @@ impl Stream {
     /// What cannot be read or changed does not pass: it may be a header that must not reach the other side.
     fn fail(&self) -> Action {
         match &self.active {
-            Some(active) => active.complain("Envoy refuses a host call; see `capability_restriction_config`"),
+            Some(active) => active.refusals.say("Envoy refuses a host call; see `capability_restriction_config`"),
             None => error!("not configured; see `capability_restriction_config`"),
         }
         reply(&Reply::new(500, &[], String::new(), "wristband_host_error".to_owned()))
@@ -206,11 +225,13 @@ impl Active {
     fn carry_out(&self, map: Map, decision: Decision) -> Result<Action, Refused> {
         match decision {
             Decision::Forward(edits) => self.apply(map, &edits).map(|()| Action::Continue),
-            Decision::Reply(answer, events) => {
-                events.iter().for_each(|event| self.count(*event));
-                Ok(reply(&answer))
-            }
+            Decision::Reply(answer, events) => Ok(self.answer(&answer, &events)),
         }
+    }
+
+    fn answer(&self, answer: &Reply, events: &[Event]) -> Action {
+        events.iter().for_each(|event| self.count(*event));
+        reply(answer)
     }
 
     fn apply(&self, map: Map, edits: &Edits) -> Result<(), Refused> {
@@ -240,19 +261,10 @@ impl Active {
         if let Event::IssueSkipped(skip) = event
             && skip.is_failure()
         {
-            self.complain(&format!("no wristband could be signed: {}", skip.code()));
+            self.failures.say(&format!("no wristband could be signed: {}", skip.code()));
         }
         if let Some((_, counter)) = self.counters.iter().find(|(counted, _)| *counted == event) {
             abi::increment(*counter);
-        }
-    }
-
-    /// Says at most once a minute and worker what a person should know: whoever can cause it could fill the log.
-    fn complain(&self, problem: &str) {
-        let now = now();
-        if self.silent_until.get().is_none_or(|end| now >= end) {
-            self.silent_until.set(Some(now.after(60)));
-            warn!("{problem}");
         }
     }
 }

@@ -449,3 +449,15 @@ fn a_signature_with_a_point_of_small_order_is_none() {
     let key = PublicKey::from_ed25519(Algorithm::EdDsa, &key).unwrap();
     assert!(!key.verifies(&message, &signature));
 }
+
+#[test]
+fn a_certificate_has_three_members_and_no_more() {
+    let mut der = der(form!("certificate.pem"));
+    assert!(parse(&block("CERTIFICATE", der.clone()), Algorithm::Es256).is_ok());
+    // One more, a NULL, inside of the outermost sequence, whose length stands in its third and fourth bytes.
+    der.extend([5, 0]);
+    assert_eq!(der[..2], [0x30, 0x82]);
+    let length = u16::from_be_bytes([der[2], der[3]]) + 2;
+    der[2..4].copy_from_slice(&length.to_be_bytes());
+    assert_eq!(parse(&block("CERTIFICATE", der), Algorithm::Es256).unwrap_err(), UNREADABLE);
+}

@@ -64,6 +64,10 @@ const INLINE: &str =
 
 const WORTHLESS: &str = "a key of the samples, whose private half everyone has; replace it unless this is a test";
 
+const UNPUBLISHED: &str = "without `issuer` nothing is published";
+
+const UNUSED: &str = "without `verify` or `publish` nothing is done with its keys";
+
 /// The message for a variable that is missing, with its name where that cannot be the key itself: whoever put the key
 /// there by mistake would find it in the log.
 fn missing_variable(name: &str) -> String {
@@ -114,6 +118,11 @@ impl Keys {
             own.push(seen.admit(key, public)?);
         }
         for peer in std::mem::take(&mut config.peers) {
+            if peer.publish && config.issuer.is_none() {
+                seen.warnings.push(format!("{}.publish: {UNPUBLISHED}", peer.path));
+            } else if !peer.publish && config.verify.is_none() {
+                seen.warnings.push(format!("{}: {UNUSED}", peer.path));
+            }
             let mut trusted = Vec::with_capacity(peer.keys.len());
             for key in &peer.keys {
                 let Material::Public(public) = material(key, setup)? else {
