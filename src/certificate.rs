@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::base64url;
 use crate::denial::Denial;
 use crate::host::Host;
-use crate::key::base64url;
 
 const THUMBPRINT: &str = "x5t#S256";
 
 /// The thumbprint of the client's certificate, as `cnf` has it.
 pub fn of_client(host: &impl Host) -> Option<String> {
     let digest: Option<Vec<u8>> = host.client_certificate()?.chunks(2).map(byte).collect();
-    digest.filter(|digest| digest.len() == 32).map(|digest| base64url(&digest))
+    digest.filter(|digest| digest.len() == 32).map(base64url::encode)
 }
 
 fn byte(digits: &[u8]) -> Option<u8> {

@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::base64url;
 use crate::headers::{HeaderName, Headers};
-use crate::key::{Algorithm, base64url};
+use crate::key::Algorithm;
 use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::trust::TrustedKey;
@@ -146,7 +147,7 @@ impl<'a> From<&'a TrustedKey> for Entry<'a> {
 impl Document {
     fn new(body: String, cache_control: &str) -> Self {
         let digest = Sha256::digest(body.as_bytes());
-        let etag = format!("\"{}\"", base64url(&digest));
+        let etag = format!("\"{}\"", base64url::encode(digest));
         let common = [("cache-control", cache_control), ("etag", &etag), ("access-control-allow-origin", "*")];
         let whole = [&common[..], &[("content-type", "application/json")]].concat();
         let unchanged = Reply::new(304, &common, String::new(), DETAILS.to_owned());

@@ -4,7 +4,6 @@
 //! attributes of the request are gone when the response comes and those of later filters are not there before.
 
 mod identity;
-mod reserved;
 mod reuse;
 mod signer;
 mod skip;
@@ -25,7 +24,6 @@ use identity::Identity;
 use reuse::Reusable;
 use signer::Tail;
 
-pub use reserved::reserved;
 pub use signer::{Signed, Signer};
 pub use skip::Skip;
 
@@ -209,7 +207,7 @@ impl Issuer {
         if self.rules.bind_client_certificate {
             let thumbprint = certificate::of_client(host).ok_or(Skip::NoCertificate)?;
             claims.add("cnf", &certificate::confirmation(&thumbprint))?;
-        } else if let Some(thumbprint) = inbound.and_then(Verified::certificate) {
+        } else if let Some(thumbprint) = inbound.and_then(Verified::thumbprint) {
             // What was bound stays bound, whatever the identity is read from: nobody gets a bearer token for it.
             claims.add("cnf", &certificate::confirmation(thumbprint))?;
         }

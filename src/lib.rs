@@ -14,12 +14,15 @@
 //! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values; [`pseudonym`],
 //!   [`cookie`] and [`certificate`]: how it is named, delivered and bound
 //! - [`discovery`]: the JWKS and its company; [`reply`]: responses of our own
-//! - [`json`], [`protobuf`] and [`pairs`]: the encodings; [`headers`]: what messages have
+//! - [`base64url`], [`json`], [`protobuf`] and [`pairs`]: the encodings; [`headers`]: what messages have; [`claim`]: what
+//!   claims are registered
 //!
 //! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
 
+pub mod base64url;
 pub mod cache;
 pub mod certificate;
+pub mod claim;
 pub mod config;
 pub mod cookie;
 pub mod credential;

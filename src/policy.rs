@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::claim;
 use crate::denial::Denial;
-use crate::issue::reserved;
 use crate::time::Timestamp;
 use crate::token::Untrusted;
 
@@ -61,7 +61,7 @@ impl Policy {
     pub fn limit(&self, claims: &mut Map<String, Value>) {
         if let Some(allowed) = &self.claims {
             // A peer may always say who vouches for whom, and nothing by that of what he may do.
-            claims.retain(|name, _| reserved(name).is_some() || allowed.contains(name));
+            claims.retain(|name, _| claim::reserved(name).is_some() || allowed.contains(name));
             // These two are objects, in which a peer could say anything.
             for name in ["cnf", "act"] {
                 if let Some(members) = claims.get_mut(name) {

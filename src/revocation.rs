@@ -26,7 +26,7 @@ impl Revoked {
         let issued = token.claims().get("iat").and_then(Value::as_f64);
         let too_old = |start: &Timestamp| issued.is_none_or(|issued| issued < start.seconds());
         self.keys.contains(key)
-            || token.id().is_some_and(|id| self.tokens.contains(id))
+            || token.jwt_id().is_some_and(|id| self.tokens.contains(id))
             || self.issued_before.get(token.issuer()).is_some_and(too_old)
     }
 }

@@ -9,9 +9,9 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 
+use crate::base64url;
 use crate::headers::HeaderName;
 use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
-use crate::key::base64url;
 use crate::pairs;
 use crate::plan::Plan;
 use crate::reply::Reply;
@@ -141,10 +141,10 @@ pub(crate) fn gateway_a() -> Value {
 
 /// Signs header and payload as they are.
 pub(crate) fn sign_text(pem: &str, header: &str, payload: &str) -> String {
-    let input = format!("{}.{}", base64url(header.as_bytes()), base64url(payload.as_bytes()));
+    let input = format!("{}.{}", base64url::encode(header), base64url::encode(payload));
     let pem = pem::parse(pem).unwrap();
     let signature: Signature = SigningKey::from_pkcs8_der(pem.contents()).unwrap().sign(input.as_bytes());
-    format!("{input}.{}", base64url(&signature.to_bytes()))
+    format!("{input}.{}", base64url::encode(signature.to_bytes()))
 }
 
 /// A token with this `kid`.
@@ -161,7 +161,7 @@ pub(crate) fn claims(issuer: &str) -> Value {
 pub(crate) fn fresh_public_key() -> String {
     let secret = p256::SecretKey::from_slice(&[7; 32]).unwrap();
     let point = p256::ecdsa::SigningKey::from(secret).verifying_key().to_sec1_point(false);
-    let coordinate = |bytes: Option<&p256::FieldBytes>| base64url(bytes.unwrap());
+    let coordinate = |bytes: Option<&p256::FieldBytes>| base64url::encode(bytes.unwrap());
     json!({"kty": "EC", "crv": "P-256", "x": coordinate(point.x()), "y": coordinate(point.y())}).to_string()
 }
 

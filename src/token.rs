@@ -5,10 +5,9 @@
 
 use std::slice;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::base64url;
 use crate::certificate;
 use crate::denial::Denial;
 use crate::json;
@@ -75,7 +74,7 @@ impl<'t> Untrusted<'t> {
             return Err(Denial::Malformed);
         }
         let not_before = starts().reduce(f64::max);
-        let signature = base64url_part(signature)?;
+        let signature = base64url::decode(signature).ok_or(Denial::Malformed)?;
         Ok(Self { signing_input: signing_input.as_bytes(), signature, expires, not_before, header, claims })
     }
 
@@ -111,7 +110,7 @@ impl<'t> Untrusted<'t> {
 
     /// `jti`.
     #[must_use]
-    pub fn id(&self) -> Option<&str> {
+    pub fn jwt_id(&self) -> Option<&str> {
         self.claims.text("jti")
     }
 
@@ -135,14 +134,9 @@ impl<'t> Untrusted<'t> {
     }
 }
 
-/// Decodes one part: no padding, no foreign character, no stray bits (RFC 7515, section 2; RFC 4648, section 3.5), so
-/// that a token has one spelling.
-fn base64url_part(part: &str) -> Result<Vec<u8>, Denial> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Denial::Malformed)
-}
-
 fn json_part(part: &str) -> Result<Map<String, Value>, Denial> {
-    json::parse_object(&base64url_part(part)?).map_err(|_| Denial::Malformed)
+    let text = base64url::decode(part).ok_or(Denial::Malformed)?;
+    json::parse_object(&text).map_err(|_| Denial::Malformed)
 }
 
 /// Members whose registered names have their registered types.

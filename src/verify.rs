@@ -9,15 +9,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::base64url;
 use crate::certificate;
 use crate::denial::Denial;
 use crate::host::Host;
 use crate::json;
-use crate::key::base64url;
 use crate::policy::{self, Policy};
 use crate::replay::Replay;
 use crate::revocation::Revoked;
@@ -59,7 +57,8 @@ pub struct Facts {
     names_its_key: bool,
     key_end: Option<Timestamp>,
     max_lifetime: Option<u32>,
-    certificate: Option<String>,
+    /// Of the client's certificate that the token is bound to.
+    thumbprint: Option<String>,
     is_own: bool,
 }
 
@@ -80,19 +79,19 @@ impl Verifier {
         }
         self.check_time(token.expires, token.not_before, now)?;
         policy.check(&token, now, self.clock_skew.into())?;
-        let certificate = certificate::bound_to(token.claims())?;
-        check_certificate(certificate, host)?;
+        let thumbprint = certificate::bound_to(token.claims())?;
+        check_certificate(thumbprint, host)?;
         if !key.key.verifies(token.signing_input, &token.signature, host) {
             return Err(Denial::BadSignature);
         }
         self.check_replay(&token, now, host)?;
-        let certificate = certificate.map(str::to_owned);
+        let thumbprint = thumbprint.map(str::to_owned);
         let names_its_key = token.key_id().is_some();
         let is_own = self.own_issuer.as_deref() == Some(token.issuer());
         let (expires, not_before) = (token.expires, token.not_before);
         let mut claims = token.into_claims();
         policy.limit(&mut claims);
-        let limited = (!policy.passes_all()).then(|| base64url(Value::Object(claims.clone()).to_string().as_bytes()));
+        let limited = (!policy.passes_all()).then(|| base64url::encode(Value::Object(claims.clone()).to_string()));
         let facts = Facts {
             token: text.into(),
             limited,
@@ -101,7 +100,7 @@ impl Verifier {
             names_its_key,
             key_end: key.not_after,
             max_lifetime: policy.max_lifetime,
-            certificate,
+            thumbprint,
             is_own,
         };
         Ok(Verified { facts: Rc::new(facts), claims: OnceCell::from(claims) })
@@ -120,7 +119,7 @@ impl Verifier {
             && facts.key_end.is_none_or(|end| now < end)
             && self.check_time(facts.expires, facts.not_before, now).is_ok()
             && policy::check_lifetime(facts.max_lifetime, facts.expires, now, clock_skew).is_ok()
-            && check_certificate(facts.certificate.as_deref(), host).is_ok();
+            && check_certificate(facts.thumbprint.as_deref(), host).is_ok();
         holds.then(|| Verified { facts: Rc::clone(facts), claims: OnceCell::new() })
     }
 
@@ -140,7 +139,7 @@ impl Verifier {
             return Ok(());
         };
         // What has no name cannot be recognised.
-        let id = token.id().ok_or(Denial::Malformed)?;
+        let id = token.jwt_id().ok_or(Denial::Malformed)?;
         let until = Timestamp::at_or_before(token.expires).after(self.clock_skew);
         replay.admit(token.issuer(), id, until, now, host)
     }
@@ -192,7 +191,7 @@ impl Facts {
     /// The bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let texts = [&self.limited, &self.certificate].into_iter().flatten().map(String::len);
+        let texts = [&self.limited, &self.thumbprint].into_iter().flatten().map(String::len);
         texts.fold(self.token.len(), usize::saturating_add).saturating_add(size_of::<Self>())
     }
 }
@@ -216,7 +215,7 @@ impl Verified {
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         self.claims.get_or_init(|| {
-            let payload = URL_SAFE_NO_PAD.decode(self.payload()).unwrap_or_default();
+            let payload = base64url::decode(self.payload()).unwrap_or_default();
             json::parse_object(&payload).unwrap_or_default()
         })
     }
@@ -229,8 +228,8 @@ impl Verified {
 
     /// The thumbprint of the client's certificate, if the token is bound to it.
     #[must_use]
-    pub fn certificate(&self) -> Option<&str> {
-        self.facts.certificate.as_deref()
+    pub fn thumbprint(&self) -> Option<&str> {
+        self.facts.thumbprint.as_deref()
     }
 
     /// Whether it was issued in our own name.

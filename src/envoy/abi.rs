@@ -15,7 +15,7 @@ pub(super) struct Refused;
 
 /// The headers of a message (`proxy_header_map_type_t`).
 #[derive(Clone, Copy)]
-pub(super) enum Map {
+pub(super) enum HeaderMap {
     Request,
     Response,
 }
@@ -110,7 +110,7 @@ pub(super) fn plugin_configuration() -> Result<Vec<u8>, Refused> {
     returned(|data, length| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, length) })
 }
 
-impl Map {
+impl HeaderMap {
     fn number(self) -> u32 {
         match self {
             Self::Request => 0,

@@ -10,7 +10,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 use zeroize::Zeroizing;
 
-use super::abi::{self, Map, Refused};
+use super::abi::{self, HeaderMap, Refused};
 use super::host::Envoy;
 use crate::crypto::Backend;
 use crate::gateway::{Admission, Decision, Edits, Event, Exchange};
@@ -173,17 +173,17 @@ impl HttpContext for Stream {
 impl Stream {
     fn on_request(&mut self) -> Result<Action, Refused> {
         let active = self.active.as_ref().ok_or(Refused)?;
-        let bytes = Map::Request.read()?;
+        let bytes = HeaderMap::Request.read()?;
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
         let now = now();
         let (edits, mut exchange) = match active.plan.on_request(&headers, now, &Envoy) {
             Admission::Answered(answer, event) => return Ok(active.answer(&answer, &[event])),
             Admission::Admitted(edits, exchange) => (edits, exchange),
         };
-        active.apply(Map::Request, &edits)?;
+        active.apply(HeaderMap::Request, &edits)?;
         let decision = active.plan.on_admitted(&mut exchange, &headers, now, &Envoy);
         self.exchange = Some(exchange);
-        active.carry_out(Map::Request, decision)
+        active.carry_out(HeaderMap::Request, decision)
     }
 
     fn on_response(&mut self) -> Result<Action, Refused> {
@@ -199,10 +199,10 @@ impl Stream {
         if !active.plan.sees_responses() {
             return Ok(Action::Continue);
         }
-        let bytes = Map::Response.read()?;
+        let bytes = HeaderMap::Response.read()?;
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
         let decision = active.plan.on_response(self.exchange.take(), &headers, now(), &Envoy);
-        active.carry_out(Map::Response, decision)
+        active.carry_out(HeaderMap::Response, decision)
     }
 
     /// Takes note of an answer, which alone pauses: Envoy asks about it as about any response.
@@ -222,7 +222,7 @@ impl Stream {
 }
 
 impl Active {
-    fn carry_out(&self, map: Map, decision: Decision) -> Result<Action, Refused> {
+    fn carry_out(&self, map: HeaderMap, decision: Decision) -> Result<Action, Refused> {
         match decision {
             Decision::Forward(edits) => self.apply(map, &edits).map(|()| Action::Continue),
             Decision::Reply(answer, events) => Ok(self.answer(&answer, &events)),
@@ -234,7 +234,7 @@ impl Active {
         reply(answer)
     }
 
-    fn apply(&self, map: Map, edits: &Edits) -> Result<(), Refused> {
+    fn apply(&self, map: HeaderMap, edits: &Edits) -> Result<(), Refused> {
         for name in &edits.remove {
             map.remove(name.as_str())?;
         }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::{Edits, Event};
+use crate::base64url;
 use crate::config::Mode;
 use crate::credential::{self, Place};
 use crate::denial::Denial;
 use crate::headers::{COOKIE, HeaderName, Headers, can_be_value};
 use crate::host::Host;
-use crate::key::base64url;
 use crate::plan::Inbound;
 use crate::protobuf;
 use crate::reply::Reply;
@@ -59,14 +59,9 @@ impl Inbound {
 
     /// Verifies a token, or remembers it, and writes down what follows from its claims.
     fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host, edits: &mut Edits) -> Result<Verified, Denial> {
-        let Some(remembered) = &self.remembered else {
-            let verified = self.verifier.verify(token, now, host)?;
-            self.outputs(&verified).write(edits);
-            return Ok(verified);
-        };
         // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
         let key = token.get(token.len().saturating_sub(LOOKED_UP_BY)..).unwrap_or(token);
-        let known = remembered.borrow_mut().get(key);
+        let known = self.remembered.as_ref().and_then(|remembered| remembered.borrow_mut().get(key));
         if let Some(known) = known
             && let Some(verified) = self.verifier.verify_again(&known.facts, token, now, host)
         {
@@ -77,10 +72,12 @@ impl Inbound {
         let verified = self.verifier.verify(token, now, host)?;
         let outputs = Rc::new(self.outputs(&verified));
         outputs.write(edits);
-        edits.events.push(Event::TokenCacheMiss);
-        if outputs.facts.are_worth_remembering() {
-            let bytes = outputs.bytes();
-            remembered.borrow_mut().insert(key, outputs, bytes);
+        if let Some(remembered) = &self.remembered {
+            edits.events.push(Event::TokenCacheMiss);
+            if outputs.facts.are_worth_remembering() {
+                let bytes = outputs.bytes();
+                remembered.borrow_mut().insert(key, outputs, bytes);
+            }
         }
         Ok(verified)
     }
@@ -153,6 +150,6 @@ fn header_text(claim: &Value) -> Option<String> {
         // Many take an empty header for a name, and others for none.
         Value::String(text) => (!text.is_empty() && can_be_value(text)).then(|| text.clone()),
         Value::Bool(_) | Value::Number(_) => Some(claim.to_string()),
-        Value::Array(_) | Value::Object(_) => Some(base64url(claim.to_string().as_bytes())),
+        Value::Array(_) | Value::Object(_) => Some(base64url::encode(claim.to_string())),
     }
 }

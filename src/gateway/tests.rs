@@ -1,7 +1,5 @@
 mod memory;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost::Message as _;
 use serde_json::{Value, json};
 
@@ -115,7 +113,7 @@ impl Outcome {
 
 /// The payload of a token, in which no member stands twice.
 fn payload(token: &str) -> Value {
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let payload = crate::base64url::decode(token.split('.').nth(1).unwrap()).unwrap();
     crate::json::parse(&payload).unwrap()
 }
 

@@ -2,15 +2,13 @@
 
 use std::io::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Skip;
+use crate::base64url;
 use crate::crypto::SigningKey;
 use crate::host::Crypto;
-use crate::key::base64url;
 use crate::time::Timestamp;
 use crate::token;
 
@@ -75,7 +73,7 @@ impl Signer {
         let header = json!({"alg": key.algorithm().name(), "kid": key_name, "typ": typ}).to_string();
         let mut members = Value::Object(fixed).to_string().into_bytes();
         members.pop();
-        Self { header: format!("{}.", base64url(header.as_bytes())), members, key }
+        Self { header: format!("{}.", base64url::encode(header)), members, key }
     }
 
     /// Signs these claims and those that every wristband has: JWS Compact Serialization (RFC 7515, section 7.1).
@@ -98,20 +96,20 @@ impl Signer {
         let lengths = [self.members.len(), OTHERS, claims.0.len()].into_iter().fold(0, usize::saturating_add);
         let mut payload = Vec::with_capacity(lengths);
         payload.extend_from_slice(&self.members);
-        let (start, last, id) = (now.0, end.0, base64url(&id));
+        let (start, last, id) = (now.0, end.0, base64url::encode(id));
         write!(payload, ",\"iat\":{start},\"nbf\":{start},\"exp\":{last},\"jti\":\"{id}\"")
             .map_err(|_| Skip::SigningFailed)?;
         payload.extend_from_slice(&claims.0);
         payload.push(b'}');
         let mut token = String::with_capacity(self.header.len().saturating_add(lengths.saturating_mul(2)));
         token.push_str(&self.header);
-        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        base64url::append(&payload, &mut token);
         if token.len() > token::MAX_SIZE {
             return Err(Skip::TooLarge);
         }
         let signature = self.key.sign(token.as_bytes(), host).map_err(|_| Skip::SigningFailed)?;
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        base64url::append(signature, &mut token);
         if token.len() > token::MAX_SIZE {
             return Err(Skip::TooLarge);
         }

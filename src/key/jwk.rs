@@ -1,7 +1,5 @@
 //! Keys as JWK (RFC 7517; the members of each type: RFC 7518, section 6; RFC 8037, section 2).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -9,6 +7,7 @@ use super::algorithm::{Algorithm, KeyType};
 use super::material::{KeyError, Material};
 use super::private::PrivateKey;
 use super::public::PublicKey;
+use crate::base64url;
 use crate::json;
 
 /// Every member that is secret in some key type. One that does not belong to this key's type may be a slip by which a
@@ -74,7 +73,7 @@ impl Jwk {
     /// A member that holds bytes.
     fn bytes(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let text = self.members.get(name).and_then(Value::as_str).ok_or_else(incomplete)?;
-        URL_SAFE_NO_PAD.decode(text).map(Zeroizing::new).map_err(|_| incomplete())
+        base64url::decode(text).map(Zeroizing::new).ok_or_else(incomplete)
     }
 
     /// The secret of `d`, if the key is private; none of the members in `others` may be there then either.

@@ -130,7 +130,7 @@ mod tests {
         let pem = pem::parse(private).unwrap();
         let secret = <p256::SecretKey as p256::pkcs8::DecodePrivateKey>::from_pkcs8_der(pem.contents()).unwrap();
         let mut jwk = json::parse_object(public(parse(private).unwrap()).as_bytes()).unwrap();
-        jwk.insert("d".to_owned(), crate::key::base64url(&secret.to_bytes()).into());
+        jwk.insert("d".to_owned(), crate::base64url::encode(secret.to_bytes()).into());
         jwk
     }
 

@@ -9,7 +9,7 @@ use sec1::EcPrivateKey;
 use serde_json::{Map, Value, json};
 
 use super::private::PrivateKey;
-use super::{Algorithm, Material, PublicKey, base64url};
+use super::{Algorithm, Material, PublicKey};
 use crate::json;
 use crate::testing::{A_PEM, A_PUB};
 
@@ -120,8 +120,7 @@ fn without(jwk: &Jwk, names: &[&str]) -> Jwk {
 }
 
 fn bytes(jwk: &Jwk, name: &str) -> Vec<u8> {
-    use base64::Engine as _;
-    super::URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap()
+    crate::base64url::decode(jwk[name].as_str().unwrap()).unwrap()
 }
 
 fn public_jwk(key: &PublicKey) -> Jwk {
@@ -151,7 +150,7 @@ impl Pair {
                 ("dq", &key.exponent2),
                 ("qi", &key.coefficient),
             ] {
-                jwk.insert(name.to_owned(), base64url(number.as_bytes()).into());
+                jwk.insert(name.to_owned(), crate::base64url::encode(number.as_bytes()).into());
             }
             key.private_exponent.as_bytes()
         } else if self.is_elliptic_curve() {
@@ -159,7 +158,7 @@ impl Pair {
         } else {
             <&OctetStringRef>::from_der(octets).unwrap().as_bytes()
         };
-        jwk.insert("d".to_owned(), base64url(secret).into());
+        jwk.insert("d".to_owned(), crate::base64url::encode(secret).into());
         jwk
     }
 
@@ -174,7 +173,7 @@ impl Pair {
         secret[31] = 7;
         let key = PrivateKey::from_scalar(algorithm, &secret).or_else(|| PrivateKey::from_seed(algorithm, &secret));
         let jwk = public_jwk(&key.unwrap().public_key());
-        with(&jwk, &[("d", &base64url(&secret).into())])
+        with(&jwk, &[("d", &crate::base64url::encode(&secret).into())])
     }
 
     /// Every form of the private key.

@@ -211,6 +211,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/outputClaimToHeaders", json!([{"header": "authorization", "claim": "a"}]), "verify.outputClaimToHeaders[0].header: this header carries tokens".into()),
         ("/verify/outputPayloadToHeader", json!("x-wristband-token"), "verify.outputPayloadToHeader: this header carries tokens".into()),
         ("/verify/outputPayloadToHeader", json!("x-user"), "issue.identity.header: is written by `verify`; use `{wristband: true}`".into()),
+        ("/issue/cookie", json!({"name": "a="}), "issue.cookie.name: expected the name of a cookie".into()),
         ("/verify/fromCookies", json!(["a b"]), "verify.fromCookies[0]: expected the name of a cookie".into()),
         ("/verify/fromCookies", json!(["a", "a"]), "verify.fromCookies: the same place is listed already".into()),
         ("/verify/fromParams", json!(["a", "a"]), "verify.fromParams: the same place is listed already".into()),

@@ -1,6 +1,7 @@
 //! `issue`: who gets a wristband, and what is in it.
 
-use super::{header_name, list, or, owned_header, text, word};
+use super::{cookie_name, header_name, list, or, owned_header, text, word};
+use crate::claim;
 use crate::config::{
     ClaimSource, ConfigError, DEFAULT_HEADER, Identity, Issue, LONGEST_DURATION, Node, OnFailure, Placement, Subject,
 };
@@ -78,7 +79,7 @@ fn cookie(node: &Node<'_>) -> Result<Cookie, ConfigError> {
         ("None", SameSite::None),
     ];
     let cookie = Cookie {
-        name: or(fields.optional("name"), DEFAULT_COOKIE.to_owned(), text)?,
+        name: or(fields.optional("name"), DEFAULT_COOKIE.to_owned(), cookie_name)?,
         path: or(fields.optional("path"), "/".to_owned(), text)?,
         domain: fields.optional("domain").map(|node| text(&node)).transpose()?,
         same_site: or(fields.optional("sameSite"), SameSite::Lax, |node| word(node, &same_site))?,
@@ -131,7 +132,7 @@ fn only_true(node: &Node<'_>) -> Result<(), ConfigError> {
 fn custom_claims(node: &Node<'_>) -> Result<Vec<(String, ClaimSource)>, ConfigError> {
     const SOURCES: [&str; 2] = ["value", "expression"];
     let claims = node.members()?.map(|(name, node)| {
-        if let Some(instead) = crate::issue::reserved(name) {
+        if let Some(instead) = claim::reserved(name) {
             return Err(node.error(format!("`{name}` is a reserved claim; {instead}")));
         }
         let fields = node.object(&["value", "expression", "required"])?;

@@ -15,16 +15,7 @@ mod public;
 #[cfg(test)]
 mod tests;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 pub use algorithm::Algorithm;
 pub use material::{KeyError, Material};
 pub use private::{PrivateKey, SigningFailed};
 pub use public::PublicKey;
-
-/// Base64url without padding (RFC 7515, section 2).
-#[must_use]
-pub fn base64url(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
