@@ -237,12 +237,30 @@ impl Mode {
 /// What is revoked.
 #[derive(Default)]
 pub struct Revocations {
-    /// Names of keys, and where they stand.
-    pub keys: Vec<(String, String)>,
+    /// Keys.
+    pub keys: Vec<RevokedKey>,
     /// `jti` of tokens.
     pub tokens: Vec<String>,
-    /// Issuers, the time before which nothing of theirs counts, and where they stand.
-    pub issued_before: Vec<(String, Timestamp, String)>,
+    /// Issuers.
+    pub issuers: Vec<RevokedIssuer>,
+}
+
+/// A key of which nothing counts.
+pub struct RevokedKey {
+    /// Where it stands, for messages.
+    pub path: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// An issuer of which nothing counts that is older than a time.
+pub struct RevokedIssuer {
+    /// Where it stands, for messages.
+    pub path: String,
+    /// Its `iss`.
+    pub issuer: String,
+    /// The time.
+    pub issued_before: Timestamp,
 }
 
 /// A claim that the upstream receives as a header.

@@ -196,6 +196,26 @@ impl Issuer {
         if identity.is_nobody() {
             return Err(Skip::NoIdentity);
         }
+        let mut claims = self.claims(gathered, inbound, host)?;
+        let end = now.after(self.rules.duration);
+        let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
+        if end <= now {
+            return Err(Skip::Expired);
+        }
+        let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
+        claims.add("sub", &subject)?;
+        if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(claims.text(), now, end)) {
+            return Ok(Wristband::new(signed, now, true));
+        }
+        let signed = Rc::new(self.signer.sign(&claims, now, end, host)?);
+        if let Some(reusable) = &self.reusable {
+            reusable.keep(claims.text(), &signed, now);
+        }
+        Ok(Wristband::new(signed, now, false))
+    }
+
+    /// The claims that depend on the request, but for `sub`.
+    fn claims(&self, gathered: &Gathered, inbound: Option<&Verified>, host: &impl Host) -> Result<Tail, Skip> {
         let mut claims = Tail::default();
         for (value, claim) in gathered.claims.iter().zip(&self.rules.computed) {
             match value {
@@ -214,21 +234,7 @@ impl Issuer {
         if let (Some(max_hops), Some(inbound)) = (self.rules.chain, inbound) {
             claims.add("act", &self.actor(inbound.claims(), max_hops)?)?;
         }
-        let end = now.after(self.rules.duration);
-        let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
-        if end <= now {
-            return Err(Skip::Expired);
-        }
-        let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
-        claims.add("sub", &subject)?;
-        if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(claims.text(), now, end)) {
-            return Ok(Wristband::new(signed, now, true));
-        }
-        let signed = Rc::new(self.signer.sign(&claims, now, end, host)?);
-        if let Some(reusable) = &self.reusable {
-            reusable.keep(claims.text(), &signed, now);
-        }
-        Ok(Wristband::new(signed, now, false))
+        Ok(claims)
     }
 
     /// Whether wristbands may be handed out again.

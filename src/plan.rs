@@ -14,7 +14,9 @@ use self::inbound::inbound;
 use self::issuing::issuing;
 use self::keys::Keys;
 use crate::cache::Cache;
-use crate::config::{ClaimHeader, Config, ConfigError, Identity, Issue, Mode, OnFailure, Placement, Verify};
+use crate::config::{
+    ClaimHeader, Config, ConfigError, Identity, Issue, Mode, OnFailure, Placement, RevokedIssuer, RevokedKey, Verify,
+};
 use crate::cookie::Cookie;
 use crate::credential::Place;
 use crate::crypto::{Backend, Operation};
@@ -156,7 +158,7 @@ impl Plan {
         let revoked_keys = config.verify.as_ref().map(|verify| verify.revoked.keys.as_slice()).unwrap_or_default();
         let discovery = config.issuer.as_deref().map(|issuer| {
             let peers = keys.peers.iter().filter(|peer| peer.publish).flat_map(|peer| &peer.keys);
-            let revoked = |key: &&TrustedKey| revoked_keys.iter().any(|(name, _)| *name == key.name);
+            let revoked = |key: &&TrustedKey| revoked_keys.iter().any(|revoked| revoked.name == key.name);
             Discovery::new(
                 issuer,
                 keys.own.iter().chain(peers).filter(|key| !revoked(key)).cloned().collect(),
@@ -235,7 +237,7 @@ fn check_revoked(config: &Config) -> Result<(), ConfigError> {
     };
     let signs = config.issue.as_ref().and_then(|_| config.signing_key_refs.first()).map(|key| &key.name);
     let keys = || config.signing_key_refs.iter().chain(config.peers.iter().flat_map(|peer| &peer.keys));
-    for (name, path) in &revoked.keys {
+    for RevokedKey { path, name } in &revoked.keys {
         if signs == Some(name) {
             return Err(ConfigError::at(path.as_str(), "is the key that signs; put another one first"));
         }
@@ -244,7 +246,7 @@ fn check_revoked(config: &Config) -> Result<(), ConfigError> {
         }
     }
     let mut seen = HashSet::new();
-    for (issuer, _, path) in &revoked.issued_before {
+    for RevokedIssuer { path, issuer, .. } in &revoked.issuers {
         let is_peer = config.peers.iter().any(|peer| peer.issuer == *issuer);
         if config.issuer.as_ref() != Some(issuer) && !is_peer {
             return Err(ConfigError::at(path.as_str(), "is neither our own nor a peer's"));

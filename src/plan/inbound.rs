@@ -13,7 +13,6 @@ use crate::denial::Denial;
 use crate::host::Setup;
 use crate::policy::Policy;
 use crate::replay::Replay;
-use crate::revocation::Revoked;
 use crate::trust::{KeySet, TrustedKey};
 use crate::verify::Verifier;
 
@@ -27,42 +26,22 @@ pub(super) fn inbound(
 ) -> Result<Inbound, ConfigError> {
     check_places(&verify)?;
     check_outputs(&verify)?;
-    let replay = match verify.replay {
-        Some(tokens) => Some(Replay::reserve(tokens, setup).ok_or_else(|| {
-            let needed = "the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`";
-            ConfigError::at("verify.replay", needed)
-        })?),
-        None => None,
-    };
-    // What is to be remembered must come to an end. No wristband lives longer than a day.
-    let bound_lifetime = |policy: &mut Policy| {
-        if replay.is_some() {
-            policy.max_lifetime.get_or_insert(LONGEST_DURATION);
+    let replay = replay(verify.replay, setup)?;
+    let cache = cache(verify.cache, replay.is_some())?;
+    // What is to be accepted once must come to an end. No wristband lives longer than a day.
+    let longest = replay.is_some().then_some(LONGEST_DURATION);
+    let limited = |policy: Policy| Policy { max_lifetime: policy.max_lifetime.or(longest), ..policy };
+    let mut issuers = HashMap::new();
+    for PeerKeys { issuer, mut policy, keys, .. } in peers {
+        if policy.audiences.is_empty() {
+            policy.audiences.clone_from(&verify.audiences);
         }
-    };
-    let mut issuers: HashMap<_, _> = peers
-        .into_iter()
-        .map(|peer| {
-            let mut policy = peer.policy;
-            bound_lifetime(&mut policy);
-            if policy.audiences.is_empty() {
-                policy.audiences.clone_from(&verify.audiences);
-            }
-            (peer.issuer, (KeySet::new(peer.keys), policy))
-        })
-        .collect();
-    if let Some(issuer) = &issuer {
-        let mut policy = Policy { audiences: verify.audiences, ..Policy::default() };
-        bound_lifetime(&mut policy);
-        issuers.insert(issuer.clone(), (KeySet::new(own), policy));
+        issuers.insert(issuer, (KeySet::new(keys), limited(policy)));
     }
-    let cache = match (verify.cache, &replay) {
-        (None, Some(_)) => Limits { values: 0, ..Limits::default() },
-        (Some(cache), Some(_)) if cache.values > 0 => {
-            return Err(ConfigError::at("verify.cache", "excludes `replay`, with which no token is accepted twice"));
-        }
-        (cache, _) => cache.unwrap_or_default(),
-    };
+    if let Some(issuer) = &issuer {
+        let policy = Policy { audiences: verify.audiences, ..Policy::default() };
+        issuers.insert(issuer.clone(), (KeySet::new(own), limited(policy)));
+    }
     Ok(Inbound {
         denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),
         remembered: (cache.values > 0).then(|| RefCell::new(Cache::new(cache))),
@@ -71,16 +50,7 @@ pub(super) fn inbound(
             issuers,
             types: verify.types,
             clock_skew: verify.clock_skew,
-            revoked: Revoked {
-                keys: verify.revoked.keys.into_iter().map(|(name, _)| name).collect(),
-                tokens: verify.revoked.tokens.into_iter().collect(),
-                issued_before: verify
-                    .revoked
-                    .issued_before
-                    .into_iter()
-                    .map(|(issuer, start, _)| (issuer, start))
-                    .collect(),
-            },
+            revoked: verify.revoked.into(),
             replay,
         },
         mode: verify.mode,
@@ -90,6 +60,24 @@ pub(super) fn inbound(
         payload_header: verify.output_payload_to_header,
         claim_headers: verify.output_claim_to_headers,
     })
+}
+
+fn replay(tokens: Option<u32>, setup: &impl Setup) -> Result<Option<Replay>, ConfigError> {
+    const NEEDED: &str = "the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`";
+    let Some(tokens) = tokens else {
+        return Ok(None);
+    };
+    Replay::reserve(tokens, setup).map(Some).ok_or_else(|| ConfigError::at("verify.replay", NEEDED))
+}
+
+fn cache(limits: Option<Limits>, has_replay: bool) -> Result<Limits, ConfigError> {
+    match limits {
+        None if has_replay => Ok(Limits { values: 0, ..Limits::default() }),
+        Some(limits) if has_replay && limits.values > 0 => {
+            Err(ConfigError::at("verify.cache", "excludes `replay`, with which no token is accepted twice"))
+        }
+        limits => Ok(limits.unwrap_or_default()),
+    }
 }
 
 /// A place listed twice would find every token twice.

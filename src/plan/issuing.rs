@@ -1,6 +1,6 @@
 //! How wristbands are signed and delivered, compiled.
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::Issuing;
 use super::keys::NamedKey;
@@ -18,43 +18,11 @@ pub(super) fn issuing(
     verifies: bool,
     setup: &impl Setup,
 ) -> Result<Issuing, ConfigError> {
-    if issue.placement == Placement::Request && issue.when_response.is_some() {
-        return Err(ConfigError::at(
-            "issue.when.response",
-            "cannot be asked: with `placement: request` the wristband is signed before there is a response",
-        ));
-    }
-    if issue.placement == Placement::Request && issue.cookie.is_some() {
-        return Err(ConfigError::at("issue.cookie", "is set with a response; it excludes `placement: request`"));
-    }
-    if let Identity::Header(name) = &issue.identity
-        && issue.placement == Placement::Request
-        && issue.header.as_ref() == Some(name)
-    {
-        let problem = "delivers the wristband; what a client writes into it would be its name";
-        return Err(ConfigError::at("issue.identity.header", problem));
-    }
-    if matches!(issue.identity, Identity::Wristband) && !verifies {
-        return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));
-    }
-    if issue.chain.is_some() && !matches!(issue.identity, Identity::Wristband) {
-        return Err(ConfigError::at("issue.chain", "needs `identity: {wristband: true}`"));
-    }
+    check(&issue, verifies)?;
+    let (fixed, computed) = claims(issue.custom_claims, setup)?;
+    let signer = Signer::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
     let condition =
         |path: &str, source: Option<String>| source.map(|source| Condition::compile(path, &source, setup)).transpose();
-    let mut fixed = Map::new();
-    let mut computed = Vec::new();
-    for (name, source) in issue.custom_claims {
-        match source {
-            ClaimSource::Value(value) => drop(fixed.insert(name, value)),
-            ClaimSource::Expression { source, required } => {
-                let path = join(&join("issue.customClaims", &name), "expression");
-                let expression = Expression::compile(&path, &source, setup)?;
-                computed.push(Claim { name, expression, required });
-            }
-        }
-    }
-    let signer = Signer::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
     let rules = Rules {
         issuer: issuer.to_owned(),
         duration,
@@ -86,4 +54,53 @@ pub(super) fn issuing(
         cookie: issue.cookie,
         on_failure: issue.on_failure,
     })
+}
+
+/// That no field contradicts another.
+#[inline(never)]
+fn check(issue: &Issue, verifies: bool) -> Result<(), ConfigError> {
+    let to_upstream = issue.placement == Placement::Request;
+    let is_inbound = matches!(issue.identity, Identity::Wristband);
+    if to_upstream && issue.when_response.is_some() {
+        return Err(ConfigError::at(
+            "issue.when.response",
+            "cannot be asked: with `placement: request` the wristband is signed before there is a response",
+        ));
+    }
+    if to_upstream && issue.cookie.is_some() {
+        return Err(ConfigError::at("issue.cookie", "is set with a response; it excludes `placement: request`"));
+    }
+    if let Identity::Header(name) = &issue.identity
+        && to_upstream
+        && issue.header.as_ref() == Some(name)
+    {
+        let problem = "delivers the wristband; what a client writes into it would be its name";
+        return Err(ConfigError::at("issue.identity.header", problem));
+    }
+    if is_inbound && !verifies {
+        return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));
+    }
+    if issue.chain.is_some() && !is_inbound {
+        return Err(ConfigError::at("issue.chain", "needs `identity: {wristband: true}`"));
+    }
+    Ok(())
+}
+
+/// The custom claims: those that are the same for everyone, and those that are not.
+fn claims(
+    sources: Vec<(String, ClaimSource)>,
+    setup: &impl Setup,
+) -> Result<(Map<String, Value>, Vec<Claim>), ConfigError> {
+    let (mut fixed, mut computed) = (Map::new(), Vec::new());
+    for (name, source) in sources {
+        match source {
+            ClaimSource::Value(value) => drop(fixed.insert(name, value)),
+            ClaimSource::Expression { source, required } => {
+                let path = join(&join("issue.customClaims", &name), "expression");
+                let expression = Expression::compile(&path, &source, setup)?;
+                computed.push(Claim { name, expression, required });
+            }
+        }
+    }
+    Ok((fixed, computed))
 }

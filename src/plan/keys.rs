@@ -59,6 +59,9 @@ struct Seen<'h> {
 const PUBLIC_ONLY: &str =
     "a private key where only a public one may stand; put its public half here (openssl pkey -pubout -in KEY)";
 
+const PRIVATE_FIRST: &str =
+    "a public key where the private one that signs has to stand; that comes first, public ones after it";
+
 const INLINE: &str =
     "a private key in the configuration, which /config_dump shows; deliver it by `environmentVariable`";
 
@@ -98,17 +101,9 @@ impl Keys {
                 (Material::Private(private), true) => {
                     let public = private.public_key();
                     private_key = Some(seen.signing(key, private)?);
-                    if let KeySource::Inline(_) = &key.key {
-                        seen.warnings.push(format!("{}.key: {INLINE}", key.path));
-                    }
                     public
                 }
-                (Material::Public(_), true) => {
-                    return Err(key_error(
-                        key,
-                        "a public key where the private one that signs has to stand; that comes first, public ones after it",
-                    ));
-                }
+                (Material::Public(_), true) => return Err(key_error(key, PRIVATE_FIRST)),
                 (Material::Private(_), false) if config.issue.is_none() => {
                     return Err(key_error(key, format!("{PUBLIC_ONLY}: without `issue` nothing is signed")));
                 }
@@ -167,12 +162,15 @@ fn unusable(key: &KeyRef, problem: &Unusable) -> ConfigError {
 }
 
 impl Seen<'_> {
-    /// The key that signs has no end.
+    /// Takes the private key for the one that signs, if it can, and has no end.
     #[inline(never)]
     fn signing(&mut self, key: &KeyRef, private: PrivateKey) -> Result<NamedKey, ConfigError> {
         if key.not_after.is_some() {
             let path = format!("{}.notAfter", key.path);
             return Err(ConfigError::at(path, "the key that signs cannot end; put its successor before it first"));
+        }
+        if let KeySource::Inline(_) = &key.key {
+            self.warnings.push(format!("{}.key: {INLINE}", key.path));
         }
         let signing = self.arithmetic.signing(private).map_err(|problem| unusable(key, &problem))?;
         Ok(NamedKey { name: key.name.clone(), key: signing })

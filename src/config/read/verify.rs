@@ -2,7 +2,9 @@
 
 use super::{cookie_name, header_name, instant, list, or, owned_header, text, texts, word};
 use crate::cache::Limits;
-use crate::config::{ClaimHeader, ConfigError, DEFAULT_HEADER, Mode, Node, Object, Revocations, Verify};
+use crate::config::{
+    ClaimHeader, ConfigError, DEFAULT_HEADER, Mode, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify,
+};
 use crate::credential::Place;
 use crate::headers::{HeaderName, is_token_character};
 
@@ -71,11 +73,12 @@ fn revoked(node: &Node<'_>) -> Result<Revocations, ConfigError> {
         let (kind, node) = fields.one_of(&["kid", "jti", "issuer"])?;
         match (kind, fields.optional("issuedBefore")) {
             ("issuer", _) => {
-                let start = instant(&fields.required("issuedBefore")?)?;
-                revoked.issued_before.push((text(&node)?, start, node.path().to_owned()));
+                let issued_before = instant(&fields.required("issuedBefore")?)?;
+                let path = node.path().to_owned();
+                revoked.issuers.push(RevokedIssuer { path, issuer: text(&node)?, issued_before });
             }
             (_, Some(node)) => return Err(node.error("goes with `issuer`")),
-            ("kid", None) => revoked.keys.push((text(&node)?, node.path().to_owned())),
+            ("kid", None) => revoked.keys.push(RevokedKey { path: node.path().to_owned(), name: text(&node)? }),
             (_, None) => revoked.tokens.push(text(&node)?),
         }
     }
