@@ -15,6 +15,7 @@ mod federation;
 mod gate;
 mod issuing;
 mod live;
+mod make;
 mod metrics;
 mod policies;
 mod samples;
