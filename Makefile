@@ -45,11 +45,13 @@ check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 # The crate type is set here because one in Cargo.toml would switch link-time optimization off.
 WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target $(TARGET) --target-dir target
 
-# Less for Envoy to compile: whoever writes `#[inline]` thinks of another processor (that alone is 5 MB of V8's memory and a
-# tenth of the time until it is ready, for a microsecond or two of what the host computes and a tenth of what the VM does),
-# SHA-2 is a loop, and the numbers of functions take no more bytes than they need. Without the paths of this machine, which
-# are nobody's affair, the same sources make the same module on every other.
-FLAGS := -Cllvm-args=-inlinehint-threshold=0 '--cfg=sha2_backend_soft="compact"' -Clink-arg=--compress-relocations \
+# Less for Envoy to compile, which is time until it is ready, and memory:
+# - Functions are inlined where that makes little code. Whoever writes `#[inline]` thinks of another processor: to follow
+#   that saves a tenth of what the VM computes of a signature, and nothing of what the host does.
+# - SHA-2 is a loop.
+# - The numbers of functions take no more bytes than they need.
+# Without the paths of this machine, which are nobody's affair, the same sources make the same module on every other.
+FLAGS := -Cllvm-args='-inline-threshold=20 -inlinehint-threshold=0' '--cfg=sha2_backend_soft="compact"' -Clink-arg=--compress-relocations \
   --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src="
 # So encoded they may have spaces in them, and RUSTFLAGS does not take their place.
 CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"

@@ -118,6 +118,7 @@ impl<'h> Arithmetic<'h> {
     ///
     /// # Errors
     /// [`Unusable`].
+    #[inline(never)]
     pub fn signing(&mut self, private: PrivateKey) -> Result<SigningKey, Unusable> {
         const TEST: &[u8] = b"wristband";
         let public = private.public_key();

@@ -68,6 +68,7 @@ impl Verifier {
     /// # Errors
     /// The first [`Denial`] in the order in which RFC 8725 and the cost suggest: form, issuer, algorithm and key, type,
     /// revocation, time, the issuer's limits, certificate, signature, replay.
+    #[inline(never)]
     pub fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
         let text = token;
         let token = Untrusted::parse(text)?;

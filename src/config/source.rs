@@ -17,6 +17,7 @@ const NO_YAML: &str = "; YAML stands in a google.protobuf.Struct";
 ///
 /// # Errors
 /// No bytes at all; neither of the two; JSON that [`json::parse`] refuses, or a `Struct` that is no such JSON.
+#[inline(never)]
 pub(super) fn read(bytes: &[u8]) -> Result<Value, ConfigError> {
     if bytes.is_empty() {
         return Err(ConfigError::at("", "the configuration is empty; set `issue`, `verify` or both"));

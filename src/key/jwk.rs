@@ -14,6 +14,7 @@ use crate::json;
 /// private key would pass for a public one.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+#[inline(never)]
 pub(super) fn parse(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     let members =
         json::parse_object(text.as_bytes()).map_err(|error| KeyError::new(format!("the JWK is {}", error.problem)))?;
@@ -88,6 +89,7 @@ impl Jwk {
         self.bytes("d").map(Some)
     }
 
+    #[inline(never)]
     fn elliptic_curve(&self) -> Result<Material, KeyError> {
         let (x, y) = (self.bytes("x")?, self.bytes("y")?);
         // Both have the size of the curve's field (RFC 7518, section 6.2.1.2).
@@ -114,6 +116,7 @@ impl Jwk {
         belongs(key, &public, "the JWK's `d` does not belong to its `x`")
     }
 
+    #[inline(never)]
     fn rsa(&self) -> Result<Material, KeyError> {
         let (modulus, exponent) = (self.bytes("n")?, self.bytes("e")?);
         let Some(secret) = self.secret(&["p", "q", "dp", "dq", "qi"])? else {

@@ -60,6 +60,7 @@ impl Material {
     }
 }
 
+#[inline(never)]
 fn from_pem(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     // Both PKCS#8 and the older `Proc-Type` header say so in this word.
     if text.contains("ENCRYPTED") {
