@@ -50,9 +50,12 @@ WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target
 #   that saves a tenth of what the VM computes of a signature, and nothing of what the host does.
 # - SHA-2 is a loop.
 # - The numbers of functions take no more bytes than they need.
-# Without the paths of this machine, which are nobody's affair, the same sources make the same module on every other.
-FLAGS := -Cllvm-args='-inline-threshold=20 -inlinehint-threshold=0' '--cfg=sha2_backend_soft="compact"' -Clink-arg=--compress-relocations \
-  --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src="
+# Without the paths of this machine, which are nobody's affair, the same sources make the same module on every other; those
+# of the standard library are written as where its source is not installed.
+FLAGS := -Cllvm-args='-inline-threshold=20 -inlinehint-threshold=0' '--cfg=sha2_backend_soft="compact"' \
+  -Clink-arg=--compress-relocations \
+  --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src=" \
+  --remap-path-prefix="$$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$$(rustc -vV | sed -n 's/^commit-hash: //p')"
 # So encoded they may have spaces in them, and RUSTFLAGS does not take their place.
 CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"
 
