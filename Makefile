@@ -16,7 +16,7 @@ help: ## List the targets
 
 run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by itself)
 	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY; \
-	  [ -e target/debug/examples/demo ] || echo 'building the demo, which takes a minute or two' >&2; \
+	  [ -e "$${CARGO_TARGET_DIR:-target}/debug/examples/demo" ] || echo 'building the demo, which takes a minute or two' >&2; \
 	  cargo run --locked --quiet --example demo -- $(DEMO)
 
 test: check build ## Test everything, the end-to-end tests in a real Envoy included
@@ -46,7 +46,7 @@ check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target $(TARGET) --target-dir target
 
 # Less for Envoy to compile, which is time until it is ready, and memory:
-# - Functions are inlined where that makes little code. Whoever writes `#[inline]` thinks of another processor: to follow
+# - Functions are inlined where that adds little code. Whoever writes `#[inline]` thinks of another processor: to follow
 #   that saves a tenth of what the VM computes of a signature, and nothing of what the host does.
 # - SHA-2 is a loop.
 # - The numbers of functions take no more bytes than they need.
@@ -54,8 +54,9 @@ WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target
 # of the standard library are written as where its source is not installed.
 FLAGS := -Cllvm-args='-inline-threshold=20 -inlinehint-threshold=0' '--cfg=sha2_backend_soft="compact"' \
   -Clink-arg=--compress-relocations \
-  --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src=" \
-  --remap-path-prefix="$$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc/$$(rustc -vV | sed -n 's/^commit-hash: //p')"
+  --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src="
+# For a compiler, since it has to be there.
+REMAP_STD = --remap-path-prefix="$$($(1) --print sysroot)/lib/rustlib/src/rust=/rustc/$$($(1) -vV | sed -n 's/^commit-hash: //p')"
 # So encoded they may have spaces in them, and RUSTFLAGS does not take their place.
 CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"
 
@@ -74,7 +75,7 @@ for argument; do
   esac
   previous=$$argument
 done
-exec $$WASM_LINKER "$$@"
+exec "$$WASM_LINKER" $$WASM_FLAVOR "$$@"
 endef
 export LINKER
 export CARGO_TARGET_WASM32_WASIP1_LINKER := $(CURDIR)/target/linker/wasm-ld
@@ -86,11 +87,12 @@ build: ## Build the filter: target/wristband.wasm
 	@home=~; flags=($(FLAGS)); \
 	if [ "$(TOOLCHAIN)" != debian ] && { [ -d "$$(rustc --print target-libdir --target $(TARGET))" ] \
 	    || { command -v rustup >/dev/null && rustup target add $(TARGET); }; }; then \
-	  WASM_LINKER="$$(find "$$(rustc --print sysroot)" -name rust-lld -type f | head -n 1) -flavor wasm" \
+	  flags+=($(call REMAP_STD,rustc)); \
+  WASM_LINKER="$$(find "$$(rustc --print sysroot)" -name rust-lld -type f | head -n 1)" WASM_FLAVOR='-flavor wasm' \
 	  $(CARGO_FLAGS) cargo $(WASM_BUILD); \
 	else \
 	  $(MAKE) -s debian-toolchain; \
-	  flags+=(-Clink-self-contained=no -Lnative=/usr/lib/wasm32-wasi); \
+	  flags+=($(call REMAP_STD,/usr/bin/rustc) -Clink-self-contained=no -Lnative=/usr/lib/wasm32-wasi); \
 	  RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 WASM_LINKER=wasm-ld-19 $(CARGO_FLAGS) \
 	  /usr/bin/cargo $(WASM_BUILD) -Z build-std=std,panic_abort; \
 	fi

@@ -105,7 +105,8 @@ fn from_metadata(metadata: &Metadata, steps: &[String]) -> Option<Value> {
     let (namespace, steps) = steps.split_first()?;
     let members = metadata.filter_metadata.get(namespace)?;
     let Some((first, steps)) = steps.split_first() else {
-        return protobuf::from_struct(members.clone()).ok();
+        let members = prost_types::Value { kind: Some(Kind::StructValue(members.clone())) };
+        return protobuf::from_member(members).ok();
     };
     let mut value = members.fields.get(first)?;
     for step in steps {
@@ -251,6 +252,24 @@ mod tests {
             "request.headers['a']",
         ] {
             assert_eq!(steps(source), None, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_metadata_says_finds_a_place_in_a_token() {
+        let fits = |value: &Value| {
+            let claims = json!({"claim": value}).to_string();
+            crate::json::parse(claims.as_bytes()).is_ok()
+        };
+        for lists in [29, 30, 31, 32] {
+            let value = (0..lists).fold(json!(1), |inner, _| json!([inner]));
+            let bytes = protobuf::struct_bytes(json!({"a": value}).as_object().unwrap());
+            let namespace = prost_types::Struct::decode(&*bytes).unwrap();
+            let metadata = Metadata { filter_metadata: [("n".to_owned(), namespace)].into() };
+            let whole = from_metadata(&metadata, &["n".to_owned()]);
+            let member = from_metadata(&metadata, &["n".to_owned(), "a".to_owned()]);
+            assert_eq!([whole.is_some(), member.is_some()], [lists <= 30, lists <= 31], "{lists}");
+            assert!(whole.iter().chain(&member).all(fits), "{lists}");
         }
     }
 

@@ -23,10 +23,10 @@ pub fn from_struct(message: prost_types::Struct) -> Result<Value, NotJson> {
     members(message, "", 0)
 }
 
-/// A member of a `Struct` as JSON.
+/// A value as JSON that has to find a place inside an object, such as a claim.
 ///
 /// # Errors
-/// As [`from_struct`], of an object with nothing else in it.
+/// As [`from_struct`], and one level less.
 pub fn from_member(value: prost_types::Value) -> Result<Value, NotJson> {
     value_at(value, "", 1)
 }

@@ -42,7 +42,7 @@ fn only_in(places: &[&str], words: &[&str]) {
 
 #[test]
 fn only_the_adapter_knows_the_host() {
-    only_in(&["src/envoy"], &["proxy_wasm", "extern \"C\""]);
+    only_in(&["src/envoy"], &["proxy_wasm", "extern \"C\"", "unsafe_code"]);
 }
 
 #[test]

@@ -146,7 +146,8 @@ impl<'a> Node<'a> {
     /// Another type, a fraction, or a number out of range.
     pub fn integer(&self, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
         let Value::Number(number) = self.value else {
-            return Err(self.expected("a whole number without a unit"));
+            let hint = if self.value.is_string() { "; write it without unit, fraction and quotes" } else { "" };
+            return Err(self.error(format!("expected a whole number, found {}{hint}", kind(self.value))));
         };
         number
             .as_f64()

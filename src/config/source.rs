@@ -11,7 +11,7 @@ use super::node::ConfigError;
 use crate::json;
 use crate::protobuf::{self, NotJson};
 
-const NO_YAML: &str = "; YAML stands in a google.protobuf.Struct";
+const NO_YAML: &str = "; write YAML as a google.protobuf.Struct";
 
 /// Reads a configuration as [`prost_types::Struct`] or as JSON text.
 ///
@@ -28,7 +28,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, ConfigError> {
         }
         Err(_) if looks_like_json(bytes) => json::parse(bytes).map_err(|error| {
             let begins_as_json = matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..]);
-            ConfigError::at(error.path, error.problem + if begins_as_json { "" } else { NO_YAML })
+            let is_text = bytes.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
+            ConfigError::at(error.path, error.problem + if is_text && !begins_as_json { NO_YAML } else { "" })
         }),
         Err(_) => Err(ConfigError::at("", "expected a google.protobuf.Struct or a StringValue that holds JSON")),
     }
@@ -76,7 +77,7 @@ mod tests {
         assert_eq!(error(b""), "the configuration is empty; set `issue`, `verify` or both");
         assert_eq!(error(b"\n{\"a\":}"), "not valid JSON at line 2, column 6");
         let yaml = error(b"issuer: https://a.example");
-        assert_eq!(yaml, "not valid JSON at line 1, column 1; YAML stands in a google.protobuf.Struct");
+        assert_eq!(yaml, "not valid JSON at line 1, column 1; write YAML as a google.protobuf.Struct");
         assert_eq!(error(br#"{"a":[{"b":1,"b":1}]}"#), "a[0].b: the same member twice");
         assert_eq!(error(&b"[".repeat(1 << 20)), "nested too deep (more than 32 levels)");
     }

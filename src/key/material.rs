@@ -40,7 +40,7 @@ const UNREADABLE: &str =
 const NO_SUCH_BLOCK: &str = "expected a PEM block `PRIVATE KEY`, `EC PRIVATE KEY`, `RSA PRIVATE KEY`, `PUBLIC KEY`, \
      `RSA PUBLIC KEY` or `CERTIFICATE`";
 
-const OPENSSH: &str = "the key is in OpenSSH's own format; convert it first (ssh-keygen -p -m PKCS8 -f KEY)";
+const OPENSSH: &str = "the key is in OpenSSH's own format; make one with `openssl genpkey`";
 
 const SEVERAL: &str = "expected one key, found more than one PEM block; of a certificate chain, put the first one here";
 
@@ -70,7 +70,7 @@ fn from_pem(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     let lines = text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());
     let text = Zeroizing::new(lines.collect::<Vec<_>>().join("\n"));
     let invalid = || {
-        // As in a file for `docker --env-file`, which knows no other way to write a line end.
+        // As in a file of variables, where a value has no line ends.
         let has_escapes = text.contains("\\n");
         KeyError::new(if has_escapes { ESCAPED_LINE_ENDS } else { "not valid PEM" })
     };

@@ -162,7 +162,7 @@ fn unusable(key: &KeyRef, problem: &Unusable) -> ConfigError {
 }
 
 impl Seen<'_> {
-    /// Takes the private key for the one that signs, if it can, and has no end.
+    /// The key that signs. It cannot have an end, and should not stand in the configuration itself.
     #[inline(never)]
     fn signing(&mut self, key: &KeyRef, private: PrivateKey) -> Result<NamedKey, ConfigError> {
         if key.not_after.is_some() {

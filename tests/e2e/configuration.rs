@@ -158,7 +158,7 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
 fn what_is_no_configuration_at_all_is_refused() {
     let empty = "the configuration is empty; set `issue`, `verify` or both";
     let neither = "expected a google.protobuf.Struct or a StringValue that holds JSON";
-    let yaml = "not valid JSON at line 1, column 1; YAML stands in a google.protobuf.Struct";
+    let yaml = "not valid JSON at line 1, column 1; write YAML as a google.protobuf.Struct";
     let bytes = |bytes: &[u8]| json!({"@type": "type.googleapis.com/google.protobuf.BytesValue", "value": STANDARD.encode(bytes)});
     let duration = json!({"@type": "type.googleapis.com/google.protobuf.Duration", "value": "5s"});
     // Deeper than protobuf's usual limit of a hundred messages.
@@ -180,7 +180,7 @@ fn what_is_no_configuration_at_all_is_refused() {
         ("1 MB of brackets", as_text(&"[".repeat(1 << 20)), "nested too deep (more than 32 levels)"),
         ("1 MB of objects", as_text(&"{\"a\":".repeat(1 << 18)), "nested too deep (more than 32 levels)"),
         ("bytes", bytes(b"\n\xff\xff\xff\xff"), neither),
-        ("another message", duration, yaml),
+        ("another message", duration, "not valid JSON at line 1, column 1"),
         ("a deep Struct", as_struct(&deep), neither),
     ];
     let reasons = refusals(cases.iter().map(|case| case.1.clone()).collect(), &[]);

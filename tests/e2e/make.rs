@@ -1,4 +1,4 @@
-//! What the Makefile promises to whoever has only that.
+//! What the Makefile promises.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! The configurations in `envoy/` do what their first lines say, and so does the demo.
+//! The configurations in `envoy/` do what their first lines say.
 
 use std::collections::{BTreeMap, BTreeSet};
 

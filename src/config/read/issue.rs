@@ -105,7 +105,10 @@ fn identity(node: &Node<'_>) -> Result<Identity, ConfigError> {
 /// A header that names the caller. A credential in its place would be signed as `sub`, for all to read.
 fn identity_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
     let name = header_name(node)?;
-    if name == DEFAULT_HEADER || ["authorization", "proxy-authorization", "cookie"].contains(&name.as_str()) {
+    if name == DEFAULT_HEADER {
+        return Err(node.error("carries tokens, which are nobody's name; use `{wristband: true}`"));
+    }
+    if ["authorization", "proxy-authorization", "cookie"].contains(&name.as_str()) {
         return Err(node.error("carries credentials, which are nobody's name"));
     }
     Ok(name)
