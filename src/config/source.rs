@@ -78,6 +78,8 @@ mod tests {
         assert_eq!(error(b"\n{\"a\":}"), "not valid JSON at line 2, column 6");
         let yaml = error(b"issuer: https://a.example");
         assert_eq!(yaml, "not valid JSON at line 1, column 1; write YAML as a google.protobuf.Struct");
+        // A `google.protobuf.Duration`, which nobody takes for YAML.
+        assert_eq!(error(b"\x08\x05"), "not valid JSON at line 1, column 1");
         assert_eq!(error(br#"{"a":[{"b":1,"b":1}]}"#), "a[0].b: the same member twice");
         assert_eq!(error(&b"[".repeat(1 << 20)), "nested too deep (more than 32 levels)");
     }

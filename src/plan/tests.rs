@@ -401,6 +401,17 @@ fn a_replay_memory_needs_shared_data() {
     assert!(load(&configuration).is_ok());
 }
 
+/// Whether or not this filter looks for credentials there itself.
+#[test]
+fn a_credential_is_nobody_s_name() {
+    for header in ["authorization", "proxy-authorization", "cookie", "x-wristband-token"] {
+        let issue = json!({"identity": {"header": header}, "header": "x-ours"});
+        let alone = json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "issue": issue});
+        let problem = load(&alone).err().unwrap();
+        assert!(problem.starts_with("issue.identity.header: carries "), "{problem}");
+    }
+}
+
 #[test]
 fn a_peer_whose_keys_are_of_no_use_is_warned_of() {
     let fresh = crate::testing::fresh_public_key();

@@ -321,6 +321,25 @@ fn a_capability_that_is_missing_lets_nothing_pass() {
 }
 
 #[test]
+fn what_clients_cause_does_not_silence_what_the_host_refuses() {
+    let mut signer = plugin(&json!({"mode": "optional"}), &json!({}));
+    signer["signingKeyRefs"] = json!([private(A1, "KEY")]);
+    signer["issue"] = json!({"identity": {"header": "x-user"}, "customClaims": {"x": {"value": "x".repeat(7000)}}});
+    let mut wasm = filter(&signer);
+    let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
+    wasm.pointer_mut(allowed).unwrap().as_object_mut().unwrap().remove("proxy_remove_header_map_value").unwrap();
+    let setup = gateways(vec![vec![wasm]]);
+    let environment = [("KEY", crate::support::key(A1))];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let envoy = Envoy::try_start(&setup.bootstrap, &environment, &["--concurrency", "1"]).unwrap_or_else(|_| panic!());
+    assert_eq!(http::get_with(&setup.urls[0], &[("x-user", "alice")]).status, 200);
+    assert_eq!(http::get_with(&setup.urls[0], &[("x-wristband-token", &of_b(&|_| {}))]).status, 500);
+    let log = envoy.log();
+    assert!(log.contains("no wristband could be signed: too_large"), "{log}");
+    assert!(log.contains("Envoy refuses a host call; see `capability_restriction_config`"), "{log}");
+}
+
+#[test]
 fn what_is_needed_at_load_is_missed_at_load() {
     for capability in ["proxy_get_buffer_bytes", "proxy_call_foreign_function", "proxy_define_metric"] {
         let mut wasm = filter(&plugin(&json!({}), &json!({})));
