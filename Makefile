@@ -55,7 +55,7 @@ WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target
 FLAGS := -Cllvm-args='-inline-threshold=20 -inlinehint-threshold=0' '--cfg=sha2_backend_soft="compact"' \
   -Clink-arg=--compress-relocations \
   --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src="
-# For a compiler, since it has to be there.
+# For one compiler, which may not be there before its branch below has seen to it.
 REMAP_STD = --remap-path-prefix="$$($(1) --print sysroot)/lib/rustlib/src/rust=/rustc/$$($(1) -vV | sed -n 's/^commit-hash: //p')"
 # So encoded they may have spaces in them, and RUSTFLAGS does not take their place.
 CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"
@@ -88,7 +88,7 @@ build: ## Build the filter: target/wristband.wasm
 	if [ "$(TOOLCHAIN)" != debian ] && { [ -d "$$(rustc --print target-libdir --target $(TARGET))" ] \
 	    || { command -v rustup >/dev/null && rustup target add $(TARGET); }; }; then \
 	  flags+=($(call REMAP_STD,rustc)); \
-  WASM_LINKER="$$(find "$$(rustc --print sysroot)" -name rust-lld -type f | head -n 1)" WASM_FLAVOR='-flavor wasm' \
+	  WASM_LINKER="$$(find "$$(rustc --print sysroot)" -name rust-lld -type f | head -n 1)" WASM_FLAVOR='-flavor wasm' \
 	  $(CARGO_FLAGS) cargo $(WASM_BUILD); \
 	else \
 	  $(MAKE) -s debian-toolchain; \
