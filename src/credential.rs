@@ -179,9 +179,8 @@ fn in_header<'r>(headers: &Headers<'r>, name: &HeaderName, prefix: &str) -> Resu
         };
     };
     if is_list {
-        let mentions =
-            |value: &[u8]| value.windows(scheme.len()).any(|part| part.eq_ignore_ascii_case(scheme.as_bytes()));
-        let mentioned = headers.values(name).any(mentions);
+        let mut words = headers.values(name).flat_map(|value| value.split(|byte| matches!(byte, b',' | b' ' | b'\t')));
+        let mentioned = words.any(|word| after_scheme(word, scheme).is_some());
         return if mentioned { Err(Denial::Ambiguous) } else { Ok(None) };
     }
     Ok(after_scheme(value, scheme))
@@ -241,6 +240,9 @@ mod tests {
             ("authorization", "foo Bearer t"),
             ("authorization", "Bear"),
             ("authorization", "Digest a=b, c=d"),
+            ("authorization", "Digest username=\"forbearer\", realm=\"bearer\""),
+            ("authorization", "AWS4-HMAC-SHA256 Credential=a/bearerx/aws, SignedHeaders=host"),
+            ("authorization", "Foo Bearerx, bearer-y"),
             ("x-other", "t"),
         ] {
             assert_eq!(found(&[(header.0, header.1.as_bytes())]), Ok(None), "{header:?}");
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn whatever_could_be_read_as_two_is_ambiguous() {
-        let cases: [&[(&str, &[u8])]; 9] = [
+        let cases: [&[(&str, &[u8])]; 13] = [
             &[("x-wristband-token", b"t"), ("x-wristband-token", b"t")],
             &[("x-wristband-token", b"t"), ("x-wristband-token", b"")],
             &[("x-wristband-token", b"t,t")],
@@ -259,6 +261,10 @@ mod tests {
             &[("authorization", b"Bearer a,Bearer b")],
             &[("authorization", b"Basic x, bearer b")],
             &[("authorization", b"Digest a=b"), ("authorization", b"bearer")],
+            &[("authorization", b"Basic x,Bearer b")],
+            &[("authorization", b"Basic x,\tBEARER\tb")],
+            &[("authorization", b"Foo Bearer b, c")],
+            &[("authorization", b"Basic x, Bearer=b")],
         ];
         for case in cases {
             assert_eq!(found(case), Err(Denial::Ambiguous), "{case:?}");
