@@ -96,6 +96,13 @@ impl Plan {
                 }
             }
         }
+        if let Some(issuing) = &self.issuing
+            && issuing.issuer.placement() == Placement::Request
+            // Unless it is the accepted one, on its way to an upstream that is to have it.
+            && exchange.forwarded != issuing.header
+        {
+            issuing.clear(headers, &mut edits);
+        }
         Admission::Admitted(edits, exchange)
     }
 
@@ -107,7 +114,7 @@ impl Plan {
         now: Timestamp,
         host: &impl Host,
     ) -> Decision {
-        let mut edits = Edits::default();
+        let edits = Edits::default();
         let Some(issuing) = &self.issuing else {
             return Decision::Forward(edits);
         };
@@ -117,10 +124,6 @@ impl Plan {
         if issuing.issuer.placement() == Placement::Response {
             exchange.gathered = gathered;
             return Decision::Forward(edits);
-        }
-        // Unless it is the accepted one, on its way to an upstream that is to have it.
-        if exchange.forwarded != issuing.header {
-            issuing.clear(headers, &mut edits);
         }
         match gathered {
             Some(gathered) => issuing.deliver(&gathered, inbound, headers, now, host, edits),

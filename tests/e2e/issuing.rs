@@ -208,6 +208,15 @@ fn an_upstream_can_be_given_the_wristband_instead_of_the_client() {
 }
 
 #[test]
+fn nobody_names_himself_in_the_header_that_delivers() {
+    let issue =
+        json!({"identity": {"expression": "request.headers['x-id']"}, "placement": "request", "header": "x-id"});
+    let setup = gateways(vec![vec![filter(&signer(issue))]]);
+    let _envoy = start(&setup.bootstrap);
+    assert_eq!(http::get_with(&setup.urls[0], &[("x-id", "admin")]).received("x-id"), None);
+}
+
+#[test]
 fn a_cookie_is_set_beside_those_of_the_upstream_and_never_forged_by_it() {
     let plugin =
         signer(json!({"identity": {"header": "x-user"}, "cookie": {"name": "__Host-wb", "sameSite": "Strict"}}));
