@@ -246,6 +246,12 @@ mod tests {
         for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 1, 2), (NOW.0 - 1, 3)] {
             assert_eq!(discovery.documents(Timestamp(now)).jwks.whole.body.matches("kid").count(), expected, "{now}");
         }
+        // Two that end one after the other: the documents are made anew at each end.
+        configuration["peers"][0]["keys"][0]["notAfter"] = json!("2027-01-15T08:00:10Z");
+        let discovery = load(&configuration).unwrap().discovery.unwrap();
+        for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 10, 1)] {
+            assert_eq!(discovery.documents(Timestamp(now)).jwks.whole.body.matches("kid").count(), expected, "{now}");
+        }
     }
 
     #[test]

@@ -197,11 +197,28 @@ mod tests {
 
     #[test]
     fn what_cannot_be_remembered_is_not_let_through() {
+        for write_fails in [Written::Overtaken, Written::Refused] {
+            let host = Fake { write_fails: Some(write_fails), ..Fake::default() };
+            let replay = Replay::reserve(100, &host).unwrap();
+            assert_eq!(replay.admit("a", "1", NOW, NOW, &host), Err(Denial::Replayed), "{write_fails:?}");
+        }
         let (replay, _) = memory(100);
-        for (no_shared, always_overtaken) in [(true, false), (false, true), (false, false)] {
-            // The last one has no bucket.
-            let host = Fake { no_shared, always_overtaken, ..Fake::default() };
-            assert_eq!(replay.admit("a", "1", NOW, NOW, &host), Err(Denial::Replayed));
+        // Without the bucket that was reserved.
+        assert_eq!(replay.admit("a", "1", NOW, NOW, &Fake::default()), Err(Denial::Replayed));
+    }
+
+    #[test]
+    fn of_two_workers_with_one_token_at_once_one_accepts_it() {
+        let (replay, host) = memory(1);
+        let rival = Entry { hash: hash("a", "1"), issuer: first(&Sha256::digest("a")), until: NOW.after(10) };
+        host.meanwhile.replace(Some(write(&[rival])));
+        assert_eq!(replay.admit("a", "1", NOW.after(10), NOW, &host), Err(Denial::Replayed));
+        // Another token that came meanwhile is kept beside ours.
+        let rival = Entry { hash: hash("a", "2"), issuer: first(&Sha256::digest("a")), until: NOW.after(10) };
+        let (replay, host) = memory(1);
+        host.meanwhile.replace(Some(write(&[rival])));
+        for (id, expected) in [("1", Ok(())), ("1", Err(Denial::Replayed)), ("2", Err(Denial::Replayed))] {
+            assert_eq!(replay.admit("a", id, NOW.after(10), NOW, &host), expected, "{id}");
         }
     }
 }

@@ -36,8 +36,12 @@ pub(crate) struct Fake {
     pub(crate) metadata: Option<Vec<u8>>,
     pub(crate) no_random: bool,
     pub(crate) no_shared: bool,
-    pub(crate) always_overtaken: bool,
-    pub(crate) shared: std::cell::RefCell<HashMap<String, Vec<u8>>>,
+    /// What becomes of every write; `None`: it is done.
+    pub(crate) write_fails: Option<Written>,
+    /// Values and their versions.
+    pub(crate) shared: std::cell::RefCell<HashMap<String, (Vec<u8>, u32)>>,
+    /// What another worker writes just before our next write.
+    pub(crate) meanwhile: std::cell::RefCell<Option<Vec<u8>>>,
     pub(crate) certificate: Option<&'static str>,
     pub(crate) compiled: std::cell::RefCell<Vec<String>>,
 }
@@ -63,7 +67,7 @@ impl Setup for Fake {
     }
 
     fn reserve(&self, key: &str) -> bool {
-        self.shared.borrow_mut().entry(key.to_owned()).or_default();
+        self.shared.borrow_mut().entry(key.to_owned()).or_insert((Vec::new(), 1));
         !self.no_shared
     }
 
@@ -103,14 +107,23 @@ impl Host for Fake {
     }
 
     fn shared(&self, key: &str) -> Option<(Vec<u8>, u32)> {
-        self.shared.borrow().get(key).filter(|_| !self.no_shared).map(|value| (value.clone(), 1))
+        self.shared.borrow().get(key).filter(|_| !self.no_shared).cloned()
     }
 
-    fn share(&self, key: &str, value: &[u8], _version: u32) -> Written {
-        if self.always_overtaken {
+    fn share(&self, key: &str, value: &[u8], version: u32) -> Written {
+        if let Some(failure) = self.write_fails {
+            return failure;
+        }
+        let mut shared = self.shared.borrow_mut();
+        let current = shared.get_mut(key).unwrap();
+        if let Some(value) = self.meanwhile.take() {
+            *current = (value, current.1 + 1);
+        }
+        // As in Envoy, zero writes in any case.
+        if version != 0 && version != current.1 {
             return Written::Overtaken;
         }
-        self.shared.borrow_mut().insert(key.to_owned(), value.to_vec());
+        *current = (value.to_vec(), current.1 + 1);
         Written::Done
     }
 }

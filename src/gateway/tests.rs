@@ -740,3 +740,18 @@ fn a_preflight_is_nobody_s_request() {
     let Decision::Forward(edits) = plan.on_response(Some(exchange), &response, NOW, &Fake::default()) else { panic!() };
     assert!(edits.set.is_empty());
 }
+
+#[test]
+fn a_principal_that_cannot_stand_in_a_header_is_left_out() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/verify/outputClaimToHeaders", json!([{"header": "x-who", "claim": "principal"}]));
+    let story = Story::new(configuration);
+    for (subject, expected) in
+        [("alice", 1), ("a\r\nx-admin: 1", 0), ("a\n", 0), ("a\0", 0), ("caf\u{e9}", 0), ("a ", 0)]
+    {
+        let mut claims = claims(B);
+        claims["sub"] = json!(subject);
+        let outcome = story.run(&[("x-wristband-token", &sign(B_PEM, "b", &claims))]);
+        assert_eq!(outcome.request.set.len(), expected, "{subject:?}");
+    }
+}
