@@ -155,22 +155,16 @@ impl Plan {
             peers: keys.peers.len(),
             keys_of_peers: keys.peers.iter().map(|peer| peer.keys.len()).sum(),
         };
-        let revoked_keys = config.verify.as_ref().map(|verify| verify.revoked.keys.as_slice()).unwrap_or_default();
-        let discovery = config.issuer.as_deref().map(|issuer| {
-            let peers = keys.peers.iter().filter(|peer| peer.publish).flat_map(|peer| &peer.keys);
-            let revoked = |key: &&TrustedKey| revoked_keys.iter().any(|revoked| revoked.name == key.name);
-            Discovery::new(
-                issuer,
-                keys.own.iter().chain(peers).filter(|key| !revoked(key)).cloned().collect(),
-                config.discovery.max_age,
-            )
-        });
+        let discovery = config.issuer.as_deref().map(|issuer| discovery(issuer, &keys, &config));
         let reuses = config.issue.as_ref().is_some_and(|issue| issue.reuse > 0);
-        let issuing = match (config.issue, keys.private, &config.issuer) {
-            (Some(issue), Some(key), Some(issuer)) => {
+        let issuing = match config.issue {
+            None => None,
+            Some(issue) => {
+                let (Some(key), Some(issuer)) = (keys.private, &config.issuer) else {
+                    return Err(ConfigError::at("issue", "needs `issuer` and a private key"));
+                };
                 Some(issuing(issue, issuer, config.token_duration, key, config.verify.is_some(), setup)?)
             }
-            _ => None,
         };
         let inbound = match config.verify {
             Some(verify) => Some(inbound(verify, config.issuer, keys.own, keys.peers, setup)?),
@@ -182,6 +176,15 @@ impl Plan {
         }
         Ok(Self { discovery, inbound, issuing, counts, arithmetic: keys.arithmetic, warnings })
     }
+}
+
+/// What is published under our issuer: our own keys and those of the peers that ask for it, but for the revoked ones.
+fn discovery(issuer: &str, keys: &Keys, config: &Config) -> Discovery {
+    let revoked = config.verify.as_ref().map(|verify| verify.revoked.keys.as_slice()).unwrap_or_default();
+    let is_revoked = |key: &TrustedKey| revoked.iter().any(|revoked| revoked.name == key.name);
+    let peers = keys.peers.iter().filter(|peer| peer.publish).flat_map(|peer| &peer.keys);
+    let published = keys.own.iter().chain(peers).filter(|key| !is_revoked(key));
+    Discovery::new(issuer, published.cloned().collect(), config.discovery.max_age)
 }
 
 /// Two issuers that differ in a slash at the end are one to people.
@@ -229,7 +232,7 @@ fn check_headers_of_both(issue: &Issue, verify: &Verify) -> Result<(), ConfigErr
     Ok(())
 }
 
-/// A revocation that is misspelt revokes nothing, and one of the key that signs everything.
+/// A misspelt revocation would revoke nothing, and one of the key that signs would refuse all that we sign.
 #[inline(never)]
 fn check_revoked(config: &Config) -> Result<(), ConfigError> {
     let Some(revoked) = config.verify.as_ref().map(|verify| &verify.revoked) else {

@@ -120,7 +120,7 @@ fn key_name(node: &Node<'_>) -> Result<String, ConfigError> {
     if name.len() <= MAX_NAME && name.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(name.to_owned());
     }
-    Err(node.error("expected at most 100 visible ASCII characters without spaces"))
+    Err(node.error(format!("expected at most {MAX_NAME} visible ASCII characters without spaces")))
 }
 
 fn algorithm(node: &Node<'_>) -> Result<Algorithm, ConfigError> {
@@ -183,7 +183,8 @@ fn header_name(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
     HeaderName::parse(node.string()?).ok_or_else(|| node.error("expected the name of a header (no pseudo-header)"))
 }
 
-/// A header that the filter removes and writes. Those that HTTP, browsers or caches act upon are refused.
+/// A header that the filter removes and writes. Those are refused without which a message, or what the filter itself
+/// says in it, would not be understood.
 #[inline(never)]
 fn owned_header(node: &Node<'_>) -> Result<HeaderName, ConfigError> {
     const FRAMING: [&str; 15] = [

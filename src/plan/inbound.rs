@@ -30,17 +30,14 @@ pub(super) fn inbound(
     let cache = cache(verify.cache, replay.is_some())?;
     // What is to be accepted once must come to an end. No wristband lives longer than a day.
     let longest = replay.is_some().then_some(LONGEST_DURATION);
-    let limited = |policy: Policy| Policy { max_lifetime: policy.max_lifetime.or(longest), ..policy };
     let mut issuers = HashMap::new();
-    for PeerKeys { issuer, mut policy, keys, .. } in peers {
+    let own = issuer.clone().map(|issuer| (issuer, Policy::default(), own));
+    for (issuer, mut policy, keys) in peers.into_iter().map(|peer| (peer.issuer, peer.policy, peer.keys)).chain(own) {
         if policy.audiences.is_empty() {
             policy.audiences.clone_from(&verify.audiences);
         }
-        issuers.insert(issuer, (KeySet::new(keys), limited(policy)));
-    }
-    if let Some(issuer) = &issuer {
-        let policy = Policy { audiences: verify.audiences, ..Policy::default() };
-        issuers.insert(issuer.clone(), (KeySet::new(own), limited(policy)));
+        policy.max_lifetime = policy.max_lifetime.or(longest);
+        issuers.insert(issuer, (KeySet::new(keys), policy));
     }
     Ok(Inbound {
         denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),

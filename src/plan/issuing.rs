@@ -27,21 +27,8 @@ pub(super) fn issuing(
         issuer: issuer.to_owned(),
         duration,
         placement: issue.placement,
-        identity: match issue.identity {
-            Identity::Header(name) => Source::Header(name),
-            Identity::Wristband => Source::Wristband,
-            Identity::Expression(source) => {
-                Source::Expression(Expression::compile("issue.identity.expression", &source, setup)?)
-            }
-        },
-        subject: match issue.subject {
-            None => None,
-            Some(Subject::Hash) => Some(issue::Subject::Hash),
-            Some(Subject::Expression(source)) => {
-                let expression = Expression::compile("issue.subject.expression", &source, setup)?;
-                Some(issue::Subject::Expression(expression))
-            }
-        },
+        identity: identity(issue.identity, setup)?,
+        subject: issue.subject.map(|subject| self::subject(subject, setup)).transpose()?,
         when_request: condition("issue.when.request", issue.when_request)?,
         when_response: condition("issue.when.response", issue.when_response)?,
         computed,
@@ -84,6 +71,25 @@ fn check(issue: &Issue, verifies: bool) -> Result<(), ConfigError> {
         return Err(ConfigError::at("issue.chain", "needs `identity: {wristband: true}`"));
     }
     Ok(())
+}
+
+fn identity(identity: Identity, setup: &impl Setup) -> Result<Source, ConfigError> {
+    Ok(match identity {
+        Identity::Header(name) => Source::Header(name),
+        Identity::Wristband => Source::Wristband,
+        Identity::Expression(source) => {
+            Source::Expression(Expression::compile("issue.identity.expression", &source, setup)?)
+        }
+    })
+}
+
+fn subject(subject: Subject, setup: &impl Setup) -> Result<issue::Subject, ConfigError> {
+    Ok(match subject {
+        Subject::Hash => issue::Subject::Hash,
+        Subject::Expression(source) => {
+            issue::Subject::Expression(Expression::compile("issue.subject.expression", &source, setup)?)
+        }
+    })
 }
 
 /// The custom claims: those that are the same for everyone, and those that are not.

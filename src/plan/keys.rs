@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use zeroize::Zeroizing;
 
-use crate::config::{Config, ConfigError, KeyRef, KeySource};
+use crate::config::{Config, ConfigError, KeyRef, KeySource, Peer};
 use crate::crypto::{Arithmetic, Backend, Operation, SigningKey, Unusable, VerifyingKey};
 use crate::host::Setup;
 use crate::key::{Algorithm, Material, PrivateKey, PublicKey};
@@ -38,7 +38,7 @@ pub(super) struct PeerKeys {
 
 /// The `x` of every key pair that the samples use. Whoever copies a sample and leaves one in trusts
 /// everyone who can read this repository.
-const PUBLISHED: [&str; 5] = [
+const SAMPLE_KEYS: [&str; 5] = [
     "kAx6VfuTiypOBiN4wLEqwOme6LwPbFfkWnumN8I5NQI",
     "RyC1ZGGr7Nn-RO7IjdP3fl5o6mK8WnTy-UC1zVWfNWc",
     "mulEHWNHlUd1PUT3n368ONzh_EsmHT5r7e_2pNVYOAk",
@@ -67,6 +67,9 @@ const INLINE: &str =
 
 const WORTHLESS: &str = "a key of the samples, whose private half everyone has; replace it unless this is a test";
 
+const SPEAKS_FOR_US: &str =
+    "whoever verifies with our JWKS alone takes these keys for ours, and this peer can speak for us there";
+
 const UNPUBLISHED: &str = "without `issuer` nothing is published";
 
 const UNUSED: &str = "without `verify` or `publish` nothing is done with its keys";
@@ -92,10 +95,10 @@ impl Keys {
             names: HashMap::new(),
             keys: HashMap::new(),
         };
-        let (mut private_key, mut own, mut peers) = (None, Vec::new(), Vec::new());
         if config.issue.is_some() && config.signing_key_refs.is_empty() {
             return Err(ConfigError::at("signingKeyRefs", "`issue` needs a private key in the first entry"));
         }
+        let (mut private_key, mut own, mut peers) = (None, Vec::new(), Vec::new());
         for (index, key) in config.signing_key_refs.iter().enumerate() {
             let public = match (material(key, setup)?, index == 0 && config.issue.is_some()) {
                 (Material::Private(private), true) => {
@@ -113,22 +116,23 @@ impl Keys {
             own.push(seen.admit(key, public)?);
         }
         for peer in std::mem::take(&mut config.peers) {
-            if peer.publish && config.issuer.is_none() {
-                seen.warnings.push(format!("{}.publish: {UNPUBLISHED}", peer.path));
-            } else if !peer.publish && config.verify.is_none() {
-                seen.warnings.push(format!("{}: {UNUSED}", peer.path));
-            }
-            let mut trusted = Vec::with_capacity(peer.keys.len());
-            for key in &peer.keys {
-                let Material::Public(public) = material(key, setup)? else {
-                    return Err(key_error(key, PUBLIC_ONLY));
-                };
-                trusted.push(seen.admit(key, public)?);
-            }
-            peers.push(PeerKeys { issuer: peer.issuer, publish: peer.publish, policy: peer.policy, keys: trusted });
+            seen.warnings.extend(doubts(&peer, config));
+            let keys = seen.trusted(&peer.keys, setup)?;
+            peers.push(PeerKeys { issuer: peer.issuer, publish: peer.publish, policy: peer.policy, keys });
         }
         let (arithmetic, warnings) = (seen.arithmetic.into_chosen(), seen.warnings);
         Ok(Self { private: private_key, own, peers, arithmetic, warnings })
+    }
+}
+
+/// What a person should know of what becomes of a peer's keys.
+fn doubts(peer: &Peer, config: &Config) -> Option<String> {
+    let path = &peer.path;
+    match (peer.publish, &config.issuer, &config.verify) {
+        (true, Some(_), _) => Some(format!("{path}.publish: {SPEAKS_FOR_US}")),
+        (true, None, _) => Some(format!("{path}.publish: {UNPUBLISHED}")),
+        (false, _, None) => Some(format!("{path}: {UNUSED}")),
+        (false, _, Some(_)) => None,
     }
 }
 
@@ -139,6 +143,7 @@ fn key_error(key: &KeyRef, problem: impl Into<String>) -> ConfigError {
 #[inline(never)]
 fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
     let text = match &key.key {
+        // What stands in the configuration stands in Envoy's memory anyway.
         KeySource::Inline(text) => Zeroizing::new(text.clone()),
         KeySource::Environment(name) => setup
             .variable(name)
@@ -156,7 +161,7 @@ fn unusable(key: &KeyRef, problem: &Unusable) -> ConfigError {
             let problem = format!("the host cannot {operation} with `{name}`; leave `crypto: host` out");
             ConfigError::at(format!("{}.algorithm", key.path), problem)
         }
-        Unusable::CannotSign => key_error(key, "cannot sign without randomness; the host has to allow `random_get`"),
+        Unusable::CannotSign => key_error(key, "cannot sign"),
         Unusable::DoesNotMatch => key_error(key, "signs what its own public half does not verify"),
     }
 }
@@ -176,12 +181,21 @@ impl Seen<'_> {
         Ok(NamedKey { name: key.name.clone(), key: signing })
     }
 
+    /// A peer's keys.
+    fn trusted(&mut self, keys: &[KeyRef], setup: &impl Setup) -> Result<Vec<TrustedKey>, ConfigError> {
+        let trusted = keys.iter().map(|key| match material(key, setup)? {
+            Material::Public(public) => self.admit(key, public),
+            Material::Private(_) => Err(key_error(key, PUBLIC_ONLY)),
+        });
+        trusted.collect()
+    }
+
     fn admit(&mut self, key: &KeyRef, public: PublicKey) -> Result<TrustedKey, ConfigError> {
         if let Some(first) = self.names.insert(key.name.clone(), key.path.clone()) {
             return Err(ConfigError::at(format!("{}.name", key.path), format!("the same name as that of {first}")));
         }
         let jwk = public.to_jwk().to_string();
-        if PUBLISHED.iter().any(|x| jwk.contains(x)) {
+        if SAMPLE_KEYS.iter().any(|x| jwk.contains(x)) {
             self.warnings.push(format!("{}.key: {WORTHLESS}", key.path));
         }
         if let Some(first) = self.keys.insert(jwk, key.path.clone()) {

@@ -413,7 +413,7 @@ fn a_credential_is_nobody_s_name() {
 }
 
 #[test]
-fn a_peer_whose_keys_are_of_no_use_is_warned_of() {
+fn a_peer_whose_keys_are_of_no_use_or_pass_for_ours_is_warned_of() {
     let fresh = crate::testing::fresh_public_key();
     let warnings = |publish: bool, rest: Value| {
         let mut configuration = rest;
@@ -426,7 +426,9 @@ fn a_peer_whose_keys_are_of_no_use_is_warned_of() {
         || json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "issue": {"identity": {"header": "x-user"}}});
     let unused = "peers[0]: without `verify` or `publish` nothing is done with its keys";
     assert_eq!(warnings(false, signs()), [unused]);
-    assert!(warnings(true, signs()).is_empty());
+    let speaks_for_us = "peers[0].publish: whoever verifies with our JWKS alone takes these keys for ours, and this peer \
+         can speak for us there";
+    assert_eq!(warnings(true, signs()), [speaks_for_us]);
     let unpublished = "peers[0].publish: without `issuer` nothing is published";
     assert_eq!(warnings(true, json!({"verify": {}})), [unpublished]);
     assert!(warnings(false, json!({"verify": {}})).is_empty());
@@ -460,4 +462,13 @@ fn a_key_of_the_samples_and_a_private_key_in_the_configuration_are_warned_of() {
     let fresh = crate::testing::fresh_public_key();
     let plan = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &fresh)], "verify": {}})).unwrap();
     assert!(plan.warnings.is_empty());
+}
+
+#[test]
+fn one_key_cannot_stand_twice_with_two_algorithms() {
+    let pem = include_str!("../../testdata/worthless-keys/forms/rsa.pub.pem");
+    let key = |name: &str, algorithm: &str| json!({"name": name, "algorithm": algorithm, "key": {"inlineString": pem}});
+    let keys = json!([key("1", "RS256"), key("2", "PS256")]);
+    let configuration = json!({"peers": [{"issuer": B, "keys": keys}], "verify": {}});
+    assert_eq!(load(&configuration).err().unwrap(), "peers[0].keys[1].key: the same key as that of peers[0].keys[0]");
 }

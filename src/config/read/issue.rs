@@ -12,24 +12,26 @@ const DEFAULT_COOKIE: &str = "wristband";
 const DEFAULT_HOPS: u32 = 3;
 const MAX_HOPS: u32 = 16;
 
+const FIELDS: [&str; 14] = [
+    "header",
+    "placement",
+    "identity",
+    "subject",
+    "when",
+    "audiences",
+    "customClaims",
+    "cookie",
+    "chain",
+    "maxHops",
+    "bindClientCertificate",
+    "onFailure",
+    "typ",
+    "reuse",
+];
+
 #[inline(never)]
 pub(super) fn issue(node: &Node<'_>) -> Result<Issue, ConfigError> {
-    let fields = node.object(&[
-        "header",
-        "placement",
-        "identity",
-        "subject",
-        "when",
-        "audiences",
-        "customClaims",
-        "cookie",
-        "chain",
-        "maxHops",
-        "bindClientCertificate",
-        "onFailure",
-        "typ",
-        "reuse",
-    ])?;
+    let fields = node.object(&FIELDS)?;
     let when = fields.optional("when").map(|node| node.object(&["request", "response"])).transpose()?;
     let condition = |phase| {
         let node = when.as_ref().and_then(|when| when.optional(phase));
