@@ -1,5 +1,7 @@
 //! Points in time. The core never asks a clock: whoever calls it says what time it is.
 
+use std::time::Duration;
+
 use chrono::DateTime;
 
 /// Seconds since 1970-01-01T00:00:00Z: the integer part of a NumericDate (RFC 7519, section 2).
@@ -14,6 +16,15 @@ impl Timestamp {
         Some(Self(time.timestamp()))
     }
 
+    /// What a clock shows, as the time since 1970. One that shows a time before this filter was written is broken; then it
+    /// is the end of time, at which every token has expired.
+    #[must_use]
+    pub fn of_clock(elapsed: Option<Duration>) -> Self {
+        const WRITTEN: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
+        let seconds = elapsed.and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok());
+        Self(seconds.filter(|seconds| *seconds >= WRITTEN).unwrap_or(i64::MAX))
+    }
+
     /// The last whole second not after a NumericDate, which may have decimals.
     #[must_use]
     pub fn at_or_before(seconds: f64) -> Self {
@@ -21,10 +32,10 @@ impl Timestamp {
         Self(seconds.floor() as i64)
     }
 
-    /// As a NumericDate. Exact: dates stay below 2^53.
+    /// As a NumericDate, exact up to 2^53, far beyond any date.
     #[must_use]
     pub fn seconds(self) -> f64 {
-        #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "dates stay below 2^53")]
+        #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "rounded where no date is")]
         let seconds = self.0 as f64;
         seconds
     }
@@ -33,5 +44,21 @@ impl Timestamp {
     #[must_use]
     pub fn after(self, seconds: u32) -> Self {
         Self(self.0.saturating_add(seconds.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_clock_shows_the_end_of_time() {
+        let clock = |seconds: u64| Timestamp::of_clock(Some(Duration::from_millis(seconds * 1000 + 999)));
+        assert_eq!(clock(1_767_225_600), Timestamp(1_767_225_600));
+        for broken in
+            [clock(0), clock(1_767_225_599), Timestamp::of_clock(Some(Duration::MAX)), Timestamp::of_clock(None)]
+        {
+            assert_eq!(broken, Timestamp(i64::MAX));
+        }
     }
 }

@@ -8,14 +8,13 @@ use log::{debug, error, info, warn};
 use prost::Message as _;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
-use zeroize::Zeroizing;
 
 use super::abi::{self, HeaderMap, Refused};
 use super::host::Envoy;
 use crate::crypto::Backend;
 use crate::gateway::{Admission, Decision, Edits, Event, Exchange};
 use crate::headers::Headers;
-use crate::host::Setup as _;
+use crate::host::{Crypto as _, Setup as _};
 use crate::pairs;
 use crate::plan::Plan;
 use crate::reply::Reply;
@@ -97,10 +96,14 @@ impl RootContext for Root {
 fn configure(size: usize) -> Result<Active, String> {
     let refused = |what: &str| format!("the host does not allow {what}; see `capability_restriction_config`");
     let bytes = match abi::plugin_configuration() {
-        Ok(bytes) => Zeroizing::new(bytes),
-        Err(Refused) if size == 0 => Zeroizing::default(),
+        Ok(bytes) => bytes,
+        Err(Refused) if size == 0 => Vec::new(),
         Err(Refused) => return Err(refused("proxy_get_buffer_bytes")),
     };
+    // Without it the first `HashMap` panics, before anything of ours can say why.
+    if !Envoy.random(&mut [0]) {
+        return Err(refused("random_get"));
+    }
     let plan = Plan::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
     declare_filter_state().map_err(|Refused| refused("proxy_call_foreign_function"))?;
     for ((operation, algorithm), backend) in &plan.arithmetic {
@@ -151,7 +154,7 @@ struct Stream {
     exchange: Option<Exchange>,
     /// Whether Envoy has asked about the request at all.
     request_seen: bool,
-    /// Whether the response is ours.
+    /// Whether the response is ours, in which there is nothing to look for.
     answered: bool,
 }
 
@@ -277,11 +280,6 @@ fn reply(reply: &Reply) -> Action {
     Action::Pause
 }
 
-/// The time. A clock that shows a time before this filter was written is broken; then it is the end of time, at which
-/// every token has expired.
 fn now() -> Timestamp {
-    const WRITTEN: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
-    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = elapsed.ok().and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok());
-    Timestamp(seconds.filter(|seconds| *seconds >= WRITTEN).unwrap_or(i64::MAX))
+    Timestamp::of_clock(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok())
 }

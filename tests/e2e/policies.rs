@@ -341,7 +341,7 @@ fn what_clients_cause_does_not_silence_what_the_host_refuses() {
 
 #[test]
 fn what_is_needed_at_load_is_missed_at_load() {
-    for capability in ["proxy_get_buffer_bytes", "proxy_call_foreign_function", "proxy_define_metric"] {
+    for capability in ["proxy_get_buffer_bytes", "random_get", "proxy_call_foreign_function", "proxy_define_metric"] {
         let mut wasm = filter(&plugin(&json!({}), &json!({})));
         let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
         wasm.pointer_mut(allowed).unwrap().as_object_mut().unwrap().remove(capability).unwrap();
