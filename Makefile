@@ -37,7 +37,7 @@ check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
-	@# These are no part of all targets, nor beside them.
+	@# `--all-targets` leaves them out, and does not go together with `--test`.
 	cargo clippy --locked --test e2e -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
 	cargo test --locked

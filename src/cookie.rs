@@ -71,7 +71,7 @@ impl Cookie {
         format!("{name}={value}; Path={path}{domain}; Max-Age={seconds}; SameSite={same_site}{secure}{http_only}")
     }
 
-    /// The `set-cookie` values of a response that set another cookie, when some set this one: `None` when none does.
+    /// The `set-cookie` values for other cookies, of a response that sets this one too; `None` if it does not.
     #[must_use]
     pub fn others(&self, response: &Headers<'_>) -> Option<Vec<Vec<u8>>> {
         // A browser sends `=NAME=VALUE`, a cookie without a name, back as `NAME=VALUE` (RFC 6265bis, section 5.8.3).

@@ -97,16 +97,16 @@ fn only<'r>(mut values: impl Iterator<Item = Cow<'r, [u8]>>) -> Result<Option<Co
 /// Whether a parser that splits at other characters too, as some do, would find one more.
 #[inline(never)]
 fn hides_another(headers: &Headers<'_>, place: &Place) -> bool {
-    let starts = |part: &[u8], name: &str| parse(part.trim_ascii()).next().is_some_and(|(key, _)| key == name);
     match place {
         Place::Header { .. } => false,
         Place::Cookie(name) => {
             let mut later = pairs(headers).flat_map(|pair| pair.split(|byte| *byte == b',').skip(1));
-            later.any(|part| is_cookie(part.trim_ascii(), name))
+            later.any(|part| is_cookie(part, name))
         }
         Place::Parameter(name) => {
             let parts = query(headers).unwrap_or_default().split(|byte| *byte == b'&');
-            parts.flat_map(|part| part.split(|byte| *byte == b';').skip(1)).any(|part| starts(part, name))
+            let mut later = parts.flat_map(|part| part.split(|byte| *byte == b';').skip(1));
+            later.any(|part| is_parameter(part, name))
         }
     }
 }
@@ -145,6 +145,10 @@ fn parameters<'r>(headers: &Headers<'r>, name: &str) -> impl Iterator<Item = Cow
     })
 }
 
+fn is_parameter(part: &[u8], name: &str) -> bool {
+    parse(part).any(|(key, _)| key == name)
+}
+
 fn query<'r>(headers: &Headers<'r>) -> Option<&'r [u8]> {
     let path = headers.pseudo(":path")?;
     let mark = path.iter().position(|byte| *byte == b'?')?;
@@ -158,8 +162,8 @@ pub fn without_parameter(headers: &Headers<'_>, name: &str) -> Vec<u8> {
     let path = headers.pseudo(":path").unwrap_or_default();
     let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
     let (start, _) = path.split_at_checked(end).unwrap_or((path, b""));
-    let is_named = |part: &&[u8]| parse(part).any(|(key, _)| key == name);
-    let others = query(headers).unwrap_or_default().split(|byte| *byte == b'&').filter(|part| !is_named(part));
+    let others =
+        query(headers).unwrap_or_default().split(|byte| *byte == b'&').filter(|part| !is_parameter(part, name));
     let others = others.collect::<Vec<_>>().join(&b"&"[..]);
     if others.is_empty() { start.to_vec() } else { [start, &others].join(&b'?') }
 }

@@ -15,7 +15,7 @@ pub enum Denial {
     UnknownIssuer,
     /// `alg` is none of ours, or not the key's.
     WrongAlgorithm,
-    /// The issuer has no such key, or has it no more.
+    /// The issuer has no such key, or it has ended.
     UnknownKey,
     /// `typ` is none of those that are accepted (RFC 8725, section 3.11).
     WrongType,

@@ -19,7 +19,7 @@ impl<'m> Headers<'m> {
         self.raw(name.as_str())
     }
 
-    /// The name of every header, as often as it stands there; without those that no header can have.
+    /// The name of every header, as often as it stands there. What is not UTF-8 is no name.
     pub fn names(&self) -> impl Iterator<Item = &'m str> {
         self.0.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok())
     }

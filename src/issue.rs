@@ -37,7 +37,7 @@ pub struct Issuer {
 
 /// Who gets a wristband, and what is in it.
 pub struct Rules {
-    /// Our `iss`, which stands for a loop where it is met.
+    /// Our `iss`. To find it in an inbound `act` is to find a loop.
     pub issuer: String,
     /// Seconds from `iat` to `exp`.
     pub duration: u32,

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 pub const MAX_DEPTH: usize = 32;
 
 const TWICE: &str = "the same member twice";
-/// What more than [`MAX_DEPTH`] levels are called.
+/// What is said of more than [`MAX_DEPTH`] levels.
 pub const TOO_DEEP: &str = "nested too deep (more than 32 levels)";
 
 /// Why a text is not acceptable JSON. It never quotes the text, which may be a token or a key.
@@ -164,10 +164,6 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
         Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {

@@ -31,7 +31,7 @@ pub enum Pattern {
 }
 
 impl Policy {
-    /// Checks what a token says against the policy of who says it.
+    /// Checks what a token says against the policy of who says it. `clock_skew` is in seconds.
     ///
     /// # Errors
     /// [`Denial::WrongAudience`], [`Denial::WrongSubject`], [`Denial::TooLongLived`].
@@ -60,7 +60,7 @@ impl Policy {
     /// Removes the claims that are not passed on.
     pub fn limit(&self, claims: &mut Map<String, Value>) {
         if let Some(allowed) = &self.claims {
-            // A peer may always say who vouches for whom, and nothing by that of what he may do.
+            // The registered claims say who vouches for whom; they grant nothing.
             claims.retain(|name, _| claim::reserved(name).is_some() || allowed.contains(name));
             // These two are objects, in which a peer could say anything.
             for name in ["cnf", "act"] {

@@ -26,12 +26,14 @@ const MAX_DATE: f64 = 253_402_300_799.0;
 pub struct Untrusted<'t> {
     /// What the signature covers: header and payload as they came.
     pub signing_input: &'t [u8],
-    /// The signature, decoded. Its form is the algorithm's affair.
+    /// The signature, decoded. Its length depends on the algorithm, and is not looked at here.
     pub signature: Vec<u8>,
     /// `exp`, in seconds.
     pub expires: f64,
     /// The later of `nbf` and `iat`, in seconds: the token is not valid before either.
     pub not_before: Option<f64>,
+    /// Of the client's certificate that the token is bound to (RFC 8705, section 3.1).
+    pub thumbprint: Option<String>,
     header: Members,
     claims: Members,
 }
@@ -66,7 +68,7 @@ impl<'t> Untrusted<'t> {
         claims.string("jti")?;
         claims.audiences()?;
         let expires = claims.date("exp")?.ok_or(Denial::Malformed)?;
-        certificate::bound_to(&claims.0)?;
+        let thumbprint = certificate::bound_to(&claims.0)?.map(str::to_owned);
         let dates = [claims.date("nbf")?, claims.date("iat")?];
         // Nothing began before 1970; Envoy's `jwt_authn` refuses it too.
         let starts = || dates.into_iter().flatten();
@@ -75,7 +77,7 @@ impl<'t> Untrusted<'t> {
         }
         let not_before = starts().reduce(f64::max);
         let signature = base64url::decode(signature).ok_or(Denial::Malformed)?;
-        Ok(Self { signing_input: signing_input.as_bytes(), signature, expires, not_before, header, claims })
+        Ok(Self { signing_input: signing_input.as_bytes(), signature, expires, not_before, thumbprint, header, claims })
     }
 
     /// `alg`.
@@ -127,7 +129,7 @@ impl<'t> Untrusted<'t> {
         &self.claims.0
     }
 
-    /// The whole payload, for good.
+    /// The whole payload, of a token that is no longer needed.
     #[must_use]
     pub fn into_claims(self) -> Map<String, Value> {
         self.claims.0

@@ -53,7 +53,7 @@ pub struct Facts {
     limited: Option<String>,
     expires: f64,
     not_before: Option<f64>,
-    /// Without a `kid` it is a matter of time which key is the only one.
+    /// Without a `kid`, which key is the only one changes as keys end.
     names_its_key: bool,
     key_end: Option<Timestamp>,
     max_lifetime: Option<u32>,
@@ -69,9 +69,8 @@ impl Verifier {
     /// The first [`Denial`] in the order in which RFC 8725 and the cost suggest: form, issuer, algorithm and key, type,
     /// revocation, time, the issuer's limits, certificate, signature, replay.
     #[inline(never)]
-    pub fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
-        let text = token;
-        let token = Untrusted::parse(text)?;
+    pub fn verify(&self, text: &[u8], now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
+        let mut token = Untrusted::parse(text)?;
         let (keys, policy) = self.issuers.get(token.issuer()).ok_or(Denial::UnknownIssuer)?;
         let key = keys.select(token.algorithm(), token.key_id(), now)?;
         self.check_type(token.typ())?;
@@ -80,13 +79,12 @@ impl Verifier {
         }
         self.check_time(token.expires, token.not_before, now)?;
         policy.check(&token, now, self.clock_skew.into())?;
-        let thumbprint = certificate::bound_to(token.claims())?;
-        check_certificate(thumbprint, host)?;
+        check_certificate(token.thumbprint.as_deref(), host)?;
         if !key.key.verifies(token.signing_input, &token.signature, host) {
             return Err(Denial::BadSignature);
         }
         self.check_replay(&token, now, host)?;
-        let thumbprint = thumbprint.map(str::to_owned);
+        let thumbprint = token.thumbprint.take();
         let names_its_key = token.key_id().is_some();
         let is_own = self.own_issuer.as_deref() == Some(token.issuer());
         let (expires, not_before) = (token.expires, token.not_before);

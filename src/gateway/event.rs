@@ -31,10 +31,17 @@ pub enum Event {
 impl Event {
     /// Everything that can be counted.
     pub fn all() -> impl Iterator<Item = Self> {
-        let others = [Self::Discovery, Self::TokenCacheHit, Self::TokenCacheMiss, Self::ReuseHit, Self::ReuseMiss];
-        [Self::Issued, Self::Verified]
+        let plain = [
+            Self::Issued,
+            Self::Verified,
+            Self::Discovery,
+            Self::TokenCacheHit,
+            Self::TokenCacheMiss,
+            Self::ReuseHit,
+            Self::ReuseMiss,
+        ];
+        plain
             .into_iter()
-            .chain(others)
             .chain(Skip::ALL.map(Self::IssueSkipped))
             .chain(Denial::ALL.map(Self::Denied))
             .chain(Denial::ALL.into_iter().filter(|denial| *denial != Denial::Missing).map(Self::Observed))

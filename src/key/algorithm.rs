@@ -68,8 +68,8 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// Whether it takes keys of this type.
-    pub(super) fn takes(self, found: KeyType) -> Result<(), KeyError> {
+    /// That keys of this type are for it.
+    pub(super) fn check_type(self, found: KeyType) -> Result<(), KeyError> {
         let (name, expected) = (self.name(), self.key_type());
         if expected == found {
             return Ok(());

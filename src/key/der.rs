@@ -27,15 +27,15 @@ fn unreadable() -> KeyError {
 /// PKCS#8 (RFC 5958).
 pub(super) fn from_pkcs8(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let info = PrivateKeyInfoRef::try_from(der).map_err(|_| unreadable())?;
-    algorithm.takes(key_type(&info.algorithm))?;
+    algorithm.check_type(key_type(&info.algorithm))?;
     let (octets, public) = (info.private_key.as_bytes(), info.public_key.map(|public| public.raw_bytes()));
     match algorithm.key_type() {
         KeyType::Rsa => from_pkcs1(octets, algorithm),
         KeyType::Ed25519 => {
             let seed = <&OctetStringRef>::from_der(octets).map_err(|_| unreadable())?;
             let key = PrivateKey::from_seed(algorithm, seed.as_bytes()).ok_or_else(unreadable)?;
-            let own = PublicKey::from_ed25519(algorithm, public.unwrap_or_default());
-            with_public_half(key, public.map(|_| own))
+            let public = public.map(|bytes| PublicKey::from_ed25519(algorithm, bytes).ok_or_else(unreadable));
+            with_public_half(key, public.transpose()?)
         }
         _ => from_sec1(octets, algorithm),
     }
@@ -45,20 +45,19 @@ pub(super) fn from_pkcs8(der: &[u8], algorithm: Algorithm) -> Result<Material, K
 pub(super) fn from_sec1(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let info = EcPrivateKey::try_from(der).map_err(|_| unreadable())?;
     match info.parameters.and_then(EcParameters::named_curve) {
-        Some(curve) => algorithm.takes(curve_type(curve))?,
+        Some(curve) => algorithm.check_type(curve_type(curve))?,
         // It does not say on which curve it is, but that it is on one.
-        None if algorithm.key_type().field_size().is_none() => algorithm.takes(KeyType::Other)?,
+        None if algorithm.key_type().field_size().is_none() => algorithm.check_type(KeyType::Other)?,
         None => {}
     }
     let key = PrivateKey::from_scalar(algorithm, info.private_key).ok_or_else(unreadable)?;
-    with_public_half(key, info.public_key.map(|point| PublicKey::from_point(algorithm, point)))
+    let public = info.public_key.map(|point| PublicKey::from_point(algorithm, point).ok_or_else(unreadable));
+    with_public_half(key, public.transpose()?)
 }
 
 /// A private key that comes with a public one, which has to be its own.
-fn with_public_half(key: PrivateKey, public: Option<Option<PublicKey>>) -> Result<Material, KeyError> {
-    if let Some(public) = public
-        && public.ok_or_else(unreadable)?.to_jwk() != key.public_key().to_jwk()
-    {
+fn with_public_half(key: PrivateKey, public: Option<PublicKey>) -> Result<Material, KeyError> {
+    if public.is_some_and(|public| public != key.public_key()) {
         return Err(unreadable());
     }
     Ok(Material::Private(key))
@@ -85,7 +84,7 @@ pub(super) fn from_pkcs1_public(der: &[u8], algorithm: Algorithm) -> Result<Mate
 /// `SubjectPublicKeyInfo` (RFC 5280, section 4.1).
 pub(super) fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|_| unreadable())?;
-    algorithm.takes(key_type(&info.algorithm))?;
+    algorithm.check_type(key_type(&info.algorithm))?;
     let bytes = info.subject_public_key.as_bytes().ok_or_else(unreadable)?;
     let key = match algorithm.key_type() {
         KeyType::Rsa => return from_pkcs1_public(bytes, algorithm),

@@ -47,7 +47,7 @@ fn incomplete() -> KeyError {
 }
 
 impl Jwk {
-    /// That it is for signatures of this algorithm. What is no string is none of the right ones.
+    /// That it is for signatures of this algorithm. What is not a string is refused.
     fn check_purpose(&self) -> Result<(), KeyError> {
         let algorithm = self.algorithm;
         let member = |name: &str| self.members.get(name).map(|value| value.as_str().unwrap_or_default());
@@ -57,7 +57,7 @@ impl Jwk {
         if member("use").is_some_and(|usage| usage != "sig") {
             return Err(KeyError::new("the JWK's `use` is not `sig`"));
         }
-        algorithm.takes(match (member("kty"), member("crv")) {
+        algorithm.check_type(match (member("kty"), member("crv")) {
             (Some("EC"), Some("P-256")) => KeyType::P256,
             (Some("EC"), Some("P-384")) => KeyType::P384,
             (Some("EC"), Some("P-521")) => KeyType::P521,
@@ -133,7 +133,7 @@ impl Jwk {
 }
 
 fn belongs(key: PrivateKey, public: &PublicKey, problem: &str) -> Result<Material, KeyError> {
-    if key.public_key().to_jwk() != public.to_jwk() {
+    if key.public_key() != *public {
         return Err(KeyError::new(problem));
     }
     Ok(Material::Private(key))

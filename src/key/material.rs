@@ -93,9 +93,11 @@ fn from_pem(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     match tag.as_str() {
         "PRIVATE KEY" => der::from_pkcs8(contents, algorithm),
         "EC PRIVATE KEY" => der::from_sec1(contents, algorithm),
-        "RSA PRIVATE KEY" => algorithm.takes(KeyType::Rsa).and_then(|()| der::from_pkcs1(contents, algorithm)),
+        "RSA PRIVATE KEY" => algorithm.check_type(KeyType::Rsa).and_then(|()| der::from_pkcs1(contents, algorithm)),
         "PUBLIC KEY" => der::from_spki(contents, algorithm),
-        "RSA PUBLIC KEY" => algorithm.takes(KeyType::Rsa).and_then(|()| der::from_pkcs1_public(contents, algorithm)),
+        "RSA PUBLIC KEY" => {
+            algorithm.check_type(KeyType::Rsa).and_then(|()| der::from_pkcs1_public(contents, algorithm))
+        }
         "CERTIFICATE" => der::from_certificate(contents, algorithm),
         "OPENSSH PRIVATE KEY" => Err(KeyError::new(OPENSSH)),
         _ => Err(KeyError::new(NO_SUCH_BLOCK)),

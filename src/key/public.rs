@@ -15,13 +15,13 @@ use super::material::KeyError;
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
 /// A public key. It verifies with the one algorithm that it was made for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     algorithm: Algorithm,
     numbers: Numbers,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Numbers {
     P256(p256::ecdsa::VerifyingKey),
     P384(Box<p384::ecdsa::VerifyingKey>),
