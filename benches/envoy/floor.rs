@@ -1,5 +1,6 @@
 //! Filters that do next to nothing: what Envoy's wasm costs before anybody has written a line, and what the host takes for
-//! one signature. Nobody's filter that does the same and more can be cheaper.
+//! one signature, one refusal, or one wristband that is there already. Nobody's filter that does the same and more can be
+//! cheaper.
 //!
 //! They are encoded here because no build is needed then: an example of this package would want its dev-dependencies for
 //! wasm, and those that are C do not compile for it.
@@ -12,10 +13,11 @@ use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, ImportSection, MemArg, MemArgTarget, MemorySection, MemoryType, Module, TypeSection,
-    ValType,
+    GlobalSection, GlobalType, ImportSection, InstructionSink, MemArg, MemArgTarget, MemorySection, MemoryType, Module,
+    TypeSection, ValType,
 };
 
+use crate::load::{TOKEN, USER};
 use crate::support;
 use crate::tokens::{KEY, signing_key};
 
@@ -23,10 +25,14 @@ use crate::tokens::{KEY, signing_key};
 #[derive(Clone, Copy)]
 pub enum Deed {
     Nothing,
-    /// The host's `sign`, once for each response.
-    Sign,
-    /// The host's `verify_signature`, once for each request.
+    /// Reads the token, and has the host verify one.
     Verify,
+    /// Reads the user, has the host sign, and sets the headers of a response with a wristband.
+    Sign,
+    /// The same with a wristband that is there already.
+    HandOut,
+    /// Reads the token, and replies 401 without a header or a body.
+    Refuse,
 }
 
 /// As much as is signed of a common token.
@@ -34,141 +40,231 @@ const MESSAGE: usize = 600;
 /// So many messages in turn: a processor learns the branches that one and the same signature takes, and verifies it faster
 /// than it does those of strangers.
 const MESSAGES: usize = 256;
+/// About as long as a wristband without custom claims.
+const WRISTBAND: usize = 400;
 
-/// What the host is asked, in turn.
-struct Call {
-    function: &'static str,
-    /// All of one length.
-    arguments: Vec<Vec<u8>>,
+/// What it imports, with the number of parameters. A function's place here is its number.
+const IMPORTS: [(&str, usize); 4] = [
+    ("proxy_call_foreign_function", 6),
+    ("proxy_send_local_response", 8),
+    ("proxy_get_header_map_value", 5),
+    ("proxy_replace_header_map_value", 5),
+];
+const CALL_FOREIGN_FUNCTION: u32 = 0;
+const SEND_LOCAL_RESPONSE: u32 = 1;
+const GET_HEADER: u32 = 2;
+const REPLACE_HEADER: u32 = 3;
+
+// Of proxy-wasm: kinds of header maps, and what a callback may return.
+const REQUEST: i32 = 0;
+const RESPONSE: i32 = 2;
+const CONTINUE: i32 = 0;
+const PAUSE: i32 = 1;
+
+// Where in its memory it is: the place and the length of what the host returns, what the host returns, and the texts.
+const PLACE: i32 = 8;
+const LENGTH: i32 = 12;
+const ANSWER: i32 = 64;
+const TEXTS: i32 = 1024;
+
+/// Bytes in its memory.
+#[derive(Default)]
+struct Texts(Vec<u8>);
+
+#[derive(Clone, Copy)]
+struct Text {
+    place: i32,
+    length: i32,
 }
 
-impl Deed {
-    fn call(self) -> Option<Call> {
-        let key = |name: &str| pem::parse(support::key(name)).unwrap().into_contents();
-        let (function, key) = match self {
-            Self::Nothing => return None,
-            Self::Sign => ("sign", key(KEY)),
-            Self::Verify => ("verify_signature", key(&format!("{KEY}.pub"))),
-        };
-        let signer = signing_key(KEY);
-        let signed = (0..).map(|number| {
-            let text = format!("{number:0MESSAGE$}").into_bytes();
-            let signature: DerSignature = signer.sign(&text);
-            (text, signature)
-        });
-        // `SignArguments` or `VerifySignatureArguments`: the hash, the key, the signature to verify, and the text.
-        let arguments = signed.filter(|(_, signature)| signature.as_bytes().len() == 71).map(|(text, signature)| {
-            let mut fields = vec![b"sha256".as_slice(), &key];
-            fields.extend(matches!(self, Self::Verify).then_some(signature.as_bytes()));
-            fields.push(&text);
-            let mut arguments = Vec::new();
-            for (tag, field) in (1..).zip(fields) {
-                prost::encoding::bytes::encode(tag, &field.to_vec(), &mut arguments);
-            }
-            arguments
-        });
-        Some(Call { function, arguments: arguments.take(MESSAGES).collect() })
+impl Texts {
+    fn add(&mut self, text: impl AsRef<[u8]>) -> Text {
+        let length = |bytes: &[u8]| i32::try_from(bytes.len()).unwrap();
+        let place = TEXTS + length(&self.0);
+        self.0.extend_from_slice(text.as_ref());
+        Text { place, length: length(text.as_ref()) }
     }
 }
 
-// Where in its memory it is: the place and the length of what the host returns, the function's name, what the host
-// returns, and the arguments of all calls.
-const PLACE: i32 = 8;
-const LENGTH: i32 = 12;
-const NAME: i32 = 16;
-const ANSWER: i32 = 64;
-const ARGUMENTS: i32 = 1024;
+impl Deed {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Verify => "only-verify",
+            Self::Sign => "only-sign",
+            Self::HandOut => "only-hand-out",
+            Self::Refuse => "only-refuse",
+        }
+    }
 
-/// A module with the two callbacks for headers, which let everything pass, and what Envoy asks of every module.
+    /// What it does with a request and with a response.
+    fn callbacks(self, texts: &mut Texts) -> [Function; 2] {
+        let nothing = || callback(CONTINUE, |_| {});
+        match self {
+            Self::Nothing => [nothing(), nothing()],
+            Self::Verify => {
+                let on_request = callback(CONTINUE, |code| {
+                    read(code, TOKEN, texts);
+                    ask(code, "verify_signature", &verify_arguments(), texts);
+                });
+                [on_request, nothing()]
+            }
+            Self::Sign => [
+                callback(CONTINUE, |code| read(code, USER, texts)),
+                callback(CONTINUE, |code| {
+                    ask(code, "sign", &sign_arguments(), texts);
+                    set_wristband(code, texts);
+                }),
+            ],
+            Self::HandOut => [
+                callback(CONTINUE, |code| read(code, USER, texts)),
+                callback(CONTINUE, |code| set_wristband(code, texts)),
+            ],
+            Self::Refuse => {
+                let on_request = callback(PAUSE, |code| {
+                    read(code, TOKEN, texts);
+                    refuse(code);
+                });
+                [on_request, nothing()]
+            }
+        }
+    }
+}
+
+fn callback(action: i32, write: impl FnOnce(&mut InstructionSink<'_>)) -> Function {
+    let mut body = Function::new([]);
+    let mut code = body.instructions();
+    write(&mut code);
+    code.i32_const(action).end();
+    body
+}
+
+/// Calls the host with what has been put together for it, and traps if it refuses.
+fn call(code: &mut InstructionSink<'_>, function: u32) {
+    code.call(function).if_(BlockType::Empty).unreachable().end();
+}
+
+fn give(code: &mut InstructionSink<'_>, text: Text) {
+    code.i32_const(text.place).i32_const(text.length);
+}
+
+fn read(code: &mut InstructionSink<'_>, header: &str, texts: &mut Texts) {
+    code.i32_const(REQUEST);
+    give(code, texts.add(header));
+    code.i32_const(PLACE).i32_const(LENGTH);
+    call(code, GET_HEADER);
+}
+
+fn set_wristband(code: &mut InstructionSink<'_>, texts: &mut Texts) {
+    for (name, value) in [("cache-control", "no-store"), (TOKEN, &"a".repeat(WRISTBAND))] {
+        code.i32_const(RESPONSE);
+        give(code, texts.add(name));
+        give(code, texts.add(value));
+        call(code, REPLACE_HEADER);
+    }
+}
+
+fn refuse(code: &mut InstructionSink<'_>) {
+    // The status; nothing for details, body and headers; no gRPC status.
+    code.i32_const(401);
+    (0..6).for_each(|_| _ = code.i32_const(0));
+    code.i32_const(-1);
+    call(code, SEND_LOCAL_RESPONSE);
+}
+
+/// Has the host sign or verify the next message, and traps unless it says yes.
+fn ask(code: &mut InstructionSink<'_>, function: &str, arguments: &[Vec<u8>], texts: &mut Texts) {
+    let function = texts.add(function);
+    // They are all of one length.
+    let first = texts.add(&arguments[0]);
+    let last = arguments[1..].iter().map(|arguments| texts.add(arguments)).last().unwrap();
+    code.global_get(0).i32_eqz().if_(BlockType::Empty).i32_const(first.place).global_set(0).end();
+    give(code, function);
+    code.global_get(0).i32_const(first.length).i32_const(PLACE).i32_const(LENGTH);
+    call(code, CALL_FOREIGN_FUNCTION);
+    // The answer starts with `result`, its field 1.
+    let answer = MemArg { offset: 0, align: 0, target: MemArgTarget::Memory(0), ordering: None };
+    code.i32_const(ANSWER).i32_load16_u(answer).i32_const(0x0108).i32_ne();
+    code.if_(BlockType::Empty).unreachable().end();
+    code.global_get(0).i32_const(first.length).i32_add().global_set(0);
+    code.global_get(0).i32_const(last.place).i32_gt_s().if_(BlockType::Empty).i32_const(0).global_set(0).end();
+}
+
+fn sign_arguments() -> Vec<Vec<u8>> {
+    signed().map(|(text, _)| fields(&[b"sha256", &der(KEY), &text])).collect()
+}
+
+fn verify_arguments() -> Vec<Vec<u8>> {
+    let key = der(&format!("{KEY}.pub"));
+    signed().map(|(text, signature)| fields(&[b"sha256", &key, signature.as_bytes(), &text])).collect()
+}
+
+fn der(key: &str) -> Vec<u8> {
+    pem::parse(support::key(key)).unwrap().into_contents()
+}
+
+/// Messages with signatures of one length.
+fn signed() -> impl Iterator<Item = (Vec<u8>, DerSignature)> {
+    let signer = signing_key(KEY);
+    let signed = (0..).map(move |number| {
+        let text = format!("{number:0MESSAGE$}").into_bytes();
+        let signature: DerSignature = signer.sign(&text);
+        (text, signature)
+    });
+    signed.filter(|(_, signature)| signature.as_bytes().len() == 71).take(MESSAGES)
+}
+
+/// `SignArguments` or `VerifySignatureArguments`: the hash, the key, the signature to verify, and the text.
+fn fields(fields: &[&[u8]]) -> Vec<u8> {
+    let mut arguments = Vec::new();
+    for (tag, field) in (1..).zip(fields) {
+        prost::encoding::bytes::encode(tag, &field.to_vec(), &mut arguments);
+    }
+    arguments
+}
+
+/// A module with the two callbacks for headers, and what Envoy asks of every module.
 fn module(deed: Deed) -> Module {
-    let mut types = TypeSection::new();
-    types.ty().function([], []);
-    types.ty().function([ValType::I32], [ValType::I32]);
-    types.ty().function([ValType::I32; 3], [ValType::I32]);
-    types.ty().function([ValType::I32; 6], [ValType::I32]);
-    let (mut imports, mut functions, mut exports, mut code, mut data) =
-        <(ImportSection, FunctionSection, ExportSection, CodeSection, DataSection)>::default();
-    imports.import("env", "proxy_call_foreign_function", EntityType::Function(3));
-    let call = deed.call();
-    let (on_request, on_response) = match deed {
-        Deed::Nothing => (None, None),
-        Deed::Sign => (None, call.as_ref()),
-        Deed::Verify => (call.as_ref(), None),
+    let mut texts = Texts::default();
+    let [on_request, on_response] = deed.callbacks(&mut texts);
+    let (mut types, mut imports, mut functions, mut exports, mut code, mut data) =
+        <(TypeSection, ImportSection, FunctionSection, ExportSection, CodeSection, DataSection)>::default();
+    // The type of each function is its own: imports first, then what is exported.
+    let mut declare = |parameters: usize| {
+        types.ty().function(vec![ValType::I32; parameters], [ValType::I32]);
+        types.len() - 1
     };
-    let bodies = [
-        ("proxy_abi_version_0_2_1", 0, body(None)),
-        ("malloc", 1, constant(ANSWER)),
-        ("proxy_on_request_headers", 2, calling(on_request)),
-        ("proxy_on_response_headers", 2, calling(on_response)),
+    for (name, parameters) in IMPORTS {
+        imports.import("env", name, EntityType::Function(declare(parameters)));
+    }
+    // Envoy looks at the name alone of the first one.
+    let exported = [
+        ("proxy_abi_version_0_2_1", 0, callback(0, |_| {})),
+        ("malloc", 1, callback(ANSWER, |_| {})),
+        ("proxy_on_request_headers", 3, on_request),
+        ("proxy_on_response_headers", 3, on_response),
     ];
-    for (index, (name, kind, body)) in (1..).zip(&bodies) {
-        functions.function(*kind);
-        exports.export(name, ExportKind::Func, index);
+    for (name, parameters, body) in &exported {
+        let number = declare(*parameters);
+        functions.function(number);
+        exports.export(name, ExportKind::Func, number);
         code.function(body);
     }
     exports.export("memory", ExportKind::Memory, 0);
     let mut memories = MemorySection::new();
     memories.memory(MemoryType { minimum: 8, maximum: None, memory64: false, shared: false, page_size_log2: None });
-    let mut next = GlobalSection::new();
-    next.global(GlobalType { val_type: ValType::I32, mutable: true, shared: false }, &ConstExpr::i32_const(ARGUMENTS));
-    if let Some(Call { function, arguments }) = &call {
-        data.active(0, &ConstExpr::i32_const(NAME), function.bytes());
-        data.active(0, &ConstExpr::i32_const(ARGUMENTS), arguments.concat());
-    }
+    // Where the next arguments are.
+    let mut globals = GlobalSection::new();
+    globals.global(GlobalType { val_type: ValType::I32, mutable: true, shared: false }, &ConstExpr::i32_const(0));
+    data.active(0, &ConstExpr::i32_const(TEXTS), texts.0);
     let mut module = Module::new();
-    module.section(&types).section(&imports).section(&functions).section(&memories).section(&next);
+    module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals);
     module.section(&exports).section(&code).section(&data);
     module
 }
 
-fn body(value: Option<i32>) -> Function {
-    let mut body = Function::new([]);
-    value.into_iter().for_each(|value| _ = body.instructions().i32_const(value));
-    body.instructions().end();
-    body
-}
-
-fn constant(value: i32) -> Function {
-    body(Some(value))
-}
-
-/// Calls the host if there is something to call for, traps unless it says yes, and returns `Action::Continue`.
-fn calling(call: Option<&Call>) -> Function {
-    let Some(Call { function, arguments }) = call else {
-        return constant(0);
-    };
-    let length = |length: usize| i32::try_from(length).unwrap();
-    let (step, all) = (length(arguments[0].len()), length(arguments.concat().len()));
-    let mut body = Function::new([]);
-    let mut code = body.instructions();
-    code.i32_const(NAME).i32_const(length(function.len()));
-    code.global_get(0).i32_const(step).i32_const(PLACE).i32_const(LENGTH);
-    // The answer starts with `result`, its field 1.
-    code.call(0).i32_const(ANSWER).i32_load16_u(MemArg {
-        offset: 0,
-        align: 0,
-        target: MemArgTarget::Memory(0),
-        ordering: None,
-    });
-    code.i32_const(0x0108).i32_ne().i32_or().if_(BlockType::Empty).unreachable().end();
-    code.global_get(0).i32_const(step).i32_add().global_set(0);
-    code.global_get(0)
-        .i32_const(ARGUMENTS + all)
-        .i32_eq()
-        .if_(BlockType::Empty)
-        .i32_const(ARGUMENTS)
-        .global_set(0)
-        .end();
-    code.i32_const(0).end();
-    body
-}
-
 pub fn filter(directory: &Path, deed: Deed) -> Value {
-    let name = match deed {
-        Deed::Nothing => "nothing",
-        Deed::Sign => "only-sign",
-        Deed::Verify => "only-verify",
-    };
+    let name = deed.name();
     let file = directory.join(name).with_extension("wasm");
     fs::write(&file, module(deed).finish()).unwrap();
     json!({

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// The header in which tokens come.
 pub const TOKEN: &str = "x-wristband-token";
+/// The header in which an earlier filter says who the caller is.
+pub const USER: &str = "x-user";
 
 const CONNECTIONS: &str = "16";
 

@@ -7,7 +7,7 @@ use ureq::http::HeaderMap;
 
 use crate::floor::{self, Deed};
 use crate::listeners::{OF_ENVOY, answering, ext_authz, jwt_authn, lua, ours};
-use crate::load::{Load, TOKEN};
+use crate::load::{Load, TOKEN, USER};
 use crate::rig::{Expected, Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
 use crate::support::config::{private, public};
 use crate::support::http::{self, Answer};
@@ -94,7 +94,7 @@ impl Builder<'_> {
 
     /// With a user who is somebody.
     fn signs(&mut self, name: &'static str, title: &'static str, plugin: &Value) -> &mut Variant {
-        let headers = vec![("x-user", "alice".to_owned())];
+        let headers = vec![(USER, "alice".to_owned())];
         let load = Load::new(self.folder.path(), name, "/", headers, None);
         let variant = self.add(name, title, vec![ours(name, plugin)], load).counts("issued");
         variant.brings = true;
@@ -121,18 +121,18 @@ fn signer(crypto: &str, issue: &Value) -> Value {
 pub fn start(folder: &Folder) -> (Rig, Vec<Variant>) {
     let mut builder = Builder { folder, plan: Plan::default(), variants: Vec::new() };
     let load = |name, path, tokens| Load::new(folder.path(), name, path, Vec::new(), tokens);
-    let unique = &folder.unique;
 
-    builder.add(BARE, "no filter", vec![], load(BARE, "/", Some(unique)));
+    builder.add(BARE, "no filter", vec![], load(BARE, "/", Some(&folder.unique)));
     builder.add(BARE_WITHOUT_TOKEN, "no filter, request without a token", vec![], load(BARE_WITHOUT_TOKEN, "/", None));
-    let floor = |deed| floor::filter(folder.path(), deed);
-    builder.verifies("nothing", "wasm that does nothing, without an SDK", floor(Deed::Nothing), unique);
-    builder.verifies("only-verify", "wasm that only calls the host's `verify_signature`", floor(Deed::Verify), unique);
-    let load_of_none = load("only-sign", "/", None);
-    builder.add("only-sign", "wasm that only calls the host's `sign`", vec![floor(Deed::Sign)], load_of_none);
-    builder.verifies("lua", "Lua that reads one header", lua(), unique);
+    floors(&mut builder);
+    builder.verifies("lua", "Lua that reads one header", lua(), &folder.unique);
     builder.plan.listen("authorizer", |port| answering("authorizer", port, vec![], None)).offer("authorizer");
-    builder.verifies("ext-authz", "`ext_authz` over HTTP, authorizer included", ext_authz("authorizer"), unique);
+    builder.verifies(
+        "ext-authz",
+        "`ext_authz` over HTTP, authorizer included",
+        ext_authz("authorizer"),
+        &folder.unique,
+    );
 
     verifiers(&mut builder);
     signers(&mut builder);
@@ -155,6 +155,22 @@ pub fn start(folder: &Folder) -> (Rig, Vec<Variant>) {
 fn without_envoys(mut answer: Answer) -> (HeaderMap, String) {
     OF_ENVOY.iter().for_each(|name| _ = answer.headers.remove(*name));
     (answer.headers, answer.body)
+}
+
+fn floors(builder: &mut Builder<'_>) {
+    let folder = builder.folder;
+    let floor = |deed| floor::filter(folder.path(), deed);
+    builder.verifies("nothing", "wasm that does nothing, without an SDK", floor(Deed::Nothing), &folder.unique);
+    let title = "wasm that only reads a header and has the host verify";
+    builder.verifies("only-verify", title, floor(Deed::Verify), &folder.unique);
+    for (name, title, deed) in [
+        ("only-sign", "wasm that only reads a header, has the host sign, and sets two", Deed::Sign),
+        ("only-hand-out", "wasm that only reads a header and sets two", Deed::HandOut),
+    ] {
+        let load = Load::new(folder.path(), name, "/", vec![(USER, "alice".to_owned())], None);
+        builder.add(name, title, vec![floor(deed)], load).brings = true;
+    }
+    builder.refuses("only-refuse", "wasm that only reads a header and replies", floor(Deed::Refuse), &folder.junk);
 }
 
 fn verifiers(builder: &mut Builder<'_>) {
@@ -209,7 +225,7 @@ fn verifiers(builder: &mut Builder<'_>) {
 }
 
 fn signers(builder: &mut Builder<'_>) {
-    let identity = json!({"header": "x-user"});
+    let identity = json!({"header": USER});
     builder.signs("sign-host", "sign, host", &signer("host", &json!({"identity": identity})));
     builder.signs("sign-wasm", "sign, wasm", &signer("wasm", &json!({"identity": identity})));
     builder
