@@ -61,11 +61,14 @@ pub struct Credential<'r, 'p> {
     pub place: &'p Place,
 }
 
-/// Looks into every place.
+/// Looks into each of the places.
 ///
 /// # Errors
 /// [`Denial::Ambiguous`] when there is more than one credential.
-pub fn find<'r, 'p>(headers: &Headers<'r>, places: &'p [Place]) -> Result<Option<Credential<'r, 'p>>, Denial> {
+pub fn find<'r, 'p>(
+    headers: &Headers<'r>,
+    places: impl IntoIterator<Item = &'p Place>,
+) -> Result<Option<Credential<'r, 'p>>, Denial> {
     let mut found = None;
     for place in places {
         let token = match place {

@@ -16,7 +16,7 @@ use crate::config::Placement;
 use crate::headers::{HeaderName, Headers};
 use crate::host::Host;
 use crate::issue::{Gathered, Skip};
-use crate::plan::Plan;
+use crate::plan::{Issuing, Plan};
 use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::verify::Verified;
@@ -68,6 +68,8 @@ pub struct Exchange {
     /// `None` when nothing is to be signed for this request.
     gathered: Option<Gathered>,
     is_preflight: bool,
+    /// Whether it came with more than can be seen now, for whoever verifies.
+    is_redirected: bool,
 }
 
 impl Plan {
@@ -83,8 +85,11 @@ impl Plan {
         if let Some(inbound) = &self.inbound {
             exchange.is_preflight = inbound.allow_cors_preflight && is_preflight(headers);
             edits.remove.extend(inbound.owned_headers().filter(|name| headers.has(name)).cloned());
+            exchange.is_redirected = self.issuing.is_some() && is_redirected(headers);
             if !exchange.is_preflight {
-                match inbound.admit(headers, now, host, &mut edits) {
+                // What we have written into it the first time round is not the caller's word.
+                let ours = self.issuing.as_ref().filter(|_| exchange.is_redirected).and_then(Issuing::request_header);
+                match inbound.admit(headers, ours, now, host, &mut edits) {
                     Ok(None) => {}
                     Ok(Some((verified, place))) => {
                         exchange.inbound = Some(verified);
@@ -97,7 +102,7 @@ impl Plan {
             }
         }
         if let Some(issuing) = &self.issuing
-            && issuing.issuer.placement() == Placement::Request
+            && issuing.request_header().is_some()
             // Unless it is the accepted one, on its way to an upstream that is to have it.
             && exchange.forwarded != issuing.header
         {
@@ -114,11 +119,16 @@ impl Plan {
         now: Timestamp,
         host: &impl Host,
     ) -> Decision {
-        let edits = Edits::default();
+        let mut edits = Edits::default();
         let Some(issuing) = &self.issuing else {
             return Decision::Forward(edits);
         };
         let inbound = exchange.inbound.as_ref();
+        if exchange.is_redirected && inbound.is_none() {
+            // It may have been a wristband of our own, or one that ours must not outlive.
+            edits.events.push(Event::IssueSkipped(Skip::Redirected));
+            return Decision::Forward(edits);
+        }
         // A preflight was let through without a look at its token, so nobody is known.
         let gathered = (!exchange.is_preflight).then(|| issuing.issuer.on_request(headers, inbound, host));
         if issuing.issuer.placement() == Placement::Response {
@@ -168,6 +178,12 @@ impl Plan {
 fn is_success(headers: &Headers<'_>) -> bool {
     let status = HeaderName::known("grpc-status");
     matches!(headers.pseudo(":status"), Some([b'2', _, _])) && headers.values(&status).all(|status| status == b"0")
+}
+
+/// Whether Envoy sends the request once more because the upstream has redirected it (`internal_redirect_policy`): then the
+/// filters have had it before, and what they have changed in it is changed.
+fn is_redirected(headers: &Headers<'_>) -> bool {
+    headers.has(&HeaderName::known("x-envoy-original-url"))
 }
 
 /// A CORS preflight, which browsers send without credentials (Fetch standard, section 3.2.2).

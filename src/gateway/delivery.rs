@@ -20,6 +20,11 @@ fn is_on_caching(name: &str) -> bool {
 }
 
 impl Issuing {
+    /// The header in which the upstream gets the wristband.
+    pub(super) fn request_header(&self) -> Option<&HeaderName> {
+        self.header.as_ref().filter(|_| self.issuer.placement() == Placement::Request)
+    }
+
     /// Removes what would pass for a wristband of ours.
     pub(super) fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
         edits.remove.extend(self.header.iter().filter(|header| headers.has(header)).cloned());

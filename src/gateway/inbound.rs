@@ -25,16 +25,18 @@ const PRINCIPAL: &str = "principal";
 
 impl Inbound {
     /// Verifies the token of a request, if there is one, and writes down what follows for its headers. An accepted token
-    /// comes with the place where it was.
+    /// comes with the place where it was. Nothing is looked for in the header `ours`.
     #[inline(never)]
     pub(super) fn admit(
         &self,
         headers: &Headers<'_>,
+        ours: Option<&HeaderName>,
         now: Timestamp,
         host: &impl Host,
         edits: &mut Edits,
     ) -> Result<Option<(Verified, &Place)>, Denial> {
-        let outcome = credential::find(headers, &self.places).and_then(|credential| {
+        let places = self.places.iter().filter(|place| ours.is_none() || place.header().as_ref() != ours);
+        let outcome = credential::find(headers, places).and_then(|credential| {
             let Some(credential) = credential else {
                 return Ok(None);
             };

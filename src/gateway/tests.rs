@@ -222,6 +222,33 @@ fn our_own_wristband_is_not_refreshed_and_a_peer_s_is_not_outlived() {
 }
 
 #[test]
+fn of_a_request_that_is_sent_once_more_nobody_knows_what_it_came_with() {
+    let redirected = ("x-envoy-original-url", "http://gateway.example/first");
+    let skipped = [Event::IssueSkipped(Skip::Redirected)];
+    for (placement, mode) in [("response", "optional"), ("request", "optional"), ("request", "observe")] {
+        let mut story = Story::new(gateway_a());
+        with(&mut story.configuration, "/issue/placement", json!(placement));
+        with(&mut story.configuration, "/verify/mode", json!(mode));
+        let outcome = story.run(&[("x-user", "alice"), redirected]);
+        assert_eq!((outcome.events.as_slice(), outcome.request.set.len()), (&skipped[..], 0), "{placement}");
+        // Where it verifies nobody there is nothing to know.
+        story.configuration.as_object_mut().unwrap().remove("verify");
+        assert_eq!(story.run(&[("x-user", "alice"), redirected]).events, [Event::Issued], "{placement}");
+    }
+    // What the upstream was given the first time round is nobody's credential; what the client brings elsewhere still is.
+    let mut story = Story::new(gateway_a());
+    with(&mut story.configuration, "/issue/placement", json!("request"));
+    let outcome = story.run(&[("x-user", "alice"), ("x-wristband-token", &own()), redirected]);
+    assert_eq!((outcome.events.as_slice(), outcome.request.remove.len()), (&skipped[..], 1));
+    let of_b = format!("Bearer {}", sign(B_PEM, "b", &claims(B)));
+    let outcome = story.run(&[("x-user", "alice"), ("authorization", &of_b), redirected]);
+    assert_eq!(outcome.events, [Event::Verified, Event::Issued]);
+    with(&mut story.configuration, "/verify/mode", json!("require"));
+    let outcome = story.run(&[("x-user", "alice"), ("x-wristband-token", &own()), redirected]);
+    assert_eq!(outcome.events, [Event::Denied(Denial::Missing)]);
+}
+
+#[test]
 fn a_signature_that_cannot_be_made_fails_no_response() {
     let mut story = Story::new(gateway_a());
     story.host.no_random = true;

@@ -13,6 +13,8 @@ pub enum Skip {
     Condition,
     /// The request came with a wristband of our own: there is no refresh.
     OwnWristband,
+    /// Envoy sends the request once more, and what it came with has been taken out.
+    Redirected,
     /// The wristband that the request came with ends now, and ours must not outlive it.
     Expired,
     /// A required claim has no value.
@@ -31,12 +33,13 @@ pub enum Skip {
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoIdentity,
         Self::NoSubject,
         Self::ResponseStatus,
         Self::Condition,
         Self::OwnWristband,
+        Self::Redirected,
         Self::Expired,
         Self::ClaimMissing,
         Self::NoCertificate,
@@ -55,6 +58,7 @@ impl Skip {
             Self::ResponseStatus => "response_status",
             Self::Condition => "condition",
             Self::OwnWristband => "own_wristband",
+            Self::Redirected => "redirected",
             Self::Expired => "expired",
             Self::ClaimMissing => "claim_missing",
             Self::NoCertificate => "no_certificate",

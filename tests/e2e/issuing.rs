@@ -277,6 +277,37 @@ fn a_peer_s_wristband_is_exchanged_for_one_of_ours_hop_by_hop_until_a_loop() {
 }
 
 #[test]
+fn an_internal_redirect_makes_nobody_verified_and_refreshes_nothing() {
+    let plugin = |placement: &str| {
+        let mut plugin = signer(json!({"identity": {"header": "x-user"}, "placement": placement}));
+        plugin["verify"] = json!({"mode": "optional", "outputClaimToHeaders": [{"header": "x-sub", "claim": "sub"}]});
+        vec![filter(&plugin)]
+    };
+    let mut setup = gateways(vec![plugin("request"), plugin("response")]);
+    for listener in 1..=2 {
+        let routes = format!(
+            "/static_resources/listeners/{listener}/filter_chains/0/filters/0/typed_config/route_config/virtual_hosts/0/routes"
+        );
+        let routes = setup.bootstrap.pointer_mut(&routes).unwrap().as_array_mut().unwrap();
+        let mut second = routes[0].clone();
+        second["match"] = json!({"path": "/second"});
+        second["request_headers_to_remove"] = json!(["x-echo-status"]);
+        routes[0]["route"]["internal_redirect_policy"] = json!({"max_internal_redirects": 1});
+        routes.insert(0, second);
+    }
+    let envoy = start(&setup.bootstrap);
+    for (number, (url, own)) in (1..).zip([(&setup.urls[0], None), (&setup.urls[1], Some(token::of_a()))]) {
+        let location = format!("location={url}/second");
+        let mut headers = vec![("x-user", "alice"), ("x-echo-status", "302"), ("x-echo-set", &location)];
+        headers.extend(own.as_deref().map(|token| ("x-wristband-token", token)));
+        let answer = http::get_with(url, &headers);
+        assert_eq!((answer.status, answer.wristband()), (200, None), "{answer:?}");
+        assert_eq!((answer.received("x-sub"), answer.received("x-wristband-token")), (None, None), "{answer:?}");
+        assert_eq!(envoy.count("issue_skipped.redirected"), number);
+    }
+}
+
+#[test]
 fn a_pseudonym_is_authorino_s() {
     let plugin = signer(json!({
         "identity": {"expression": "metadata.filter_metadata['envoy.filters.http.jwt_authn'].payload"},

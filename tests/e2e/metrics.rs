@@ -5,13 +5,14 @@ use serde_json::json;
 use crate::gate::{DENIALS, Gate, plugin};
 use crate::support::http;
 
-const SKIPPED: [&str; 12] = [
+const SKIPPED: [&str; 13] = [
     "no_identity",
     "no_subject",
     "claim_missing",
     "response_status",
     "condition",
     "own_wristband",
+    "redirected",
     "expired",
     "no_certificate",
     "too_many_hops",
