@@ -1,8 +1,8 @@
 //! A memory of bounded size for what was computed and may be used again. When it is full, what has not been used for the
 //! longest time goes first.
 //!
-//! It belongs to a plan and ends with it: nothing is remembered across a change of keys or rules. The
-//! caller checks whether what it finds still holds.
+//! It belongs to a plan and ends with it: nothing is remembered across a change of keys or rules. The caller
+//! checks whether what it finds still holds.
 
 use std::hash::RandomState;
 use std::rc::Rc;

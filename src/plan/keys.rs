@@ -161,7 +161,7 @@ fn unusable(key: &KeyRef, problem: &Unusable) -> ConfigError {
             let problem = format!("the host cannot {operation} with `{name}`; leave `crypto: host` out");
             ConfigError::at(format!("{}.algorithm", key.path), problem)
         }
-        Unusable::CannotSign => key_error(key, "cannot sign"),
+        Unusable::CannotSign => key_error(key, "cannot sign; make another key"),
         Unusable::DoesNotMatch => key_error(key, "signs what its own public half does not verify"),
     }
 }
