@@ -69,6 +69,9 @@ fn documents_are_at_the_issuers_path_before_verification_and_nowhere_else() {
     for ((issuer, path), url) in issuers.iter().zip(paths).zip(&urls) {
         let configuration = http::get(&format!("{url}{path}{CONFIGURATION}"));
         is_document(&configuration, 300);
+        // For whatever host it is asked.
+        let of_another = http::get_with(&format!("{url}{path}{CONFIGURATION}"), &[("host", "idp.example.org")]);
+        assert_eq!(of_another.body, configuration.body);
         let base = issuer.strip_suffix('/').unwrap_or(issuer);
         assert_eq!(
             configuration.json(),
@@ -110,7 +113,7 @@ fn documents_are_at_the_issuers_path_before_verification_and_nowhere_else() {
         let (_, path) = rest.split_once('/').unwrap();
         assert_eq!(http::get(&format!("{url}/{path}")).status, 200, "{uri}");
     }
-    assert_eq!(envoy.count("discovery"), 4 * 5);
+    assert_eq!(envoy.count("discovery"), 5 * 5);
     assert_eq!(envoy.counter("cluster.echo.upstream_rq_total"), 0);
 }
 

@@ -304,6 +304,9 @@ fn an_internal_redirect_makes_nobody_verified_and_refreshes_nothing() {
         assert_eq!((answer.status, answer.wristband()), (200, None), "{answer:?}");
         assert_eq!((answer.received("x-sub"), answer.received("x-wristband-token")), (None, None), "{answer:?}");
         assert_eq!(envoy.count("issue_skipped.redirected"), number);
+        // Envoy alone can say so.
+        let answer = http::get_with(url, &[("x-user", "alice"), ("x-envoy-original-url", &location)]);
+        assert!(answer.wristband().or_else(|| answer.received("x-wristband-token")).is_some(), "{answer:?}");
     }
 }
 

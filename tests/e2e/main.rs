@@ -7,6 +7,7 @@
 mod support;
 
 mod algorithms;
+mod around;
 mod configuration;
 mod credentials;
 mod differential;

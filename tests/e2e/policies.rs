@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::config::{filter, gateways, private, public};
+use crate::support::config::{allow_replay, capabilities, filter, gateways, private, public};
 use crate::support::envoy::Envoy;
 use crate::support::http::{self, Connection};
 use crate::support::token::{self, A, B, claims, sign};
@@ -77,10 +77,7 @@ fn a_peer_names_whom_it_may_and_grants_nothing_that_is_not_listed() {
 fn a_token_is_accepted_once_by_all_workers_together() {
     let plugin = plugin(&json!({"replay": {"cache": 1000}}), &json!({}));
     let mut wasm = filter(&plugin);
-    for capability in ["proxy_get_shared_data", "proxy_set_shared_data"] {
-        let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
-        wasm.pointer_mut(allowed).unwrap()[capability] = json!({});
-    }
+    allow_replay(&mut wasm);
     let setup = gateways(vec![vec![wasm]]);
     let envoy = Envoy::start(&setup.bootstrap, &[]);
     let url = setup.urls[0].as_str();
@@ -302,8 +299,7 @@ fn a_capability_that_is_missing_lets_nothing_pass() {
         signer["signingKeyRefs"] = json!([private(A1, "KEY")]);
         signer["issue"] = json!({"identity": {"header": "x-user"}});
         let mut wasm = filter(&signer);
-        let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
-        wasm.pointer_mut(allowed).unwrap().as_object_mut().unwrap().remove(capability);
+        capabilities(&mut wasm).remove(capability);
         vec![wasm]
     };
     let missing = ["proxy_on_request_headers", "proxy_get_header_map_pairs", "proxy_remove_header_map_value"];
@@ -326,8 +322,7 @@ fn what_clients_cause_does_not_silence_what_the_host_refuses() {
     signer["signingKeyRefs"] = json!([private(A1, "KEY")]);
     signer["issue"] = json!({"identity": {"header": "x-user"}, "customClaims": {"x": {"value": "x".repeat(7000)}}});
     let mut wasm = filter(&signer);
-    let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
-    wasm.pointer_mut(allowed).unwrap().as_object_mut().unwrap().remove("proxy_remove_header_map_value").unwrap();
+    capabilities(&mut wasm).remove("proxy_remove_header_map_value").unwrap();
     let setup = gateways(vec![vec![wasm]]);
     let environment = [("KEY", crate::support::key(A1))];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -343,8 +338,7 @@ fn what_clients_cause_does_not_silence_what_the_host_refuses() {
 fn what_is_needed_at_load_is_missed_at_load() {
     for capability in ["proxy_get_buffer_bytes", "random_get", "proxy_call_foreign_function", "proxy_define_metric"] {
         let mut wasm = filter(&plugin(&json!({}), &json!({})));
-        let allowed = "/typed_config/config/vm_config/capability_restriction_config/allowed_capabilities";
-        wasm.pointer_mut(allowed).unwrap().as_object_mut().unwrap().remove(capability).unwrap();
+        capabilities(&mut wasm).remove(capability).unwrap();
         let refusal = Envoy::try_start(&gateways(vec![vec![wasm]]).bootstrap, &[], &[]).err().unwrap();
         let problem = format!("configuration rejected: the host does not allow {capability}; see `capability_");
         assert!(refusal.log.contains(&problem), "{}", refusal.log);

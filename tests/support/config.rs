@@ -67,6 +67,19 @@ pub fn filter(plugin: &Value) -> Value {
     filter_with(configuration, &environment)
 }
 
+/// The host calls that a filter may make.
+pub fn capabilities(filter: &mut Value) -> &mut serde_json::Map<String, Value> {
+    let machine = &mut filter["typed_config"]["config"]["vm_config"];
+    machine["capability_restriction_config"]["allowed_capabilities"].as_object_mut().unwrap()
+}
+
+/// Allows the host calls that `replay` needs beside the others.
+pub fn allow_replay(filter: &mut Value) {
+    for name in ["proxy_get_shared_data", "proxy_set_shared_data"] {
+        capabilities(filter).insert(name.to_owned(), json!({}));
+    }
+}
+
 fn variables<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     if let Some(name) = value.get("environmentVariable").and_then(Value::as_str) {
         found.push(name);
