@@ -6,7 +6,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use wristband::key::{Algorithm, Material};
+use wristband::jose::algorithm::Algorithm;
+use wristband::keys::Material;
 
 const MESSAGE: &[u8] = &[b'x'; 600];
 

@@ -11,14 +11,14 @@ use lru::LruCache;
 
 /// How much is remembered: as many values as fit both bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct Capacity {
     /// Values; none at all when it is zero.
     pub values: usize,
     /// Bytes of memory, as far as they can be told.
     pub bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for Capacity {
     /// 8 MiB are about six thousand common tokens, and little beside the 60 MB that an Envoy takes.
     fn default() -> Self {
         Self { values: 10_000, bytes: 8 << 20 }
@@ -32,7 +32,7 @@ const OVERHEAD: usize = 96;
 pub struct Cache<V> {
     /// Keys may be chosen by others, so their hash is keyed with a secret.
     entries: LruCache<Box<[u8]>, Entry<V>, RandomState>,
-    limits: Limits,
+    limits: Capacity,
     bytes: usize,
 }
 
@@ -44,7 +44,7 @@ struct Entry<V> {
 impl<V> Cache<V> {
     /// An empty memory.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: Capacity) -> Self {
         Self { entries: LruCache::unbounded_with_hasher(RandomState::new()), limits, bytes: 0 }
     }
 
@@ -76,7 +76,7 @@ impl<V> Cache<V> {
 mod tests {
     use super::*;
 
-    fn filled(limits: Limits, entries: &[(&[u8], usize)]) -> Cache<usize> {
+    fn filled(limits: Capacity, entries: &[(&[u8], usize)]) -> Cache<usize> {
         let mut cache = Cache::new(limits);
         for (number, (key, bytes)) in entries.iter().enumerate() {
             cache.insert(key, Rc::new(number), *bytes);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first() {
-        let mut cache = filled(Limits { values: 2, bytes: 10_000 }, &[(b"a", 1), (b"b", 1)]);
+        let mut cache = filled(Capacity { values: 2, bytes: 10_000 }, &[(b"a", 1), (b"b", 1)]);
         assert_eq!(values(&mut cache, &[b"a"]), [Some(0)]);
         cache.insert(b"c", Rc::new(2), 1);
         assert_eq!(values(&mut cache, &[b"a", b"b", b"c"]), [Some(0), None, Some(2)]);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_whatever_comes_and_goes() {
-        let limits = Limits { values: 100, bytes: 3 * (OVERHEAD + 101) };
+        let limits = Capacity { values: 100, bytes: 3 * (OVERHEAD + 101) };
         let mut cache = filled(limits, &[(b"a", 100), (b"b", 100), (b"c", 100)]);
         assert_eq!(values(&mut cache, &[b"a", b"b", b"c"]), [Some(0), Some(1), Some(2)]);
         // The same key again takes no more room.
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn nothing_is_remembered_where_nothing_may_be() {
-        for limits in [Limits { values: 0, bytes: 1000 }, Limits { values: 10, bytes: 0 }] {
+        for limits in [Capacity { values: 0, bytes: 1000 }, Capacity { values: 10, bytes: 0 }] {
             assert_eq!(values(&mut filled(limits, &[(b"a", 1)]), &[b"a"]), [None]);
         }
     }

@@ -11,14 +11,14 @@ use serde_json::Value;
 
 pub use node::{ConfigError, Node, Object, join};
 
-use crate::cache::Limits;
-use crate::cookie::Cookie;
-use crate::credential::Place;
+use crate::cache::Capacity;
 use crate::crypto::Preference;
-use crate::headers::HeaderName;
-use crate::key::Algorithm;
-use crate::policy::Policy;
+use crate::http::cookie::Cookie;
+use crate::http::credential::Place;
+use crate::http::headers::HeaderName;
+use crate::jose::algorithm::Algorithm;
 use crate::time::Timestamp;
+use crate::trust::limits::Limits;
 
 /// The header that carries a wristband unless the configuration says otherwise; Authorino's name for it.
 pub const DEFAULT_HEADER: HeaderName = HeaderName::known("x-wristband-token");
@@ -79,7 +79,7 @@ pub struct Peer {
     /// Its public keys. They can only speak for this issuer.
     pub keys: Vec<KeyRef>,
     /// What its tokens may say; without audiences of its own, those of `verify` hold.
-    pub policy: Policy,
+    pub policy: Limits,
 }
 
 /// How wristbands are signed.
@@ -177,7 +177,7 @@ pub struct Verify {
     pub replay: Option<u32>,
     /// How many accepted tokens to remember, so that their signatures need not be verified again; `None`: as many as is
     /// usual.
-    pub cache: Option<Limits>,
+    pub cache: Option<Capacity>,
     /// Whether CORS preflights pass without a token.
     pub allow_cors_preflight: bool,
     /// One of these has to be in `aud`; empty: a token with an `aud` is denied (RFC 7519, section 4.1.3).

@@ -8,15 +8,16 @@
 //! Whoever computes, the rules are the same and are enforced here: the key decides the algorithm, the hash and the form
 //! of the signature, as the host ties none of them together. A host that fails at a request denies it.
 
-mod host;
-mod known;
+mod foreign;
+mod known_answers;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use crate::host::Crypto;
-use crate::key::{Algorithm, PrivateKey, PublicKey, SigningFailed};
+use crate::jose::algorithm::Algorithm;
+use crate::keys::{PrivateKey, PublicKey, SigningFailed};
 
 /// Whom the operator wants to do the arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub enum Unusable {
 pub struct VerifyingKey {
     public: PublicKey,
     /// `None`: the VM computes.
-    host: Option<host::VerifyingKey>,
+    host: Option<foreign::VerifyingKey>,
 }
 
 /// A private key that signs. It has no `Debug` and no other way out.
@@ -73,7 +74,7 @@ pub struct SigningKey {
 }
 
 enum Means {
-    Host(host::SigningKey),
+    Host(foreign::SigningKey),
     Wasm(PrivateKey),
 }
 
@@ -105,10 +106,10 @@ impl<'h> Arithmetic<'h> {
         let (algorithm, operation) = (public.algorithm(), Operation::Verify);
         let backend = match self.chosen.get(&(operation, algorithm)) {
             Some(backend) => *backend,
-            None => self.choose(operation, algorithm, |host| known::is_passed(algorithm, host))?,
+            None => self.choose(operation, algorithm, |host| known_answers::is_passed(algorithm, host))?,
         };
         Ok(match backend {
-            Backend::Host => VerifyingKey { host: host::VerifyingKey::new(&public), public },
+            Backend::Host => VerifyingKey { host: foreign::VerifyingKey::new(&public), public },
             Backend::Wasm => VerifyingKey::in_vm(public),
         })
     }
@@ -127,7 +128,7 @@ impl<'h> Arithmetic<'h> {
             key.sign(TEST, host).is_ok_and(|signature| public.verifies(TEST, &signature))
         };
         // No second copy of the key where it would not be used.
-        let in_host = if self.preference == Preference::Wasm { None } else { host::SigningKey::new(&private) };
+        let in_host = if self.preference == Preference::Wasm { None } else { foreign::SigningKey::new(&private) };
         let in_host = in_host.map(|key| SigningKey { algorithm, means: Means::Host(key) });
         let backend =
             self.choose(Operation::Sign, algorithm, |host| in_host.as_ref().is_some_and(|key| works(key, host)))?;
@@ -191,7 +192,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// When the host does not answer, or there is no randomness. The host is not asked about a message that is longer than
-    /// [`MAX_SIZE`](crate::token::MAX_SIZE).
+    /// [`MAX_SIZE`](crate::jose::token::MAX_SIZE).
     pub fn sign(&self, message: &[u8], host: &dyn Crypto) -> Result<Vec<u8>, SigningFailed> {
         match &self.means {
             Means::Host(key) => key.sign(message, host).ok_or(SigningFailed),

@@ -7,7 +7,7 @@ pub enum Denial {
     Missing,
     /// More than one credential, even if they are the same.
     Ambiguous,
-    /// Over [`crate::token::MAX_SIZE`].
+    /// Over [`crate::jose::token::MAX_SIZE`].
     TooLarge,
     /// Not a token in the one form that is accepted.
     Malformed,

@@ -13,11 +13,11 @@ pub use event::Event;
 pub use inbound::Outputs;
 
 use crate::config::Placement;
-use crate::headers::{HeaderName, Headers};
 use crate::host::Host;
+use crate::http::headers::{HeaderName, Headers};
+use crate::http::reply::Reply;
 use crate::issue::{Gathered, Skip};
 use crate::plan::{Issuing, Plan};
-use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::verify::Verified;
 

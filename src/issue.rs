@@ -3,7 +3,9 @@
 //! An [`Issuer`] holds the one private key. What it needs of a request is gathered in two phases, [`Gathered`], because
 //! attributes of the request are gone when the response comes and those of later filters are not there before.
 
+pub mod expression;
 mod identity;
+pub mod pseudonym;
 mod reuse;
 mod signer;
 mod skip;
@@ -13,11 +15,11 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::certificate;
 use crate::config::Placement;
-use crate::expression::{Attributes, Condition, Expression};
-use crate::headers::{HeaderName, Headers};
 use crate::host::Host;
+use crate::http::headers::{HeaderName, Headers};
+use crate::issue::expression::{Attributes, Condition, Expression};
+use crate::jose::confirmation;
 use crate::time::Timestamp;
 use crate::verify::Verified;
 use identity::Identity;
@@ -225,11 +227,12 @@ impl Issuer {
             }
         }
         if self.rules.bind_client_certificate {
-            let thumbprint = certificate::of_client(host).ok_or(Skip::NoCertificate)?;
-            claims.add("cnf", &certificate::confirmation(&thumbprint))?;
+            let thumbprint = host.client_certificate().and_then(|digits| confirmation::thumbprint(&digits));
+            let thumbprint = thumbprint.ok_or(Skip::NoCertificate)?;
+            claims.add("cnf", &confirmation::of(&thumbprint))?;
         } else if let Some(thumbprint) = inbound.and_then(Verified::thumbprint) {
             // What was bound stays bound, whatever the identity is read from: nobody gets a bearer token for it.
-            claims.add("cnf", &certificate::confirmation(thumbprint))?;
+            claims.add("cnf", &confirmation::of(thumbprint))?;
         }
         if let (Some(max_hops), Some(inbound)) = (self.rules.chain, inbound) {
             claims.add("act", &self.actor(inbound.claims(), max_hops)?)?;

@@ -19,35 +19,21 @@
 //!
 //! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
 
-pub mod base64url;
 pub mod cache;
-pub mod certificate;
-pub mod claim;
 pub mod config;
-pub mod cookie;
-pub mod credential;
 pub mod crypto;
 pub mod denial;
-pub mod discovery;
+pub mod encoding;
 pub mod envoy;
-pub mod expression;
 pub mod gateway;
-pub mod headers;
 pub mod host;
+pub mod http;
 pub mod issue;
-pub mod json;
-pub mod key;
-pub mod pairs;
+pub mod jose;
+pub mod keys;
 pub mod plan;
-pub mod policy;
-pub mod protobuf;
-pub mod pseudonym;
-pub mod replay;
-pub mod reply;
-pub mod revocation;
 #[cfg(test)]
 mod testing;
 pub mod time;
-pub mod token;
 pub mod trust;
 pub mod verify;

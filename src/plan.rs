@@ -17,17 +17,17 @@ use crate::cache::Cache;
 use crate::config::{
     ClaimHeader, Config, ConfigError, Identity, Issue, Mode, OnFailure, Placement, RevokedIssuer, RevokedKey, Verify,
 };
-use crate::cookie::Cookie;
-use crate::credential::Place;
 use crate::crypto::{Backend, Operation};
 use crate::denial::Denial;
-use crate::discovery::{Discovery, without_slash};
 use crate::gateway::Outputs;
-use crate::headers::HeaderName;
 use crate::host::Setup;
+use crate::http::cookie::Cookie;
+use crate::http::credential::Place;
+use crate::http::discovery::{Discovery, without_slash};
+use crate::http::headers::HeaderName;
+use crate::http::reply::Reply;
 use crate::issue::Issuer;
-use crate::key::Algorithm;
-use crate::reply::Reply;
+use crate::jose::algorithm::Algorithm;
 use crate::trust::TrustedKey;
 use crate::verify::Verifier;
 

@@ -9,12 +9,12 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 
-use crate::base64url;
-use crate::headers::HeaderName;
+use crate::encoding::pairs;
 use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
-use crate::pairs;
+use crate::http::headers::HeaderName;
+use crate::http::reply::Reply;
+use crate::jose::base64url;
 use crate::plan::Plan;
-use crate::reply::Reply;
 use crate::time::Timestamp;
 
 pub(crate) const A: &str = "https://cluster-a.example.com";

@@ -11,24 +11,24 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::base64url;
-use crate::certificate;
 use crate::denial::Denial;
 use crate::host::Host;
-use crate::json;
-use crate::policy::{self, Policy};
-use crate::replay::Replay;
-use crate::revocation::Revoked;
+use crate::jose::base64url;
+use crate::jose::confirmation;
+use crate::jose::json;
+use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
-use crate::token::Untrusted;
 use crate::trust::KeySet;
+use crate::trust::limits::{self, Limits};
+use crate::trust::replay::Replay;
+use crate::trust::revocation::Revoked;
 
 /// Whom this gateway trusts, and for what.
 pub struct Verifier {
     /// Our own `iss`.
     pub own_issuer: Option<String>,
     /// Every issuer's keys and the limits of its word.
-    pub issuers: HashMap<String, (KeySet, Policy)>,
+    pub issuers: HashMap<String, (KeySet, Limits)>,
     /// Accepted values of `typ`; `None`: `JWT`, or none at all.
     pub types: Option<Vec<String>>,
     /// Seconds by which clocks may differ.
@@ -117,7 +117,7 @@ impl Verifier {
             && facts.names_its_key
             && facts.key_end.is_none_or(|end| now < end)
             && self.check_time(facts.expires, facts.not_before, now).is_ok()
-            && policy::check_lifetime(facts.max_lifetime, facts.expires, now, clock_skew).is_ok()
+            && limits::check_lifetime(facts.max_lifetime, facts.expires, now, clock_skew).is_ok()
             && check_certificate(facts.thumbprint.as_deref(), host).is_ok();
         holds.then(|| Verified { facts: Rc::clone(facts), claims: OnceCell::new() })
     }
@@ -169,7 +169,8 @@ fn short(typ: &str) -> &str {
 
 /// That a token that is bound to a certificate comes with it.
 fn check_certificate(thumbprint: Option<&str>, host: &impl Host) -> Result<(), Denial> {
-    let is_bound_to_another = thumbprint.is_some() && certificate::of_client(host).as_deref() != thumbprint;
+    let is_bound_to_another = thumbprint.is_some()
+        && host.client_certificate().and_then(|digits| confirmation::thumbprint(&digits)).as_deref() != thumbprint;
     if is_bound_to_another { Err(Denial::WrongCertificate) } else { Ok(()) }
 }
 

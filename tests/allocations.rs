@@ -12,8 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use wristband::gateway::{Admission, Decision, Event};
-use wristband::headers::Headers;
-use wristband::key::{Algorithm, Material};
+use wristband::http::headers::Headers;
+use wristband::jose::algorithm::Algorithm;
+use wristband::keys::Material;
 use wristband::plan::Plan;
 use wristband::time::Timestamp;
 

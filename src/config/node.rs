@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::json::{self, kind};
-use crate::protobuf;
+use crate::encoding::protobuf;
+use crate::jose::json::{self, kind};
 
 /// What an operator has to change, and where. It never quotes a string value: that may be a key.
 #[derive(Debug, PartialEq, Eq)]

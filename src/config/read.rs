@@ -9,10 +9,10 @@ use self::issue::issue;
 use self::verify::verify;
 use super::{Config, ConfigError, Discovery, KeyRef, KeySource, LONGEST_DURATION, Node, Peer, source};
 use crate::crypto::Preference;
-use crate::headers::{HeaderName, is_token_character};
-use crate::key::Algorithm;
-use crate::policy::{Pattern, Policy};
+use crate::http::headers::{HeaderName, is_token_character};
+use crate::jose::algorithm::Algorithm;
 use crate::time::Timestamp;
+use crate::trust::limits::{Limits, Pattern};
 
 const DEFAULT_DURATION: u32 = 300;
 const DEFAULT_MAX_AGE: u32 = 300;
@@ -154,7 +154,7 @@ fn peer(node: Node<'_>) -> Result<Peer, ConfigError> {
         issuer: issuer(&fields.required("issuer")?)?,
         publish: or(fields.optional("publish"), false, Node::boolean)?,
         keys: fields.required("keys")?.items()?.map(key_ref).collect::<Result<_, _>>()?,
-        policy: Policy {
+        policy: Limits {
             audiences: list(fields.optional("audiences"), |node| text(&node))?,
             subjects: list(fields.optional("subjects"), pattern)?,
             claims: fields.optional("claims").map(|node| texts(&node)).transpose()?,

@@ -8,8 +8,8 @@ use prost::Message as _;
 use serde_json::Value;
 
 use super::node::ConfigError;
-use crate::json;
-use crate::protobuf::{self, NotJson};
+use crate::encoding::protobuf::{self, NotJson};
+use crate::jose::json;
 
 const NO_YAML: &str = "; write YAML as a google.protobuf.Struct";
 
@@ -45,7 +45,7 @@ mod tests {
     use prost_types::value::Kind;
     use serde_json::json;
 
-    use crate::protobuf::struct_bytes;
+    use crate::encoding::protobuf::struct_bytes;
 
     fn to_struct(value: &Value) -> prost_types::Struct {
         prost_types::Struct::decode(&*struct_bytes(value.as_object().unwrap())).unwrap()

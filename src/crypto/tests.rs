@@ -16,7 +16,8 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::{Arithmetic, Backend, Operation, Preference, SigningKey, Unusable, VerifyingKey};
 use crate::host::{Crypto, Function};
-use crate::key::{Algorithm, Material, PrivateKey, PublicKey, SigningFailed};
+use crate::jose::algorithm::Algorithm;
+use crate::keys::{Material, PrivateKey, PublicKey, SigningFailed};
 
 /// `envoy.source.extensions.common.wasm.VerifySignatureArguments`.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -288,7 +289,7 @@ fn only_a_signature_of_the_right_form_reaches_the_host() {
     for algorithm in OF_HOST {
         let key = Arithmetic::new(Preference::Host, &host).verifying(public(algorithm)).unwrap();
         let right = signature(algorithm, b"a");
-        let der = super::host::to_der(&right).unwrap();
+        let der = super::foreign::to_der(&right).unwrap();
         host.calls.set(0);
         let mut wrong = vec![vec![], right[1..].to_vec(), [&right[..], &[0]].concat(), [&[0], &right[..]].concat()];
         if der.len() != right.len() {
@@ -460,7 +461,7 @@ fn a_host_that_signs_wrongly_is_not_chosen() {
     for (algorithm, size) in [(Algorithm::Es256, 64), (Algorithm::Es384, 96), (Algorithm::Es512, 132)] {
         let raw: Signs = |call| {
             let der = sign(call);
-            [64, 96, 132].into_iter().find_map(|size| super::host::from_der(&der, size)).and_then(signed)
+            [64, 96, 132].into_iter().find_map(|size| super::foreign::from_der(&der, size)).and_then(signed)
         };
         let host = Host::new(Answers { sign: raw, ..HONEST });
         let call =
@@ -536,7 +537,7 @@ impl<T: Debug> Probe<T> {
 #[test]
 fn a_key_that_signs_cannot_be_printed() {
     assert!(!Probe::<SigningKey>(PhantomData).is_printable());
-    assert!(!Probe::<super::host::SigningKey>(PhantomData).is_printable());
+    assert!(!Probe::<super::foreign::SigningKey>(PhantomData).is_printable());
     assert!(Probe::<VerifyingKey>(PhantomData).is_printable());
     for algorithm in Algorithm::ALL {
         let printed = format!("{:?}", [Unusable::NotByHost(Operation::Sign, algorithm), Unusable::DoesNotMatch]);

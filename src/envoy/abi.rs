@@ -7,7 +7,7 @@
 use std::ptr::{null, null_mut};
 
 use crate::host::Written;
-use crate::reply::Reply;
+use crate::http::reply::Reply;
 
 /// The host refused a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl HeaderMap {
         }
     }
 
-    /// All headers, encoded as [`pairs`](crate::pairs).
+    /// All headers, encoded as [`pairs`](crate::encoding::pairs).
     pub(super) fn read(self) -> Result<Vec<u8>, Refused> {
         // SAFETY: see above.
         returned(|data, length| unsafe { proxy_get_header_map_pairs(self.number(), data, length) })

@@ -10,14 +10,14 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use super::abi::{self, HeaderMap, Refused};
-use super::host::Envoy;
+use super::answers::Envoy;
 use crate::crypto::Backend;
+use crate::encoding::pairs;
 use crate::gateway::{Admission, Decision, Edits, Event, Exchange};
-use crate::headers::Headers;
 use crate::host::{Crypto as _, Setup as _};
-use crate::pairs;
+use crate::http::headers::Headers;
+use crate::http::reply::Reply;
 use crate::plan::Plan;
-use crate::reply::Reply;
 use crate::time::Timestamp;
 
 /// The name of the filter state; Envoy puts `wasm.` before it.

@@ -2,11 +2,11 @@
 
 use super::{Decision, Edits, Event};
 use crate::config::{OnFailure, Placement};
-use crate::headers::{HeaderName, Headers, SET_COOKIE};
 use crate::host::Host;
+use crate::http::headers::{HeaderName, Headers, SET_COOKIE};
+use crate::http::reply::Reply;
 use crate::issue::Gathered;
 use crate::plan::Issuing;
-use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::verify::Verified;
 

@@ -5,15 +5,15 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::{Edits, Event};
-use crate::base64url;
 use crate::config::Mode;
-use crate::credential::{self, Place};
 use crate::denial::Denial;
-use crate::headers::{COOKIE, HeaderName, Headers, can_be_value};
+use crate::encoding::protobuf;
 use crate::host::Host;
+use crate::http::credential::{self, Place};
+use crate::http::headers::{COOKIE, HeaderName, Headers, can_be_value};
+use crate::http::reply::Reply;
+use crate::jose::base64url;
 use crate::plan::Inbound;
-use crate::protobuf;
-use crate::reply::Reply;
 use crate::time::Timestamp;
 use crate::verify::{Facts, Verified};
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::denial::Denial;
-use crate::headers::{Headers, can_be_value};
-use crate::protobuf;
+use crate::encoding::protobuf;
+use crate::http::headers::{Headers, can_be_value};
 use crate::testing::{A, A_PEM, B, B_PEM, Fake, NOW, claims, gateway_a, load_with, sign};
 use crate::verify::Verified;
 
@@ -113,8 +113,8 @@ impl Outcome {
 
 /// The payload of a token, in which no member stands twice.
 fn payload(token: &str) -> Value {
-    let payload = crate::base64url::decode(token.split('.').nth(1).unwrap()).unwrap();
-    crate::json::parse(&payload).unwrap()
+    let payload = crate::jose::base64url::decode(token.split('.').nth(1).unwrap()).unwrap();
+    crate::jose::json::parse(&payload).unwrap()
 }
 
 fn own() -> String {
@@ -287,7 +287,8 @@ fn the_name_of_a_caller_is_its_identity_or_the_sub_of_it() {
             "idp".to_owned(),
             prost_types::Struct::decode(&*protobuf::struct_bytes(namespace.as_object().unwrap())).unwrap(),
         )];
-        story.host.metadata = Some(crate::expression::Metadata { filter_metadata: metadata.into() }.encode_to_vec());
+        story.host.metadata =
+            Some(crate::issue::expression::Metadata { filter_metadata: metadata.into() }.encode_to_vec());
         let outcome = story.run(&[]);
         outcome.wristband().map(|wristband| wristband.claims()["sub"].clone()).ok_or(outcome.events)
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::pseudonym;
+use crate::issue::pseudonym;
 
 /// Who a request was authenticated as.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::Signed;
-use crate::cache::{Cache, Limits};
+use crate::cache::{Cache, Capacity};
 use crate::time::Timestamp;
 
 /// Wristbands that may be handed out again.
@@ -19,7 +19,7 @@ pub(super) struct Reusable {
 impl Reusable {
     /// Hands out for so many seconds.
     pub(super) fn new(seconds: u32) -> Self {
-        Self { seconds, signed: RefCell::new(Cache::new(Limits::default())) }
+        Self { seconds, signed: RefCell::new(Cache::new(Capacity::default())) }
     }
 
     /// A wristband with these claims that is not too old, has half of its life before it, and does not outlive `end`.

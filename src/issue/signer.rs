@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Skip;
-use crate::base64url;
 use crate::crypto::SigningKey;
 use crate::host::Crypto;
+use crate::jose::base64url;
+use crate::jose::token;
 use crate::time::Timestamp;
-use crate::token;
 
 /// A signed wristband.
 pub struct Signed {

@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use super::Inbound;
 use super::keys::PeerKeys;
-use crate::cache::{Cache, Limits};
+use crate::cache::{Cache, Capacity};
 use crate::config::{ConfigError, LONGEST_DURATION, Verify};
-use crate::credential::Place;
 use crate::denial::Denial;
 use crate::host::Setup;
-use crate::policy::Policy;
-use crate::replay::Replay;
+use crate::http::credential::Place;
+use crate::trust::limits::Limits;
+use crate::trust::replay::Replay;
 use crate::trust::{KeySet, TrustedKey};
 use crate::verify::Verifier;
 
@@ -31,7 +31,7 @@ pub(super) fn inbound(
     // What is to be accepted once must come to an end. No wristband lives longer than a day.
     let longest = replay.is_some().then_some(LONGEST_DURATION);
     let mut issuers = HashMap::new();
-    let own = issuer.clone().map(|issuer| (issuer, Policy::default(), own));
+    let own = issuer.clone().map(|issuer| (issuer, Limits::default(), own));
     for (issuer, mut policy, keys) in peers.into_iter().map(|peer| (peer.issuer, peer.policy, peer.keys)).chain(own) {
         if policy.audiences.is_empty() {
             policy.audiences.clone_from(&verify.audiences);
@@ -67,9 +67,9 @@ fn replay(tokens: Option<u32>, setup: &impl Setup) -> Result<Option<Replay>, Con
     Replay::reserve(tokens, setup).map(Some).ok_or_else(|| ConfigError::at("verify.replay", NEEDED))
 }
 
-fn cache(limits: Option<Limits>, has_replay: bool) -> Result<Limits, ConfigError> {
+fn cache(limits: Option<Capacity>, has_replay: bool) -> Result<Capacity, ConfigError> {
     match limits {
-        None if has_replay => Ok(Limits { values: 0, ..Limits::default() }),
+        None if has_replay => Ok(Capacity { values: 0, ..Capacity::default() }),
         Some(limits) if has_replay && limits.values > 0 => {
             Err(ConfigError::at("verify.cache", "excludes `replay`, with which no token is accepted twice"))
         }

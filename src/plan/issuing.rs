@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::Issuing;
 use super::keys::NamedKey;
 use crate::config::{ClaimSource, ConfigError, Identity, Issue, Placement, Subject, join};
-use crate::expression::{Condition, Expression};
 use crate::host::Setup;
+use crate::issue::expression::{Condition, Expression};
 use crate::issue::{self, Claim, Issuer, Rules, Signer, Source};
 
 #[inline(never)]

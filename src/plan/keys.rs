@@ -8,9 +8,10 @@ use zeroize::Zeroizing;
 use crate::config::{Config, ConfigError, KeyRef, KeySource, Peer};
 use crate::crypto::{Arithmetic, Backend, Operation, SigningKey, Unusable, VerifyingKey};
 use crate::host::Setup;
-use crate::key::{Algorithm, Material, PrivateKey, PublicKey};
-use crate::policy::Policy;
+use crate::jose::algorithm::Algorithm;
+use crate::keys::{Material, PrivateKey, PublicKey};
 use crate::trust::TrustedKey;
+use crate::trust::limits::Limits;
 
 /// Every key of a configuration, each in its role.
 pub(super) struct Keys {
@@ -32,7 +33,7 @@ pub(super) struct NamedKey {
 pub(super) struct PeerKeys {
     pub(super) issuer: String,
     pub(super) publish: bool,
-    pub(super) policy: Policy,
+    pub(super) policy: Limits,
     pub(super) keys: Vec<TrustedKey>,
 }
 

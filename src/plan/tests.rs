@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::headers::Headers;
+use crate::http::headers::Headers;
 use crate::plan::Plan;
 
 use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, NOW, gateway_a, key, load, load_with};

@@ -243,9 +243,9 @@ fn every_flipped_bit_every_length_and_every_edge_value_is_a_bad_signature() {
     let verifier = load(&gateway_a()).unwrap().inbound.unwrap().verifier;
     let token = sign(A_PEM, "a", &claims(A));
     let (input, signature) = token.rsplit_once('.').unwrap();
-    let signature = crate::base64url::decode(signature).unwrap();
+    let signature = crate::jose::base64url::decode(signature).unwrap();
     let denied = |signature: &[u8]| {
-        let token = format!("{input}.{}", crate::base64url::encode(signature));
+        let token = format!("{input}.{}", crate::jose::base64url::encode(signature));
         assert_eq!(
             verifier.verify(token.as_bytes(), NOW, &Fake::default()).unwrap_err(),
             Denial::BadSignature,
@@ -421,7 +421,7 @@ fn a_peer_s_word_has_the_limits_it_is_given() {
     let actor = json!({"sub": "x", "act": {"iss": "y", "act": null}});
     assert_eq!((&verified.claims()["act"], &verified.claims()["cnf"]), (&actor, &json!({})));
     assert_eq!(verified.claim("roles"), None);
-    let payload = crate::base64url::decode(verified.payload()).unwrap();
+    let payload = crate::jose::base64url::decode(verified.payload()).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap(), Value::Object(verified.claims().clone()));
 }
 

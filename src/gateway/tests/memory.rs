@@ -92,7 +92,7 @@ fn what_can_change_is_checked_every_time() {
 fn a_remembered_token_is_as_bound_to_its_certificate_as_any() {
     let digest = "00".repeat(32);
     let mut bound = claims(B);
-    bound["cnf"] = json!({"x5t#S256": crate::base64url::encode([0; 32])});
+    bound["cnf"] = json!({"x5t#S256": crate::jose::base64url::encode([0; 32])});
     let token = sign(B_PEM, "b", &bound);
     let mut story = Story::new(gateway_a());
     let plan = story.plan();

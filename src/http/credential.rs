@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use form_urlencoded::parse;
 
 use crate::denial::Denial;
-use crate::headers::{COOKIE, HeaderName, Headers, is_token_character};
+use crate::http::headers::{COOKIE, HeaderName, Headers, is_token_character};
 
 /// A place where a token may be.
 #[derive(Debug, PartialEq, Eq)]
@@ -283,7 +283,7 @@ mod tests {
         for value in ["Bearer", "Bearer ", "Bearer  t", "Bearer\tt", "Bearer=t", "Bearer\"t\""] {
             let token = found(&[("authorization", value.as_bytes())]).unwrap().unwrap();
             assert!(
-                crate::token::Untrusted::parse(token.as_bytes()).is_err_and(|denial| denial == Denial::Malformed),
+                crate::jose::token::Untrusted::parse(token.as_bytes()).is_err_and(|denial| denial == Denial::Malformed),
                 "{value}"
             );
         }

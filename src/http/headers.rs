@@ -1,8 +1,6 @@
 //! The headers of a message as bytes: Envoy lets through what is not UTF-8.
 
-mod name;
-
-pub use name::{COOKIE, HeaderName, SET_COOKIE, is_token_character};
+pub use super::name::{COOKIE, HeaderName, SET_COOKIE, is_token_character};
 
 /// Names and values in the order of the message. Envoy has made the names lower-case.
 pub struct Headers<'m>(Vec<(&'m [u8], &'m [u8])>);

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::denial::Denial;
+use crate::encoding::pairs;
 use crate::issue::Skip;
-use crate::pairs;
 
 /// A response, without the parts that Envoy adds.
 #[derive(Debug, PartialEq, Eq)]

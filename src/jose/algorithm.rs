@@ -1,8 +1,4 @@
-//! The algorithms, each with the one type of key that it takes.
-
-use std::fmt;
-
-use super::material::KeyError;
+//! The signature algorithms that exist here.
 
 /// A signature algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1). Neither `none` nor a symmetric one exists
 /// here: with the latter, whoever verifies could sign.
@@ -66,65 +62,6 @@ impl Algorithm {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// That keys of this type are for it.
-    pub(super) fn check_type(self, found: KeyType) -> Result<(), KeyError> {
-        let (name, expected) = (self.name(), self.key_type());
-        if expected == found {
-            return Ok(());
-        }
-        Err(KeyError::new(format!("`{name}` needs {expected}, found {found}")))
-    }
-
-    pub(super) fn key_type(self) -> KeyType {
-        match self {
-            Self::Es256 => KeyType::P256,
-            Self::Es384 => KeyType::P384,
-            Self::Es512 => KeyType::P521,
-            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => KeyType::Rsa,
-            Self::EdDsa => KeyType::Ed25519,
-        }
-    }
-}
-
-/// What a key is, whatever it is used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyType {
-    P256,
-    P384,
-    P521,
-    Rsa,
-    /// What `openssl genpkey -algorithm RSA-PSS` makes. Parameters bind it to one hash (RFC 4055, section 3.1), and JOSE
-    /// knows nothing of them: PS256 and its like take any RSA key (RFC 7518, section 3.5).
-    RsaPss,
-    Ed25519,
-    Other,
-}
-
-impl KeyType {
-    /// The bytes of a coordinate, for curves.
-    pub(super) fn field_size(self) -> Option<usize> {
-        match self {
-            Self::P256 => Some(32),
-            Self::P384 => Some(48),
-            Self::P521 => Some(66),
-            Self::Rsa | Self::RsaPss | Self::Ed25519 | Self::Other => None,
-        }
-    }
-}
-
-impl fmt::Display for KeyType {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::P256 => "a P-256 key",
-            Self::P384 => "a P-384 key",
-            Self::P521 => "a P-521 key",
-            Self::Rsa => "an RSA key",
-            Self::RsaPss => "one for RSASSA-PSS alone (id-RSASSA-PSS)",
-            Self::Ed25519 => "an Ed25519 key",
-            Self::Other => "a key of another type",
-        })
     }
 }
 

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::base64url;
-use crate::headers::{HeaderName, Headers};
-use crate::key::Algorithm;
-use crate::reply::Reply;
+use crate::http::headers::{HeaderName, Headers};
+use crate::http::reply::Reply;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::base64url;
 use crate::time::Timestamp;
 use crate::trust::TrustedKey;
 

@@ -14,8 +14,9 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use zeroize::Zeroizing;
 
 use crate::host::{Crypto, Function};
-use crate::key::{Algorithm, PrivateKey, PublicKey};
-use crate::token::MAX_SIZE;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::token::MAX_SIZE;
+use crate::keys::{PrivateKey, PublicKey};
 
 /// How the host writes a signature.
 #[derive(Clone, Copy, Debug)]
@@ -199,7 +200,7 @@ struct SignResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Material;
+    use crate::keys::Material;
 
     /// Keeps the arguments of its last call.
     struct Listener(RefCell<Vec<u8>>);

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::algorithm::{Algorithm, KeyType};
+use super::key_type::KeyType;
 use super::material::{KeyError, Material};
 use super::private::PrivateKey;
 use super::public::PublicKey;
-use crate::base64url;
-use crate::json;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::base64url;
+use crate::jose::json;
 
 /// Every member that is secret in some key type. One that does not belong to this key's type may be a slip by which a
 /// private key would pass for a public one.
@@ -20,7 +21,7 @@ pub(super) fn parse(text: &str, algorithm: Algorithm) -> Result<Material, KeyErr
         json::parse_object(text.as_bytes()).map_err(|error| KeyError::new(format!("the JWK is {}", error.problem)))?;
     let jwk = Jwk { members, algorithm };
     jwk.check_purpose()?;
-    match algorithm.key_type() {
+    match KeyType::of(algorithm) {
         KeyType::Rsa => jwk.rsa(),
         KeyType::Ed25519 => jwk.ed25519(),
         _ => jwk.elliptic_curve(),
@@ -57,7 +58,7 @@ impl Jwk {
         if member("use").is_some_and(|usage| usage != "sig") {
             return Err(KeyError::new("the JWK's `use` is not `sig`"));
         }
-        algorithm.check_type(match (member("kty"), member("crv")) {
+        let found = match (member("kty"), member("crv")) {
             (Some("EC"), Some("P-256")) => KeyType::P256,
             (Some("EC"), Some("P-384")) => KeyType::P384,
             (Some("EC"), Some("P-521")) => KeyType::P521,
@@ -68,7 +69,8 @@ impl Jwk {
                 return Err(KeyError::new("a JWK set where one JWK has to stand; take one of its `keys`"));
             }
             (None, _) => return Err(KeyError::new("the JWK has no `kty`")),
-        })
+        };
+        found.check(algorithm)
     }
 
     /// A member that holds bytes.
@@ -93,7 +95,7 @@ impl Jwk {
     fn elliptic_curve(&self) -> Result<Material, KeyError> {
         let (x, y) = (self.bytes("x")?, self.bytes("y")?);
         // Both have the size of the curve's field (RFC 7518, section 6.2.1.2).
-        let size = self.algorithm.key_type().field_size().ok_or_else(incomplete)?;
+        let size = KeyType::of(self.algorithm).field_size().ok_or_else(incomplete)?;
         if x.len() != size || y.len() != size {
             return Err(incomplete());
         }

@@ -9,8 +9,9 @@ use sec1::EcPrivateKey;
 use serde_json::{Map, Value, json};
 
 use super::private::PrivateKey;
-use super::{Algorithm, Material, PublicKey};
-use crate::json;
+use super::{Material, PublicKey};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::json;
 use crate::testing::{A_PEM, A_PUB};
 
 /// A key pair, as OpenSSL writes it.
@@ -120,7 +121,7 @@ fn without(jwk: &Jwk, names: &[&str]) -> Jwk {
 }
 
 fn bytes(jwk: &Jwk, name: &str) -> Vec<u8> {
-    crate::base64url::decode(jwk[name].as_str().unwrap()).unwrap()
+    crate::jose::base64url::decode(jwk[name].as_str().unwrap()).unwrap()
 }
 
 fn public_jwk(key: &PublicKey) -> Jwk {
@@ -150,7 +151,7 @@ impl Pair {
                 ("dq", &key.exponent2),
                 ("qi", &key.coefficient),
             ] {
-                jwk.insert(name.to_owned(), crate::base64url::encode(number.as_bytes()).into());
+                jwk.insert(name.to_owned(), crate::jose::base64url::encode(number.as_bytes()).into());
             }
             key.private_exponent.as_bytes()
         } else if self.is_elliptic_curve() {
@@ -158,7 +159,7 @@ impl Pair {
         } else {
             <&OctetStringRef>::from_der(octets).unwrap().as_bytes()
         };
-        jwk.insert("d".to_owned(), crate::base64url::encode(secret).into());
+        jwk.insert("d".to_owned(), crate::jose::base64url::encode(secret).into());
         jwk
     }
 
@@ -173,7 +174,7 @@ impl Pair {
         secret[31] = 7;
         let key = PrivateKey::from_scalar(algorithm, &secret).or_else(|| PrivateKey::from_seed(algorithm, &secret));
         let jwk = public_jwk(&key.unwrap().public_key());
-        with(&jwk, &[("d", &crate::base64url::encode(&secret).into())])
+        with(&jwk, &[("d", &crate::jose::base64url::encode(&secret).into())])
     }
 
     /// Every form of the private key.

@@ -74,7 +74,7 @@ fn modulus(bits: usize) -> Vec<u8> {
 fn an_rsa_key_has_2048_to_8192_bits_and_an_odd_exponent_that_is_not_one() {
     let own = PAIRS[3].jwk();
     let size = |bits| format!("an RSA key needs 2048 to 8192 bits, found {bits}");
-    let of_size = |bits| with(&own, &[("n", &crate::base64url::encode(modulus(bits)).into())]);
+    let of_size = |bits| with(&own, &[("n", &crate::jose::base64url::encode(modulus(bits)).into())]);
     for bits in [1, 512, 1024, 2047, 8193, 8208, 16384] {
         let changed = of_size(bits);
         for form in [text(&changed)].iter().chain(&rsa_blocks(&changed)) {
@@ -101,13 +101,13 @@ fn an_rsa_key_has_2048_to_8192_bits_and_an_odd_exponent_that_is_not_one() {
         ("e", &[2, 0, 0, 0, 1]),
         ("e", &modulus(2048)),
     ] {
-        let changed = with(&own, &[(changes.0, &crate::base64url::encode(changes.1).into())]);
+        let changed = with(&own, &[(changes.0, &crate::jose::base64url::encode(changes.1).into())]);
         for form in [text(&changed), text(&public_of(&changed))] {
             assert_eq!(parse(&form, Algorithm::Rs256).unwrap_err(), problem, "{changes:x?}");
         }
     }
     for exponent in [&[3][..], &[1, 0, 1], &[1, 0xff, 0xff, 0xff, 0xff]] {
-        let changed = with(&public_of(&own), &[("e", &crate::base64url::encode(exponent).into())]);
+        let changed = with(&public_of(&own), &[("e", &crate::jose::base64url::encode(exponent).into())]);
         public(&text(&changed), Algorithm::Rs256);
     }
 }
@@ -143,7 +143,7 @@ fn a_weak_or_second_spelling_of_an_ed25519_point_is_refused() {
     points.extend([ends(3, 0, 0)[..31].to_vec(), [ends(3, 0, 0), vec![0]].concat(), vec![]]);
     let (spki, own) = (der(form!("ed25519.pub.pem")), PAIRS[4].jwk());
     for point in points {
-        let jwk = with(&own, &[("x", &crate::base64url::encode(&point).into())]);
+        let jwk = with(&own, &[("x", &crate::jose::base64url::encode(&point).into())]);
         for form in [text(&jwk), text(&without(&jwk, &["d"]))] {
             assert_eq!(parse(&form, Algorithm::EdDsa).unwrap_err(), INCOMPLETE, "{point:x?}");
         }
@@ -171,13 +171,13 @@ fn a_point_that_is_not_on_its_curve_is_refused() {
         for name in ["x", "y", "d"] {
             let value = bytes(&pair.jwk(), name);
             for resized in [[&[0], &value[..]].concat(), value[1..].to_vec(), vec![]] {
-                let changed = with(&pair.jwk(), &[(name, &crate::base64url::encode(&resized).into())]);
+                let changed = with(&pair.jwk(), &[(name, &crate::jose::base64url::encode(&resized).into())]);
                 assert_eq!(parse(&text(&changed), algorithm).unwrap_err(), INCOMPLETE, "{} {name}", pair.name);
             }
         }
         // Zero, and the order of the group or more.
         for byte in [0, 0xff] {
-            let changed = with(&pair.jwk(), &[("d", &crate::base64url::encode(vec![byte; size]).into())]);
+            let changed = with(&pair.jwk(), &[("d", &crate::jose::base64url::encode(vec![byte; size]).into())]);
             assert_eq!(parse(&text(&changed), algorithm).unwrap_err(), INCOMPLETE, "{}", pair.name);
         }
     }

@@ -14,9 +14,9 @@ use prost_types::value::Kind;
 use serde_json::{Map, Value};
 
 use crate::config::ConfigError;
+use crate::encoding::pairs;
+use crate::encoding::protobuf;
 use crate::host::{ExpressionId, Host, Setup};
-use crate::pairs;
-use crate::protobuf;
 
 /// An expression whose value becomes JSON.
 #[derive(Debug)]
@@ -259,7 +259,7 @@ mod tests {
     fn what_metadata_says_finds_a_place_in_a_token() {
         let fits = |value: &Value| {
             let claims = json!({"claim": value}).to_string();
-            crate::json::parse(claims.as_bytes()).is_ok()
+            crate::jose::json::parse(claims.as_bytes()).is_ok()
         };
         for lists in [29, 30, 31, 32] {
             let value = (0..lists).fold(json!(1), |inner, _| json!([inner]));

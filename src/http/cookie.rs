@@ -1,6 +1,6 @@
 //! A wristband as a cookie (RFC 6265), for browsers that should carry it without a script being able to read it.
 
-use crate::headers::{Headers, SET_COOKIE};
+use crate::http::headers::{Headers, SET_COOKIE};
 
 /// How the cookie is set. The defaults are the safe ones: this host only, no script, no plain HTTP, no cross-site
 /// request but a top-level navigation.

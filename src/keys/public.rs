@@ -6,9 +6,10 @@ use rsa::{BoxedUint, Pkcs1v15Sign, Pss};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use signature::Verifier;
 
-use super::algorithm::{Algorithm, KeyType};
 use super::der;
+use super::key_type::KeyType;
 use super::material::KeyError;
+use crate::jose::algorithm::Algorithm;
 
 /// The sizes of RSA moduli, in bits: RFC 7518, section 3.3 asks for 2048 or more; beyond 8192 one verification takes
 /// milliseconds on any machine.
@@ -49,7 +50,7 @@ impl PublicKey {
 
     /// A point of the algorithm's curve, compressed or not; `None` when it is none.
     pub(super) fn from_point(algorithm: Algorithm, point: &[u8]) -> Option<Self> {
-        let numbers = match algorithm.key_type() {
+        let numbers = match KeyType::of(algorithm) {
             KeyType::P256 => Numbers::P256(p256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?),
             KeyType::P384 => Numbers::P384(Box::new(p384::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?)),
             KeyType::P521 => Numbers::P521(Box::new(p521::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?)),
@@ -128,7 +129,7 @@ impl PublicKey {
     /// The key as a JWK (RFC 7517), which is also its identity: equal keys have equal JWKs.
     #[must_use]
     pub fn to_jwk(&self) -> JsonWebKey<'static> {
-        let curve = match self.algorithm.key_type() {
+        let curve = match KeyType::of(self.algorithm) {
             KeyType::P256 => "P-256",
             KeyType::P384 => "P-384",
             KeyType::P521 => "P-521",

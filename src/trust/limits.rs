@@ -3,14 +3,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::claim;
 use crate::denial::Denial;
+use crate::jose::claims;
+use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
-use crate::token::Untrusted;
 
 /// The limits of one issuer's word.
 #[derive(Debug, Default)]
-pub struct Policy {
+pub struct Limits {
     /// One of these has to be in `aud`; empty: a token with an `aud` is denied (RFC 7519, section 4.1.3).
     pub audiences: Vec<String>,
     /// Whom it may name; empty: everyone.
@@ -30,7 +30,7 @@ pub enum Pattern {
     Prefix(String),
 }
 
-impl Policy {
+impl Limits {
     /// Checks what a token says against the policy of who says it. `clock_skew` is in seconds.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Policy {
     pub fn limit(&self, claims: &mut Map<String, Value>) {
         if let Some(allowed) = &self.claims {
             // The registered claims say who vouches for whom; they grant nothing.
-            claims.retain(|name, _| claim::reserved(name).is_some() || allowed.contains(name));
+            claims.retain(|name, _| claims::reserved(name).is_some() || allowed.contains(name));
             // These two are objects, in which a peer could say anything.
             for name in ["cnf", "act"] {
                 if let Some(members) = claims.get_mut(name) {

@@ -7,10 +7,10 @@ use std::slice;
 
 use serde_json::{Map, Value};
 
-use crate::base64url;
-use crate::certificate;
 use crate::denial::Denial;
-use crate::json;
+use crate::jose::base64url;
+use crate::jose::confirmation;
+use crate::jose::json;
 
 /// The largest token that is looked at, in bytes. Envoy's default for all request headers together is 60 KiB; eight
 /// are what common servers take in one header. It is also the budget for members and for the length of strings: 6,144
@@ -68,7 +68,7 @@ impl<'t> Untrusted<'t> {
         claims.string("jti")?;
         claims.audiences()?;
         let expires = claims.date("exp")?.ok_or(Denial::Malformed)?;
-        let thumbprint = certificate::bound_to(&claims.0)?.map(str::to_owned);
+        let thumbprint = confirmation::bound_to(&claims.0)?.map(str::to_owned);
         let dates = [claims.date("nbf")?, claims.date("iat")?];
         // Nothing began before 1970; Envoy's `jwt_authn` refuses it too.
         let starts = || dates.into_iter().flatten();

@@ -7,10 +7,11 @@ use rsa::rand_core::{TryCryptoRng, TryRng};
 use signature::{SignatureEncoding, Signer};
 use zeroize::Zeroizing;
 
-use super::algorithm::{Algorithm, KeyType};
 use super::der;
+use super::key_type::KeyType;
 use super::material::KeyError;
 use super::public::{Numbers, Padding, PublicKey, rsa_scheme};
+use crate::jose::algorithm::Algorithm;
 
 /// A private key. It signs with the one algorithm that it was made for.
 pub struct PrivateKey {
@@ -34,10 +35,10 @@ impl PrivateKey {
     /// The secret scalar of the algorithm's curve, big-endian; `None` when it is none. It has the curve's size: a shorter
     /// one may be that of another curve.
     pub(super) fn from_scalar(algorithm: Algorithm, scalar: &[u8]) -> Option<Self> {
-        if algorithm.key_type().field_size() != Some(scalar.len()) {
+        if KeyType::of(algorithm).field_size() != Some(scalar.len()) {
             return None;
         }
-        let secret = match algorithm.key_type() {
+        let secret = match KeyType::of(algorithm) {
             KeyType::P256 => Secret::P256(p256::SecretKey::from_slice(scalar).ok()?.into()),
             KeyType::P384 => Secret::P384(Box::new(p384::SecretKey::from_slice(scalar).ok()?.into())),
             KeyType::P521 => Secret::P521(Box::new(p521::SecretKey::from_slice(scalar).ok()?.into())),

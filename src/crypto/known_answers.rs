@@ -1,8 +1,8 @@
 //! What a host has to know before it is trusted with an algorithm: one right signature, and several that are not.
 
-use super::host::VerifyingKey;
+use super::foreign::VerifyingKey;
 use crate::host::Crypto;
-use crate::key::Algorithm;
+use crate::jose::algorithm::Algorithm;
 
 /// `testdata/README.md` says how these were made.
 struct Answers {

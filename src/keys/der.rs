@@ -7,10 +7,11 @@ use pkcs8::{EncodePrivateKey as _, ObjectIdentifier, PrivateKeyInfoRef};
 use sec1::{EcParameters, EcPrivateKey};
 use zeroize::Zeroizing;
 
-use super::algorithm::{Algorithm, KeyType};
+use super::key_type::KeyType;
 use super::material::{KeyError, Material};
 use super::private::PrivateKey;
 use super::public::{Parts, PublicKey};
+use crate::jose::algorithm::Algorithm;
 
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -27,9 +28,9 @@ fn unreadable() -> KeyError {
 /// PKCS#8 (RFC 5958).
 pub(super) fn from_pkcs8(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let info = PrivateKeyInfoRef::try_from(der).map_err(|_| unreadable())?;
-    algorithm.check_type(key_type(&info.algorithm))?;
+    key_type(&info.algorithm).check(algorithm)?;
     let (octets, public) = (info.private_key.as_bytes(), info.public_key.map(|public| public.raw_bytes()));
-    match algorithm.key_type() {
+    match KeyType::of(algorithm) {
         KeyType::Rsa => from_pkcs1(octets, algorithm),
         KeyType::Ed25519 => {
             let seed = <&OctetStringRef>::from_der(octets).map_err(|_| unreadable())?;
@@ -45,9 +46,9 @@ pub(super) fn from_pkcs8(der: &[u8], algorithm: Algorithm) -> Result<Material, K
 pub(super) fn from_sec1(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let info = EcPrivateKey::try_from(der).map_err(|_| unreadable())?;
     match info.parameters.and_then(EcParameters::named_curve) {
-        Some(curve) => algorithm.check_type(curve_type(curve))?,
+        Some(curve) => curve_type(curve).check(algorithm)?,
         // It does not say on which curve it is, but that it is on one.
-        None if algorithm.key_type().field_size().is_none() => algorithm.check_type(KeyType::Other)?,
+        None if KeyType::of(algorithm).field_size().is_none() => KeyType::Other.check(algorithm)?,
         None => {}
     }
     let key = PrivateKey::from_scalar(algorithm, info.private_key).ok_or_else(unreadable)?;
@@ -84,9 +85,9 @@ pub(super) fn from_pkcs1_public(der: &[u8], algorithm: Algorithm) -> Result<Mate
 /// `SubjectPublicKeyInfo` (RFC 5280, section 4.1).
 pub(super) fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|_| unreadable())?;
-    algorithm.check_type(key_type(&info.algorithm))?;
+    key_type(&info.algorithm).check(algorithm)?;
     let bytes = info.subject_public_key.as_bytes().ok_or_else(unreadable)?;
-    let key = match algorithm.key_type() {
+    let key = match KeyType::of(algorithm) {
         KeyType::Rsa => return from_pkcs1_public(bytes, algorithm),
         KeyType::Ed25519 => PublicKey::from_ed25519(algorithm, bytes),
         _ => PublicKey::from_point(algorithm, bytes),
@@ -158,7 +159,7 @@ pub(super) fn spki(algorithm: Algorithm, parts: &Parts) -> Option<Vec<u8>> {
         SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(key).ok()? }.to_der().ok()
     };
     match parts {
-        Parts::Point(point) => write(on_curve(algorithm.key_type())?, point),
+        Parts::Point(point) => write(on_curve(KeyType::of(algorithm))?, point),
         Parts::Ed25519(bytes) => write(AlgorithmIdentifierRef { oid: ED25519, parameters: None }, bytes),
         Parts::Rsa { modulus, exponent } => {
             let number = |bytes| pkcs1::UintRef::new(bytes).ok();
@@ -175,7 +176,7 @@ pub(super) fn ec_pkcs8(algorithm: Algorithm, scalar: &[u8], public: &Parts) -> O
     };
     let key = EcPrivateKey { private_key: scalar, parameters: None, public_key: Some(point) };
     let key = Zeroizing::new(key.to_der().ok()?);
-    let info = PrivateKeyInfoRef::new(on_curve(algorithm.key_type())?, OctetStringRef::new(&key).ok()?);
+    let info = PrivateKeyInfoRef::new(on_curve(KeyType::of(algorithm))?, OctetStringRef::new(&key).ok()?);
     info.to_der().ok().map(Zeroizing::new)
 }
 

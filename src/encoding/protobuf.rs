@@ -4,7 +4,7 @@ use prost::encoding::{WireType, bool, double, encode_key, encode_varint, encoded
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
-use crate::json::{self, MAX_DEPTH, TOO_DEEP};
+use crate::jose::json::{self, MAX_DEPTH, TOO_DEEP};
 
 /// What the JSON of [`json::parse`] cannot be, and where it stands.
 #[derive(Debug, PartialEq, Eq)]

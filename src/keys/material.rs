@@ -4,10 +4,11 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::algorithm::{Algorithm, KeyType};
+use super::key_type::KeyType;
 use super::private::PrivateKey;
 use super::public::PublicKey;
 use super::{der, jwk};
+use crate::jose::algorithm::Algorithm;
 
 /// What is wrong with the text of a key, for the operator. It never quotes the text.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,11 +94,9 @@ fn from_pem(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
     match tag.as_str() {
         "PRIVATE KEY" => der::from_pkcs8(contents, algorithm),
         "EC PRIVATE KEY" => der::from_sec1(contents, algorithm),
-        "RSA PRIVATE KEY" => algorithm.check_type(KeyType::Rsa).and_then(|()| der::from_pkcs1(contents, algorithm)),
+        "RSA PRIVATE KEY" => KeyType::Rsa.check(algorithm).and_then(|()| der::from_pkcs1(contents, algorithm)),
         "PUBLIC KEY" => der::from_spki(contents, algorithm),
-        "RSA PUBLIC KEY" => {
-            algorithm.check_type(KeyType::Rsa).and_then(|()| der::from_pkcs1_public(contents, algorithm))
-        }
+        "RSA PUBLIC KEY" => KeyType::Rsa.check(algorithm).and_then(|()| der::from_pkcs1_public(contents, algorithm)),
         "CERTIFICATE" => der::from_certificate(contents, algorithm),
         "OPENSSH PRIVATE KEY" => Err(KeyError::new(OPENSSH)),
         _ => Err(KeyError::new(NO_SUCH_BLOCK)),
@@ -109,7 +108,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::json;
+    use crate::jose::json;
     use crate::testing::{A_PEM, A_PUB, B_PEM, B_PUB};
 
     macro_rules! form {
@@ -133,7 +132,7 @@ mod tests {
         let pem = pem::parse(private).unwrap();
         let secret = <p256::SecretKey as p256::pkcs8::DecodePrivateKey>::from_pkcs8_der(pem.contents()).unwrap();
         let mut jwk = json::parse_object(public(parse(private).unwrap()).as_bytes()).unwrap();
-        jwk.insert("d".to_owned(), crate::base64url::encode(secret.to_bytes()).into());
+        jwk.insert("d".to_owned(), crate::jose::base64url::encode(secret.to_bytes()).into());
         jwk
     }
 

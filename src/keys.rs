@@ -6,16 +6,15 @@
 //! What a key computes here, it computes in the VM, with RustCrypto's crates. [`crypto`](crate::crypto) decides whether
 //! the host does it instead.
 
-mod algorithm;
 mod der;
 mod jwk;
+mod key_type;
 mod material;
 mod private;
 mod public;
 #[cfg(test)]
 mod tests;
 
-pub use algorithm::Algorithm;
 pub use material::{KeyError, Material};
 pub use private::{PrivateKey, SigningFailed};
 pub use public::PublicKey;

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base64url;
 use crate::denial::Denial;
-use crate::host::Host;
+use crate::jose::base64url;
 
 const THUMBPRINT: &str = "x5t#S256";
 
-/// The thumbprint of the client's certificate, as `cnf` has it.
-pub fn of_client(host: &impl Host) -> Option<String> {
-    let digest: Option<Vec<u8>> = host.client_certificate()?.chunks(2).map(byte).collect();
+/// The thumbprint of a certificate, as `cnf` has it, of its SHA-256 in hexadecimal digits; `None` when it is none.
+#[must_use]
+pub fn thumbprint(digits: &[u8]) -> Option<String> {
+    let digest: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
     digest.filter(|digest| digest.len() == 32).map(base64url::encode)
 }
 
@@ -20,7 +20,7 @@ fn byte(digits: &[u8]) -> Option<u8> {
 
 /// The confirmation claim (RFC 7800, section 3.1) for a thumbprint.
 #[must_use]
-pub fn confirmation(thumbprint: &str) -> Value {
+pub fn of(thumbprint: &str) -> Value {
     json!({THUMBPRINT: thumbprint})
 }
 

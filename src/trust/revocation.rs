@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use crate::config::Revocations;
+use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
-use crate::token::Untrusted;
 
 /// The revocations in force.
 #[derive(Debug, Default)]
