@@ -11,8 +11,8 @@ use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
+use wristband::compile;
 use wristband::denial::Denial;
-use wristband::plan::Plan;
 use wristband::time::Timestamp;
 
 #[path = "../tests/support/costly.rs"]
@@ -79,7 +79,8 @@ fn verify(criterion: &mut Criterion) {
         "signingKeyRefs": [{"name": "a", "algorithm": "ES256", "key": {"inlineString": key}}],
         "verify": {},
     });
-    let verifier = Plan::load(configuration.to_string().as_bytes(), &Nobody).unwrap().inbound.unwrap().verifier;
+    let verifier =
+        compile::load(configuration.to_string().as_bytes(), &Nobody).unwrap().gateway.verification.unwrap().verifier;
     let mut group = criterion.benchmark_group("verify");
     for (name, token, denial) in tokens() {
         assert_eq!(verifier.verify(token.as_bytes(), NOW, &Nobody).err(), denial, "{name}");

@@ -1,7 +1,7 @@
 //! A memory of bounded size for what was computed and may be used again. When it is full, what has not been used for the
 //! longest time goes first.
 //!
-//! It belongs to a plan and ends with it: nothing is remembered across a change of keys or rules. The caller
+//! It belongs to a configuration and ends with it: nothing is remembered across a change of rules. The caller
 //! checks whether what it finds still holds.
 
 use std::hash::RandomState;

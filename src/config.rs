@@ -1,7 +1,7 @@
 //! The configuration as the operator writes it: names, defaults and ranges, nothing resolved yet.
 //!
 //! [`Config::read`] finds every error that one field alone can have. What needs keys, the environment or two
-//! fields at once is found by [`Plan::compile`](crate::plan::Plan::compile).
+//! fields at once is found by [`compile::load`](crate::compile::load).
 
 mod node;
 mod read;
@@ -13,9 +13,11 @@ pub use node::{ConfigError, Node, Object, join};
 
 use crate::cache::Capacity;
 use crate::crypto::Preference;
+use crate::gateway::{self, Mode, OnFailure};
 use crate::http::cookie::Cookie;
 use crate::http::credential::Place;
 use crate::http::headers::HeaderName;
+use crate::issue::Placement;
 use crate::jose::algorithm::Algorithm;
 use crate::time::Timestamp;
 use crate::trust::limits::Limits;
@@ -114,24 +116,6 @@ pub struct Issue {
     pub on_failure: OnFailure,
 }
 
-/// What happens to a message whose wristband cannot be signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFailure {
-    /// It goes on without.
-    Pass,
-    /// It is answered with 503.
-    Deny,
-}
-
-/// Who receives a wristband.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// The client, with the response.
-    Response,
-    /// The upstream, with the request.
-    Request,
-}
-
 /// Where the identity comes from.
 pub enum Identity {
     /// A request header that an earlier, trusted filter sets.
@@ -198,39 +182,13 @@ impl Verify {
         let payload = self.output_payload_to_header.iter();
         let payload = payload.map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
         let claims = self.output_claim_to_headers.iter();
-        payload.chain(claims.map(|output| (format!("{}.header", output.path), &output.header)))
+        payload.chain(claims.map(|output| (format!("{}.header", output.path), &output.output.header)))
     }
 
     /// Whether a token may be in this header.
     #[must_use]
     pub fn carries_tokens(&self, name: &HeaderName) -> bool {
         self.places.iter().any(|place| place.header().as_ref() == Some(name))
-    }
-}
-
-/// What happens to a request whose token is missing or bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Both are denied.
-    Require,
-    /// Only a bad one is denied.
-    Optional,
-    /// Neither is denied; a bad one is counted and has no other effect.
-    Observe,
-}
-
-impl Mode {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Require, Self::Optional, Self::Observe];
-
-    /// Its name in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Require => "require",
-            Self::Optional => "optional",
-            Self::Observe => "observe",
-        }
     }
 }
 
@@ -267,10 +225,8 @@ pub struct RevokedIssuer {
 pub struct ClaimHeader {
     /// Where it stands, for messages.
     pub path: String,
-    /// The header.
-    pub header: HeaderName,
-    /// The claim: a member of the payload, or a dotted path into it.
-    pub claim: String,
+    /// The header and the claim.
+    pub output: gateway::ClaimHeader,
 }
 
 /// The well-known documents.

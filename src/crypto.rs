@@ -1,6 +1,6 @@
 //! Who does the arithmetic of a signature: the host, whose BoringSSL is many times faster, or the VM, with RustCrypto.
 //!
-//! It is chosen once for each algorithm, when a plan is compiled: the host where it has the algorithm and passes a test
+//! It is chosen once for each algorithm, when a configuration is compiled: the host where it has the algorithm and passes a test
 //! with known answers, which it has to get right when they are wrong as well; otherwise the VM. From then on a
 //! [`VerifyingKey`] and a [`SigningKey`] know by themselves what to do. The host has neither RSASSA-PSS nor Ed25519, and
 //! an Envoy before 1.37 does not sign.

@@ -1,7 +1,7 @@
 //! The adapter between Envoy and the core: it reads, asks and writes.
 //!
 //! Rules that Envoy forces on it: names and values are bytes, since a header may hold 0xff; request headers are gone in
-//! the response phase; a plugin's VM outlives its configuration, so everything belongs to a plan and nothing to the VM;
+//! the response phase; a plugin's VM outlives its configuration, so everything belongs to a configuration and nothing to the VM;
 //! one trap kills the VM, so no host call is taken for granted.
 
 mod abi;

@@ -1,42 +1,37 @@
 //! One request and its response: what the filter does with them, decided without touching them.
 //!
-//! The adapter reads headers, asks [`Plan::on_request`], [`Plan::on_admitted`] and [`Plan::on_response`], and carries out
-//! each answer before it asks on.
+//! A [`Gateway`] is a configuration in force. The adapter reads headers, asks [`Gateway::on_request`],
+//! [`Gateway::on_admitted`] and [`Gateway::on_response`], and carries out each answer before it asks on. A request meets
+//! nothing that can still be wrong with the configuration: that was found while it was compiled.
 
 mod delivery;
+mod edits;
 mod event;
-mod inbound;
+mod verification;
 
 use std::rc::Rc;
 
+pub use delivery::{Delivery, OnFailure};
+pub use edits::Edits;
 pub use event::Event;
-pub use inbound::Outputs;
+pub use verification::{ClaimHeader, Mode, Outputs, Verification};
 
-use crate::config::Placement;
 use crate::host::Host;
+use crate::http::discovery::Discovery;
 use crate::http::headers::{HeaderName, Headers};
 use crate::http::reply::Reply;
-use crate::issue::{Gathered, Skip};
-use crate::plan::{Issuing, Plan};
+use crate::issue::{Gathered, Placement, Skip};
 use crate::time::Timestamp;
 use crate::verify::Verified;
 
-/// What to do with a message. It has tokens in it, and outside the tests no `Debug`.
-#[derive(Default)]
-#[cfg_attr(test, derive(Debug))]
-pub struct Edits {
-    /// Headers to remove, all their values.
-    pub remove: Vec<HeaderName>,
-    /// Headers to set after that.
-    pub set: Vec<(HeaderName, String)>,
-    /// Values to add after that, as bytes because some are an upstream's.
-    pub add: Vec<(HeaderName, Vec<u8>)>,
-    /// What remains of `cookie` or `:path` when a token is taken out.
-    pub rewrite: Option<(&'static str, Vec<u8>)>,
-    /// A serialized `google.protobuf.Struct` for the filter state `wasm.wristband`.
-    pub filter_state: Option<Rc<[u8]>>,
-    /// What to count.
-    pub events: Vec<Event>,
+/// A configuration in force: who decides on requests and responses.
+pub struct Gateway {
+    /// The well-known documents, when there is an issuer.
+    pub discovery: Option<Discovery>,
+    /// How inbound tokens are treated, if they are.
+    pub verification: Option<Verification>,
+    /// How wristbands are signed and delivered, if they are.
+    pub delivery: Option<Delivery>,
 }
 
 /// What became of a request's first step.
@@ -45,8 +40,8 @@ pub struct Edits {
 pub enum Admission {
     /// It is answered in its place, and counted.
     Answered(Rc<Reply>, Event),
-    /// It may go on, once these edits are made, to [`Plan::on_admitted`].
-    Admitted(Edits, Exchange),
+    /// It may go on, once these edits are made, to [`Gateway::on_admitted`].
+    Admitted(Edits, Admitted),
 }
 
 /// What to do with a request or a response.
@@ -61,7 +56,7 @@ pub enum Decision {
 /// What later steps have to know of the request.
 #[derive(Default)]
 #[cfg_attr(test, derive(Debug))]
-pub struct Exchange {
+pub struct Admitted {
     inbound: Option<Verified>,
     /// The header in which the accepted token goes on to the upstream.
     forwarded: Option<HeaderName>,
@@ -72,8 +67,8 @@ pub struct Exchange {
     is_redirected: bool,
 }
 
-impl Plan {
-    /// The first step of a request: who sends it. Its edits have to be made before [`Plan::on_admitted`], so that no
+impl Gateway {
+    /// The first step of a request: who sends it. Its edits have to be made before [`Gateway::on_admitted`], so that no
     /// expression sees what a client has written into a header that is ours.
     ///
     /// The headers are the client's, as earlier filters have left them.
@@ -81,62 +76,62 @@ impl Plan {
         if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, now)) {
             return Admission::Answered(reply, Event::Discovery);
         }
-        let (mut edits, mut exchange) = (Edits::default(), Exchange::default());
-        if let Some(inbound) = &self.inbound {
-            exchange.is_preflight = inbound.allow_cors_preflight && is_preflight(headers);
-            edits.remove.extend(inbound.owned_headers().filter(|name| headers.has(name)).cloned());
-            exchange.is_redirected = self.issuing.is_some() && is_redirected(headers);
-            if !exchange.is_preflight {
+        let (mut edits, mut admitted) = (Edits::default(), Admitted::default());
+        if let Some(verification) = &self.verification {
+            admitted.is_preflight = verification.allow_cors_preflight && is_preflight(headers);
+            edits.remove.extend(verification.owned_headers().filter(|name| headers.has(name)).cloned());
+            admitted.is_redirected = self.delivery.is_some() && is_redirected(headers);
+            if !admitted.is_preflight {
                 // What we have written into it the first time round is not the caller's word.
-                let ours = self.issuing.as_ref().filter(|_| exchange.is_redirected).and_then(Issuing::request_header);
-                match inbound.admit(headers, ours, now, host, &mut edits) {
+                let ours = self.delivery.as_ref().filter(|_| admitted.is_redirected).and_then(Delivery::request_header);
+                match verification.admit(headers, ours, now, host, &mut edits) {
                     Ok(None) => {}
                     Ok(Some((verified, place))) => {
-                        exchange.inbound = Some(verified);
-                        exchange.forwarded = if inbound.forward { place.header() } else { None };
+                        admitted.inbound = Some(verified);
+                        admitted.forwarded = if verification.forward { place.header() } else { None };
                     }
                     Err(denial) => {
-                        return Admission::Answered(inbound.denial(denial), Event::Denied(denial));
+                        return Admission::Answered(verification.denial(denial), Event::Denied(denial));
                     }
                 }
             }
         }
-        if let Some(issuing) = &self.issuing
-            && issuing.request_header().is_some()
+        if let Some(delivery) = &self.delivery
+            && delivery.request_header().is_some()
             // Unless it is the accepted one, on its way to an upstream that is to have it.
-            && exchange.forwarded != issuing.header
+            && admitted.forwarded != delivery.header
         {
-            issuing.clear(headers, &mut edits);
+            delivery.clear(headers, &mut edits);
         }
-        Admission::Admitted(edits, exchange)
+        Admission::Admitted(edits, admitted)
     }
 
     /// The second step of a request that was let through: what can be said of it before there is a response.
     pub fn on_admitted(
         &self,
-        exchange: &mut Exchange,
+        admitted: &mut Admitted,
         headers: &Headers<'_>,
         now: Timestamp,
         host: &impl Host,
     ) -> Decision {
         let mut edits = Edits::default();
-        let Some(issuing) = &self.issuing else {
+        let Some(delivery) = &self.delivery else {
             return Decision::Forward(edits);
         };
-        let inbound = exchange.inbound.as_ref();
-        if exchange.is_redirected && inbound.is_none() {
+        let inbound = admitted.inbound.as_ref();
+        if admitted.is_redirected && inbound.is_none() {
             // It may have been a wristband of our own, or one that ours must not outlive.
             edits.events.push(Event::IssueSkipped(Skip::Redirected));
             return Decision::Forward(edits);
         }
         // A preflight was let through without a look at its token, so nobody is known.
-        let gathered = (!exchange.is_preflight).then(|| issuing.issuer.on_request(headers, inbound, host));
-        if issuing.issuer.placement() == Placement::Response {
-            exchange.gathered = gathered;
+        let gathered = (!admitted.is_preflight).then(|| delivery.issuer.on_request(headers, inbound, host));
+        if delivery.issuer.placement() == Placement::Response {
+            admitted.gathered = gathered;
             return Decision::Forward(edits);
         }
         match gathered {
-            Some(gathered) => issuing.deliver(&gathered, inbound, headers, now, host, edits),
+            Some(gathered) => delivery.deliver(&gathered, inbound, headers, now, host, edits),
             None => Decision::Forward(edits),
         }
     }
@@ -144,32 +139,32 @@ impl Plan {
     /// Whether responses have to be looked at.
     #[must_use]
     pub fn sees_responses(&self) -> bool {
-        self.issuing.is_some()
+        self.delivery.is_some()
     }
 
-    /// Decides on a response. `exchange` is `None` when it is the filter's own.
+    /// Decides on a response. `admitted` is `None` when it is the filter's own.
     pub fn on_response(
         &self,
-        exchange: Option<Exchange>,
+        admitted: Option<Admitted>,
         headers: &Headers<'_>,
         now: Timestamp,
         host: &impl Host,
     ) -> Decision {
         let mut edits = Edits::default();
-        let Some(issuing) = &self.issuing else {
+        let Some(delivery) = &self.delivery else {
             return Decision::Forward(edits);
         };
         // Whoever wrote it, it is not ours; or it is, and an upstream hands on what was meant for itself.
-        issuing.clear(headers, &mut edits);
-        let Some(Exchange { inbound, gathered: Some(mut gathered), .. }) = exchange else {
+        delivery.clear(headers, &mut edits);
+        let Some(Admitted { inbound, gathered: Some(mut gathered), .. }) = admitted else {
             return Decision::Forward(edits);
         };
         if !is_success(headers) {
             edits.events.push(Event::IssueSkipped(Skip::ResponseStatus));
             return Decision::Forward(edits);
         }
-        issuing.issuer.on_response(&mut gathered, host);
-        issuing.deliver(&gathered, inbound.as_ref(), headers, now, host, edits)
+        delivery.issuer.on_response(&mut gathered, host);
+        delivery.deliver(&gathered, inbound.as_ref(), headers, now, host, edits)
     }
 }
 

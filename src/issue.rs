@@ -15,7 +15,6 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::config::Placement;
 use crate::host::Host;
 use crate::http::headers::{HeaderName, Headers};
 use crate::issue::expression::{Attributes, Condition, Expression};
@@ -59,6 +58,15 @@ pub struct Rules {
     pub chain: Option<u32>,
     /// Whether wristbands are bound to the client's certificate.
     pub bind_client_certificate: bool,
+}
+
+/// Who receives a wristband.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// The client, with the response.
+    Response,
+    /// The upstream, with the request.
+    Request,
 }
 
 /// A custom claim that depends on the request.

@@ -20,6 +20,7 @@
 //! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
 
 pub mod cache;
+pub mod compile;
 pub mod config;
 pub mod crypto;
 pub mod denial;
@@ -31,7 +32,6 @@ pub mod http;
 pub mod issue;
 pub mod jose;
 pub mod keys;
-pub mod plan;
 #[cfg(test)]
 mod testing;
 pub mod time;

@@ -9,12 +9,12 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 
+use crate::compile::{self, Compiled};
 use crate::encoding::pairs;
 use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 use crate::http::headers::HeaderName;
 use crate::http::reply::Reply;
 use crate::jose::base64url;
-use crate::plan::Plan;
 use crate::time::Timestamp;
 
 pub(crate) const A: &str = "https://cluster-a.example.com";
@@ -133,12 +133,12 @@ pub(crate) fn key(name: &str, pem: &str) -> Value {
     json!({"name": name, "algorithm": "ES256", "key": {"inlineString": pem}})
 }
 
-pub(crate) fn load(configuration: &Value) -> Result<Plan, String> {
+pub(crate) fn load(configuration: &Value) -> Result<Compiled, String> {
     load_with(configuration, &Fake::default())
 }
 
-pub(crate) fn load_with(configuration: &Value, host: &Fake) -> Result<Plan, String> {
-    Plan::load(configuration.to_string().as_bytes(), host).map_err(|error| error.to_string())
+pub(crate) fn load_with(configuration: &Value, host: &Fake) -> Result<Compiled, String> {
+    compile::load(configuration.to_string().as_bytes(), host).map_err(|error| error.to_string())
 }
 
 /// A gateway of cluster A that verifies itself and B, and signs.

@@ -106,7 +106,7 @@ impl Verifier {
     }
 
     /// Verifies a token once more, now and from this client, if the facts are those of just this token. What cannot
-    /// change while a plan is in force is not looked at again: form, issuer, type, revocation, audience, subject and
+    /// change while a configuration is in force is not looked at again: form, issuer, type, revocation, audience, subject and
     /// signature.
     ///
     /// `None`, which is no denial, when [`verify`](Self::verify) has to decide. With `replay` it always has.

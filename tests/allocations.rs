@@ -11,11 +11,11 @@ use std::hint::black_box;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use wristband::gateway::{Admission, Decision, Event};
+use wristband::compile;
+use wristband::gateway::{Admission, Decision, Event, Gateway};
 use wristband::http::headers::Headers;
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::Material;
-use wristband::plan::Plan;
 use wristband::time::Timestamp;
 
 #[path = "support/nobody.rs"]
@@ -70,13 +70,13 @@ fn key(name: &str, pem: &str) -> Value {
     json!({"name": name, "algorithm": "ES256", "key": {"inlineString": pem}})
 }
 
-fn plan(configuration: &Value) -> Plan {
-    Plan::load(configuration.to_string().as_bytes(), &Nobody).unwrap()
+fn gateway(configuration: &Value) -> Gateway {
+    compile::load(configuration.to_string().as_bytes(), &Nobody).unwrap().gateway
 }
 
-fn verifier() -> Plan {
+fn verifier() -> Gateway {
     let public = include_str!("../testdata/worthless-keys/cluster-b-2026-10.pub.pem");
-    plan(&json!({"peers": [{"issuer": B, "keys": [key("b", public)]}], "verify": {}}))
+    gateway(&json!({"peers": [{"issuer": B, "keys": [key("b", public)]}], "verify": {}}))
 }
 
 fn token(number: usize) -> String {
@@ -99,10 +99,10 @@ const SIGNED: usize = 12;
 const REUSED: usize = 7;
 
 /// One request, from its headers to the decision.
-fn request(plan: &Plan, name: &str, value: &str) -> (usize, Vec<Event>) {
+fn request(gateway: &Gateway, name: &str, value: &str) -> (usize, Vec<Event>) {
     let pairs = [(":method", "GET"), (":path", "/"), (":authority", "a.example"), ("accept", "*/*"), (name, value)];
     let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).to_vec());
-    let (count, admission) = allocations(|| plan.on_request(&headers, NOW, &Nobody));
+    let (count, admission) = allocations(|| gateway.on_request(&headers, NOW, &Nobody));
     match admission {
         Admission::Answered(_, event) => (count, vec![event]),
         Admission::Admitted(edits, _) => (count, edits.events),
@@ -111,19 +111,19 @@ fn request(plan: &Plan, name: &str, value: &str) -> (usize, Vec<Event>) {
 
 #[test]
 fn a_token_that_is_remembered_costs_a_handful() {
-    let plan = verifier();
+    let gateway = verifier();
     let token = token(0);
-    request(&plan, "x-wristband-token", &token);
-    let (count, events) = request(&plan, "x-wristband-token", &token);
+    request(&gateway, "x-wristband-token", &token);
+    let (count, events) = request(&gateway, "x-wristband-token", &token);
     assert_eq!(events, [Event::Verified, Event::TokenCacheHit]);
     assert_eq!(count, REMEMBERED);
 }
 
 #[test]
 fn a_token_that_is_new_costs_what_its_claims_do() {
-    let plan = verifier();
-    request(&plan, "x-wristband-token", &token(0));
-    let (count, events) = request(&plan, "x-wristband-token", &token(1));
+    let gateway = verifier();
+    request(&gateway, "x-wristband-token", &token(0));
+    let (count, events) = request(&gateway, "x-wristband-token", &token(1));
     assert_eq!(events, [Event::Verified, Event::TokenCacheMiss]);
     assert_eq!(count, NEW);
 }
@@ -144,14 +144,16 @@ fn who_has_no_token_costs_nothing_but_the_answer() {
 }
 
 /// A request and its response.
-fn response(plan: &Plan) -> usize {
+fn response(gateway: &Gateway) -> usize {
     let request = [(&b":method"[..], &b"GET"[..]), (b":path", b"/"), (b"x-user", b"alice")];
     let response = [(&b":status"[..], &b"200"[..]), (b"content-type", b"text/plain")];
     let (request, response) = (Headers::new(request.to_vec()), Headers::new(response.to_vec()));
     let (count, decision) = allocations(|| {
-        let Admission::Admitted(_, mut exchange) = plan.on_request(&request, NOW, &Nobody) else { panic!("a reply") };
-        plan.on_admitted(&mut exchange, &request, NOW, &Nobody);
-        plan.on_response(Some(exchange), &response, NOW, &Nobody)
+        let Admission::Admitted(_, mut admitted) = gateway.on_request(&request, NOW, &Nobody) else {
+            panic!("a reply")
+        };
+        gateway.on_admitted(&mut admitted, &request, NOW, &Nobody);
+        gateway.on_response(Some(admitted), &response, NOW, &Nobody)
     });
     let Decision::Forward(edits) = decision else { panic!("a reply") };
     assert!(edits.events.contains(&Event::Issued), "{:?}", edits.events);
@@ -162,7 +164,7 @@ fn response(plan: &Plan) -> usize {
 fn a_wristband_costs_what_is_signed_and_none_when_it_is_handed_out_again() {
     let private = include_str!("../testdata/worthless-keys/cluster-a-2026-11.pem");
     let issuer = |reuse: u32| {
-        plan(&json!({
+        gateway(&json!({
             "issuer": A, "signingKeyRefs": [key("a", private)],
             "issue": {"identity": {"header": "x-user"}, "reuse": reuse, "customClaims": {"region": {"value": "eu-1"}}},
         }))

@@ -11,13 +11,13 @@ use proxy_wasm::types::{Action, ContextType};
 
 use super::abi::{self, HeaderMap, Refused};
 use super::answers::Envoy;
+use crate::compile::{self, Compiled, Report};
 use crate::crypto::Backend;
 use crate::encoding::pairs;
-use crate::gateway::{Admission, Decision, Edits, Event, Exchange};
+use crate::gateway::{Admission, Admitted, Decision, Edits, Event, Gateway};
 use crate::host::{Crypto as _, Setup as _};
 use crate::http::headers::Headers;
 use crate::http::reply::Reply;
-use crate::plan::Plan;
 use crate::time::Timestamp;
 
 /// The name of the filter state; Envoy puts `wasm.` before it.
@@ -35,9 +35,9 @@ pub struct Root {
     active: Option<Rc<Active>>,
 }
 
-/// A plan in force and the counters it counts with.
+/// A configuration in force and the counters it counts with.
 struct Active {
-    plan: Plan,
+    gateway: Gateway,
     counters: Vec<(Event, u32)>,
     /// Of what the host refuses, which is the operator's to mend.
     refusals: Complaint,
@@ -66,13 +66,13 @@ impl Context for Root {}
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         match configure(size) {
-            Ok(active) => {
+            Ok((active, report)) => {
                 // Envoy names the plugin in the log lines of requests only.
                 let name = Envoy.plugin_name();
                 let name = if name.is_empty() { name } else { name + ": " };
-                info!("{name}{}", active.plan.summary());
-                info!("{name}{}", active.plan.crypto_summary());
-                active.plan.warnings.iter().for_each(|warning| warn!("{name}{warning}"));
+                info!("{name}{}", report.summary);
+                info!("{name}{}", report.crypto_summary());
+                report.warnings.iter().for_each(|warning| warn!("{name}{warning}"));
                 self.active = Some(Rc::new(active));
                 true
             }
@@ -88,12 +88,12 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { active: self.active.clone(), exchange: None, request_seen: false, answered: false }))
+        Some(Box::new(Stream { active: self.active.clone(), admitted: None, request_seen: false, answered: false }))
     }
 }
 
 #[inline(never)]
-fn configure(size: usize) -> Result<Active, String> {
+fn configure(size: usize) -> Result<(Active, Report), String> {
     let refused = |what: &str| format!("the host does not allow {what}; see `capability_restriction_config`");
     let bytes = match abi::plugin_configuration() {
         Ok(bytes) => bytes,
@@ -104,15 +104,15 @@ fn configure(size: usize) -> Result<Active, String> {
     if !Envoy.random(&mut [0]) {
         return Err(refused("random_get"));
     }
-    let plan = Plan::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
+    let Compiled { gateway, report } = compile::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
     declare_filter_state().map_err(|Refused| refused("proxy_call_foreign_function"))?;
-    for ((operation, algorithm), backend) in &plan.arithmetic {
+    for ((operation, algorithm), backend) in &report.arithmetic {
         let name = format!("wristband.host_crypto.{}.{}", operation.name(), algorithm.name());
         abi::set_gauge(&name, u64::from(*backend == Backend::Host));
     }
     let counters = Event::all().map(|event| Ok((event, abi::define_counter(&event.counter())?)));
     let counters = counters.collect::<Result<_, Refused>>().map_err(|Refused| refused("proxy_define_metric"))?;
-    Ok(Active { plan, counters, refusals: Complaint::default(), failures: Complaint::default() })
+    Ok((Active { gateway, counters, refusals: Complaint::default(), failures: Complaint::default() }, report))
 }
 
 /// The arguments of Envoy's `declare_property`
@@ -151,7 +151,7 @@ fn declare_filter_state() -> Result<(), Refused> {
 struct Stream {
     /// `None` if the plugin was never configured, which lets nothing pass.
     active: Option<Rc<Active>>,
-    exchange: Option<Exchange>,
+    admitted: Option<Admitted>,
     /// Whether Envoy has asked about the request at all.
     request_seen: bool,
     /// Whether the response is ours, in which there is nothing to look for.
@@ -179,13 +179,13 @@ impl Stream {
         let bytes = HeaderMap::Request.read()?;
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
         let now = now();
-        let (edits, mut exchange) = match active.plan.on_request(&headers, now, &Envoy) {
+        let (edits, mut admitted) = match active.gateway.on_request(&headers, now, &Envoy) {
             Admission::Answered(answer, event) => return Ok(active.answer(&answer, &[event])),
-            Admission::Admitted(edits, exchange) => (edits, exchange),
+            Admission::Admitted(edits, admitted) => (edits, admitted),
         };
         active.apply(HeaderMap::Request, &edits)?;
-        let decision = active.plan.on_admitted(&mut exchange, &headers, now, &Envoy);
-        self.exchange = Some(exchange);
+        let decision = active.gateway.on_admitted(&mut admitted, &headers, now, &Envoy);
+        self.admitted = Some(admitted);
         active.carry_out(HeaderMap::Request, decision)
     }
 
@@ -196,15 +196,15 @@ impl Stream {
         let active = self.active.as_ref().ok_or(Refused)?;
         // Envoy leaves a filter's request phase out only if `capability_restriction_config` says so: then nobody has
         // verified anything.
-        if !self.request_seen && active.plan.inbound.is_some() {
+        if !self.request_seen && active.gateway.verification.is_some() {
             return Err(Refused);
         }
-        if !active.plan.sees_responses() {
+        if !active.gateway.sees_responses() {
             return Ok(Action::Continue);
         }
         let bytes = HeaderMap::Response.read()?;
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
-        let decision = active.plan.on_response(self.exchange.take(), &headers, now(), &Envoy);
+        let decision = active.gateway.on_response(self.admitted.take(), &headers, now(), &Envoy);
         active.carry_out(HeaderMap::Response, decision)
     }
 

@@ -1,12 +1,13 @@
 //! A wristband on its way out: what would pass for one goes, and no cache keeps it.
 
+use serde_json::json;
+
 use super::{Decision, Edits, Event};
-use crate::config::{OnFailure, Placement};
 use crate::host::Host;
+use crate::http::cookie::Cookie;
 use crate::http::headers::{HeaderName, Headers, SET_COOKIE};
 use crate::http::reply::Reply;
-use crate::issue::Gathered;
-use crate::plan::Issuing;
+use crate::issue::{Gathered, Issuer, Placement, Skip};
 use crate::time::Timestamp;
 use crate::verify::Verified;
 
@@ -19,7 +20,28 @@ fn is_on_caching(name: &str) -> bool {
         || name.ends_with("-cache-control")
 }
 
-impl Issuing {
+/// How wristbands are signed and delivered.
+pub struct Delivery {
+    /// Signs them.
+    pub issuer: Issuer,
+    /// Carries them.
+    pub header: Option<HeaderName>,
+    /// Carries them too.
+    pub cookie: Option<Cookie>,
+    /// What happens when one cannot be signed.
+    pub on_failure: OnFailure,
+}
+
+/// What happens to a message whose wristband cannot be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It goes on without.
+    Pass,
+    /// It is answered with 503.
+    Deny,
+}
+
+impl Delivery {
     /// The header in which the upstream gets the wristband.
     pub(super) fn request_header(&self) -> Option<&HeaderName> {
         self.header.as_ref().filter(|_| self.issuer.placement() == Placement::Request)
@@ -49,7 +71,7 @@ impl Issuing {
             Err(skip) => {
                 edits.events.push(Event::IssueSkipped(skip));
                 if skip.is_failure() && self.on_failure == OnFailure::Deny {
-                    return Decision::Reply(Reply::cannot_sign(skip).into(), edits.events);
+                    return Decision::Reply(cannot_sign(skip).into(), edits.events);
                 }
                 return Decision::Forward(edits);
             }
@@ -71,4 +93,14 @@ impl Issuing {
         }
         Decision::Forward(edits)
     }
+}
+
+/// 503, for those who would rather have no response than one without its wristband.
+fn cannot_sign(skip: Skip) -> Reply {
+    Reply::new(
+        503,
+        &[("content-type", "application/json")],
+        json!({"error": "server_error", "error_description": "no wristband could be signed"}).to_string(),
+        format!("wristband_failed{{{}}}", skip.code()),
+    )
 }

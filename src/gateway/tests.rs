@@ -4,6 +4,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::compile::Compiled;
 use crate::denial::Denial;
 use crate::encoding::protobuf;
 use crate::http::headers::{Headers, can_be_value};
@@ -33,32 +34,32 @@ impl Story {
     }
 
     fn run(&self, headers: &[(&str, &str)]) -> Outcome {
-        let mut outcome = self.run_on(&self.plan(), NOW, headers);
+        let mut outcome = self.run_on(&self.gateway(), NOW, headers);
         // The first time everything is a miss.
         outcome.events.retain(|event| !matches!(event, Event::TokenCacheMiss | Event::ReuseMiss));
         outcome
     }
 
-    fn plan(&self) -> Plan {
-        load_with(&self.configuration, &self.host).unwrap()
+    fn gateway(&self) -> Gateway {
+        load_with(&self.configuration, &self.host).unwrap().gateway
     }
 
-    /// With a plan that may have seen other requests.
-    fn run_on(&self, plan: &Plan, now: Timestamp, headers: &[(&str, &str)]) -> Outcome {
+    /// With a gateway that may have seen other requests.
+    fn run_on(&self, gateway: &Gateway, now: Timestamp, headers: &[(&str, &str)]) -> Outcome {
         let pseudo = [(":method", "GET"), (":path", "/")].into_iter();
         let pairs = pseudo.chain(headers.iter().copied());
         let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
         let mut outcome = Outcome::default();
-        let exchange = match plan.on_request(&headers, now, &self.host) {
+        let admitted = match gateway.on_request(&headers, now, &self.host) {
             Admission::Answered(reply, event) => {
                 outcome.reply = Some(reply);
                 outcome.events.push(event);
                 None
             }
-            Admission::Admitted(edits, mut exchange) => {
+            Admission::Admitted(edits, mut admitted) => {
                 outcome.events.extend(&edits.events);
                 outcome.request = edits;
-                match plan.on_admitted(&mut exchange, &headers, now, &self.host) {
+                match gateway.on_admitted(&mut admitted, &headers, now, &self.host) {
                     Decision::Reply(reply, events) => {
                         outcome.reply = Some(reply);
                         outcome.events.extend(events);
@@ -68,14 +69,14 @@ impl Story {
                         outcome.events.extend(&edits.events);
                         outcome.request.remove.extend(edits.remove);
                         outcome.request.set.extend(edits.set);
-                        Some(exchange)
+                        Some(admitted)
                     }
                 }
             }
         };
         let response = [(":status", self.status)].into_iter().chain(self.response.iter().copied());
         let response = Headers::new(response.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
-        match plan.on_response(exchange, &response, now, &self.host) {
+        match gateway.on_response(admitted, &response, now, &self.host) {
             Decision::Reply(reply, events) => {
                 outcome.reply = Some(reply);
                 outcome.events.extend(events);
@@ -93,21 +94,23 @@ impl Outcome {
     fn wristband(&self) -> Option<Verified> {
         let value = |edits: &Edits| Some(edits.set.iter().find(|(name, _)| name == "x-wristband-token")?.1.clone());
         let token = value(&self.response).or_else(|| value(&self.request))?;
-        let plan = load_with(
+        let compiled = load_with(
             &json!({
                 "issuer": A, "signingKeyRefs": [crate::testing::key("a", crate::testing::A_PUB)],
                 "verify": {"audiences": ["one", "two"]},
             }),
             &Fake::default(),
         );
-        let plan_without = load_with(
+        let compiled_without = load_with(
             &json!({
                 "issuer": A, "signingKeyRefs": [crate::testing::key("a", crate::testing::A_PUB)], "verify": {},
             }),
             &Fake::default(),
         );
-        let verify = |plan: Plan| plan.inbound.unwrap().verifier.verify(token.as_bytes(), NOW, &Fake::default());
-        Some(verify(plan_without.unwrap()).or_else(|_| verify(plan.unwrap())).unwrap())
+        let verify = |compiled: Compiled| {
+            compiled.gateway.verification.unwrap().verifier.verify(token.as_bytes(), NOW, &Fake::default())
+        };
+        Some(verify(compiled_without.unwrap()).or_else(|_| verify(compiled.unwrap())).unwrap())
     }
 }
 
@@ -188,10 +191,10 @@ fn a_response_that_is_no_success_carries_none() {
 #[test]
 fn a_response_whose_request_was_never_seen_carries_none() {
     let host = Fake::default();
-    let plan = load_with(&gateway_a(), &host).unwrap();
+    let gateway = load_with(&gateway_a(), &host).unwrap().gateway;
     let response = Headers::new(vec![(b":status", b"200"), (b"x-wristband-token", b"forged")]);
-    for exchange in [None, Some(Exchange::default())] {
-        let Decision::Forward(edits) = plan.on_response(exchange, &response, NOW, &host) else { panic!() };
+    for admitted in [None, Some(Admitted::default())] {
+        let Decision::Forward(edits) = gateway.on_response(admitted, &response, NOW, &host) else { panic!() };
         assert!(edits.set.is_empty() && edits.events.is_empty());
         assert_eq!(edits.remove, ["x-wristband-token"]);
     }
@@ -572,8 +575,8 @@ fn a_wristband_can_be_bound_to_the_client_s_certificate() {
 }
 
 #[test]
-fn an_exchange_records_its_hops_and_stops_before_a_loop() {
-    let exchange = |max_hops: Option<u32>, act: Value| {
+fn an_admitted_records_its_hops_and_stops_before_a_loop() {
+    let admitted = |max_hops: Option<u32>, act: Value| {
         let mut configuration = gateway_a();
         with(&mut configuration, "/issue/identity", json!({"wristband": true}));
         with(&mut configuration, "/issue/chain", json!(true));
@@ -595,22 +598,22 @@ fn an_exchange_records_its_hops_and_stops_before_a_loop() {
         hop
     };
     let (c, d, e) = ("https://c.example", "https://d.example", "https://e.example");
-    assert_eq!(exchange(None, json!(null)), Ok(hop(B, None)));
+    assert_eq!(admitted(None, json!(null)), Ok(hop(B, None)));
     let two = hop(c, Some(hop(d, None)));
-    assert_eq!(exchange(None, two.clone()), Ok(hop(B, Some(two.clone()))));
+    assert_eq!(admitted(None, two.clone()), Ok(hop(B, Some(two.clone()))));
     let skipped = |skip| Err(Event::IssueSkipped(skip));
-    assert_eq!(exchange(None, hop(e, Some(two.clone()))), skipped(Skip::TooManyHops));
-    assert_eq!(exchange(Some(4), hop(e, Some(two.clone()))), Ok(hop(B, Some(hop(e, Some(two))))));
-    assert_eq!(exchange(Some(1), json!(null)), Ok(hop(B, None)));
-    assert_eq!(exchange(Some(1), hop(c, None)), skipped(Skip::TooManyHops));
+    assert_eq!(admitted(None, hop(e, Some(two.clone()))), skipped(Skip::TooManyHops));
+    assert_eq!(admitted(Some(4), hop(e, Some(two.clone()))), Ok(hop(B, Some(hop(e, Some(two))))));
+    assert_eq!(admitted(Some(1), json!(null)), Ok(hop(B, None)));
+    assert_eq!(admitted(Some(1), hop(c, None)), skipped(Skip::TooManyHops));
     // Of a hop its issuer and subject are signed, and nothing else that a peer put there.
     let crowded = json!({"iss": c, "sub": "alice", "roles": ["admin"], "act": {"iss": d, "sub": 1, "admin": true}});
-    assert_eq!(exchange(None, crowded), Ok(hop(B, Some(json!({"iss": c, "sub": "alice", "act": {"iss": d}})))));
+    assert_eq!(admitted(None, crowded), Ok(hop(B, Some(json!({"iss": c, "sub": "alice", "act": {"iss": d}})))));
     for looping in [hop(A, None), hop(B, None), hop(c, Some(hop(A, None))), hop(c, Some(hop(c, None)))] {
-        assert_eq!(exchange(None, looping), skipped(Skip::Loop));
+        assert_eq!(admitted(None, looping), skipped(Skip::Loop));
     }
     for unreadable in [json!("x"), json!({}), json!({"iss": 1}), hop(c, Some(json!(1)))] {
-        assert_eq!(exchange(None, unreadable), skipped(Skip::Loop));
+        assert_eq!(admitted(None, unreadable), skipped(Skip::Loop));
     }
 }
 
@@ -636,7 +639,7 @@ fn a_token_is_taken_out_of_where_it_was_and_nothing_else_is() {
 fn a_preflight_passes_only_where_it_may_and_proves_nothing() {
     let mut configuration = gateway_a();
     with(&mut configuration, "/verify", json!({"outputClaimToHeaders": [{"header": "x-sub", "claim": "sub"}]}));
-    let plan = |allow: bool| {
+    let gateway = |allow: bool| {
         let mut configuration = configuration.clone();
         with(&mut configuration, "/verify/allowCorsPreflight", json!(allow));
         load_with(&configuration, &Fake::default()).unwrap()
@@ -649,7 +652,7 @@ fn a_preflight_passes_only_where_it_may_and_proves_nothing() {
         (b"x-sub", b"admin"),
     ];
     let ask = |allow, headers: &[(&'static [u8], &'static [u8])]| {
-        plan(allow).on_request(&Headers::new(headers.to_vec()), NOW, &Fake::default())
+        gateway(allow).gateway.on_request(&Headers::new(headers.to_vec()), NOW, &Fake::default())
     };
     let Admission::Admitted(edits, _) = ask(true, &preflight) else { panic!() };
     assert_eq!(edits.remove, ["x-sub"]);
@@ -755,17 +758,19 @@ fn a_response_never_carries_what_was_meant_for_the_upstream() {
 fn a_preflight_is_nobody_s_request() {
     let mut configuration = gateway_a();
     with(&mut configuration, "/verify/allowCorsPreflight", json!(true));
-    let plan = load_with(&configuration, &Fake::default()).unwrap();
+    let gateway = load_with(&configuration, &Fake::default()).unwrap().gateway;
     let headers = Headers::new(vec![
         (b":method", b"OPTIONS"),
         (b"origin", b"https://app.example"),
         (b"access-control-request-method", b"PUT"),
         (b"x-user", b"alice"),
     ]);
-    let Admission::Admitted(_, mut exchange) = plan.on_request(&headers, NOW, &Fake::default()) else { panic!() };
-    plan.on_admitted(&mut exchange, &headers, NOW, &Fake::default());
+    let Admission::Admitted(_, mut admitted) = gateway.on_request(&headers, NOW, &Fake::default()) else { panic!() };
+    gateway.on_admitted(&mut admitted, &headers, NOW, &Fake::default());
     let response = Headers::new(vec![(b":status", b"200")]);
-    let Decision::Forward(edits) = plan.on_response(Some(exchange), &response, NOW, &Fake::default()) else { panic!() };
+    let Decision::Forward(edits) = gateway.on_response(Some(admitted), &response, NOW, &Fake::default()) else {
+        panic!()
+    };
     assert!(edits.set.is_empty());
 }
 

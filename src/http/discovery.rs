@@ -178,7 +178,7 @@ mod tests {
     ) -> Option<Rc<Reply>> {
         let pairs = [(":method", method), (":path", path)].into_iter().chain(headers.iter().copied());
         let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
-        load(configuration).unwrap().discovery?.answer(&headers, now)
+        load(configuration).unwrap().gateway.discovery?.answer(&headers, now)
     }
 
     fn kids(configuration: &Value, now: Timestamp) -> Vec<String> {
@@ -241,14 +241,14 @@ mod tests {
         configuration["signingKeyRefs"][1]["notAfter"] = json!("2027-01-15T08:00:00Z");
         assert_eq!(kids(&configuration, Timestamp(NOW.0 - 1)), ["z", "a", "m"]);
         assert_eq!(kids(&configuration, NOW), ["z", "m"]);
-        // The same plan, as time passes and a clock is set back.
-        let discovery = load(&configuration).unwrap().discovery.unwrap();
+        // The same documents, as time passes and a clock is set back.
+        let discovery = load(&configuration).unwrap().gateway.discovery.unwrap();
         for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 1, 2), (NOW.0 - 1, 3)] {
             assert_eq!(discovery.documents(Timestamp(now)).jwks.whole.body.matches("kid").count(), expected, "{now}");
         }
         // Two that end one after the other: the documents are made anew at each end.
         configuration["peers"][0]["keys"][0]["notAfter"] = json!("2027-01-15T08:00:10Z");
-        let discovery = load(&configuration).unwrap().discovery.unwrap();
+        let discovery = load(&configuration).unwrap().gateway.discovery.unwrap();
         for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 10, 1)] {
             assert_eq!(discovery.documents(Timestamp(now)).jwks.whole.body.matches("kid").count(), expected, "{now}");
         }

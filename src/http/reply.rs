@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::denial::Denial;
 use crate::encoding::pairs;
-use crate::issue::Skip;
 
 /// A response, without the parts that Envoy adds.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,17 +24,6 @@ impl Reply {
     pub fn new(status: u16, headers: &[(&str, &str)], body: String, details: String) -> Self {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         Self { status, headers: pairs::write(&headers), body, details }
-    }
-
-    /// 503, for those who would rather have no response than one without its wristband.
-    #[must_use]
-    pub fn cannot_sign(skip: Skip) -> Self {
-        Self::new(
-            503,
-            &[("content-type", "application/json")],
-            json!({"error": "server_error", "error_description": "no wristband could be signed"}).to_string(),
-            format!("wristband_failed{{{}}}", skip.code()),
-        )
     }
 }
 

@@ -13,7 +13,6 @@ use prost::Message as _;
 use prost_types::value::Kind;
 use serde_json::{Map, Value};
 
-use crate::config::ConfigError;
 use crate::encoding::pairs;
 use crate::encoding::protobuf;
 use crate::host::{ExpressionId, Host, Setup};
@@ -30,7 +29,7 @@ enum Form {
 
 /// An expression that is true or not.
 #[derive(Debug)]
-pub struct Condition(Expression);
+pub struct Condition(pub Expression);
 
 /// A host whose metadata is read and decoded once, however many expressions look into it.
 pub struct Attributes<'h, H> {
@@ -49,21 +48,7 @@ impl<'h, H: Host> Attributes<'h, H> {
     }
 }
 
-fn compile(path: &str, source: &str, setup: &impl Setup) -> Result<ExpressionId, ConfigError> {
-    setup.compile(source).ok_or_else(|| {
-        ConfigError::at(path, "not a CEL expression that Envoy compiles; its log line `expr_create` says why")
-    })
-}
-
 impl Condition {
-    /// Compiles a condition.
-    ///
-    /// # Errors
-    /// When Envoy does not compile it.
-    pub fn compile(path: &str, source: &str, setup: &impl Setup) -> Result<Self, ConfigError> {
-        Expression::compile(path, source, setup).map(Self)
-    }
-
     /// Whether it is true. What has no value, or one that is no boolean, is not.
     pub fn holds(&self, attributes: &Attributes<'_, impl Host>) -> bool {
         self.0.value(attributes) == Some(Value::Bool(true))
@@ -71,16 +56,13 @@ impl Condition {
 }
 
 impl Expression {
-    /// Compiles an expression.
-    ///
-    /// # Errors
-    /// When Envoy does not compile it.
-    pub fn compile(path: &str, source: &str, setup: &impl Setup) -> Result<Self, ConfigError> {
+    /// Compiles an expression; `None` when Envoy does not compile it.
+    pub fn compile(source: &str, setup: &impl Setup) -> Option<Self> {
         // As it is, so that it is an expression by itself and errors point into it.
-        setup.discard(compile(path, source, setup)?);
-        Ok(Self(match metadata_path(source) {
+        setup.discard(setup.compile(source)?);
+        Some(Self(match metadata_path(source) {
             Some(steps) => Form::Metadata(steps),
-            None => Form::Typed(compile(path, &typed(source), setup)?),
+            None => Form::Typed(setup.compile(&typed(source))?),
         }))
     }
 

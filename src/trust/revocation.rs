@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::config::Revocations;
 use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
 
@@ -17,17 +16,6 @@ pub struct Revoked {
     pub tokens: HashSet<String>,
     /// For each issuer the time before which nothing counts.
     pub issued_before: HashMap<String, Timestamp>,
-}
-
-impl From<Revocations> for Revoked {
-    fn from(revocations: Revocations) -> Self {
-        let issuers = revocations.issuers.into_iter();
-        Self {
-            keys: revocations.keys.into_iter().map(|key| key.name).collect(),
-            tokens: revocations.tokens.into_iter().collect(),
-            issued_before: issuers.map(|revoked| (revoked.issuer, revoked.issued_before)).collect(),
-        }
-    }
 }
 
 impl Revoked {

@@ -8,8 +8,8 @@ use crate::time::Timestamp;
 use crate::verify::Verified;
 
 fn verify_with(configuration: &Value, token: &str, now: Timestamp) -> Result<Verified, Denial> {
-    let plan = load(configuration).unwrap();
-    plan.inbound.unwrap().verifier.verify(token.as_bytes(), now, &Fake::default())
+    let compiled = load(configuration).unwrap();
+    compiled.gateway.verification.unwrap().verifier.verify(token.as_bytes(), now, &Fake::default())
 }
 
 fn verify(token: &str) -> Result<Verified, Denial> {
@@ -231,16 +231,16 @@ fn a_token_has_one_spelling() {
         assert_eq!(denial(&respelt), Denial::Malformed, "{stray}");
     }
     assert_eq!(verify_with(&gateway_a(), &format!("{header}.{payload}."), NOW).unwrap_err(), Denial::BadSignature);
-    let plan = load(&gateway_a()).unwrap();
+    let compiled = load(&gateway_a()).unwrap();
     assert_eq!(
-        plan.inbound.unwrap().verifier.verify(b"a.b.\xff", NOW, &Fake::default()).unwrap_err(),
+        compiled.gateway.verification.unwrap().verifier.verify(b"a.b.\xff", NOW, &Fake::default()).unwrap_err(),
         Denial::Malformed
     );
 }
 
 #[test]
 fn every_flipped_bit_every_length_and_every_edge_value_is_a_bad_signature() {
-    let verifier = load(&gateway_a()).unwrap().inbound.unwrap().verifier;
+    let verifier = load(&gateway_a()).unwrap().gateway.verification.unwrap().verifier;
     let token = sign(A_PEM, "a", &claims(A));
     let (input, signature) = token.rsplit_once('.').unwrap();
     let signature = crate::jose::base64url::decode(signature).unwrap();
@@ -313,7 +313,7 @@ fn a_claim_is_found_by_its_name_or_by_a_path() {
 #[test]
 fn a_token_that_is_bound_needs_its_certificate() {
     const DIGEST: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
-    let verifier = load(&gateway_a()).unwrap().inbound.unwrap().verifier;
+    let verifier = load(&gateway_a()).unwrap().gateway.verification.unwrap().verifier;
     let verify = |token: &str, certificate| {
         let host = Fake { certificate, ..Fake::default() };
         verifier.verify(token.as_bytes(), NOW, &host).err()
@@ -461,7 +461,7 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
     let mut configuration = gateway_a();
     configuration["verify"]["replay"] = json!({"cache": 100});
     let host = Fake::default();
-    let verifier = crate::testing::load_with(&configuration, &host).unwrap().inbound.unwrap().verifier;
+    let verifier = crate::testing::load_with(&configuration, &host).unwrap().gateway.verification.unwrap().verifier;
     let verify = |token: &str| verifier.verify(token.as_bytes(), NOW, &host).err();
     let token = sign(A_PEM, "a", &claims(A));
     let forged = sign(B_PEM, "a", &claims(A));
@@ -492,7 +492,7 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
 #[test]
 fn what_is_remembered_of_a_token_vouches_for_none_that_has_to_be_looked_at_anew() {
     let host = Fake::default();
-    let plain = load(&gateway_a()).unwrap().inbound.unwrap().verifier;
+    let plain = load(&gateway_a()).unwrap().gateway.verification.unwrap().verifier;
     let named = sign(A_PEM, "a", &claims(A));
     let unnamed = sign_text(A_PEM, r#"{"alg":"ES256"}"#, &claims(A).to_string());
     for (token, expected) in [(&named, true), (&unnamed, false)] {
@@ -504,6 +504,6 @@ fn what_is_remembered_of_a_token_vouches_for_none_that_has_to_be_looked_at_anew(
     assert!(plain.verify_again(facts.facts(), unnamed.as_bytes(), NOW, &host).is_none());
     let mut once = gateway_a();
     once["verify"]["replay"] = json!({"cache": 100});
-    let once = crate::testing::load_with(&once, &host).unwrap().inbound.unwrap().verifier;
+    let once = crate::testing::load_with(&once, &host).unwrap().gateway.verification.unwrap().verifier;
     assert!(once.verify_again(facts.facts(), named.as_bytes(), NOW, &host).is_none());
 }

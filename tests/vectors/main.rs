@@ -9,11 +9,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use wristband::compile;
 use wristband::crypto::VerifyingKey;
 use wristband::denial::Denial;
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::{Material, PrivateKey, PublicKey};
-use wristband::plan::Plan;
 use wristband::time::Timestamp;
 use wristband::trust::{KeySet, TrustedKey};
 use wristband::verify::{Verified, Verifier};
@@ -51,8 +51,8 @@ fn private(key: &str, algorithm: Algorithm) -> PrivateKey {
 fn gateway(algorithm: &str, name: &str, key: &str) -> Result<Verifier, String> {
     let key = json!({"name": name, "algorithm": algorithm, "key": {"inlineString": key}});
     let configuration = json!({"peers": [{"issuer": ISSUER, "keys": [key]}], "verify": {}});
-    let plan = Plan::load(configuration.to_string().as_bytes(), &Nobody).map_err(|error| error.to_string())?;
-    Ok(plan.inbound.unwrap().verifier)
+    let compiled = compile::load(configuration.to_string().as_bytes(), &Nobody).map_err(|error| error.to_string())?;
+    Ok(compiled.gateway.verification.unwrap().verifier)
 }
 
 fn key_set(name: &str, key: PublicKey) -> KeySet {

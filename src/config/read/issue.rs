@@ -1,11 +1,11 @@
 //! `issue`: who gets a wristband, and what is in it.
 
 use super::{cookie_name, header_name, list, or, owned_header, text, word};
-use crate::config::{
-    ClaimSource, ConfigError, DEFAULT_HEADER, Identity, Issue, LONGEST_DURATION, Node, OnFailure, Placement, Subject,
-};
+use crate::config::{ClaimSource, ConfigError, DEFAULT_HEADER, Identity, Issue, LONGEST_DURATION, Node, Subject};
+use crate::gateway::OnFailure;
 use crate::http::cookie::{Cookie, SameSite};
 use crate::http::headers::HeaderName;
+use crate::issue::Placement;
 use crate::jose::claims;
 
 const DEFAULT_COOKIE: &str = "wristband";

@@ -3,8 +3,9 @@
 use super::{cookie_name, header_name, instant, list, or, owned_header, text, texts, word};
 use crate::cache::Capacity;
 use crate::config::{
-    ClaimHeader, ConfigError, DEFAULT_HEADER, Mode, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify,
+    ClaimHeader, ConfigError, DEFAULT_HEADER, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify,
 };
+use crate::gateway::{self, Mode};
 use crate::http::credential::Place;
 use crate::http::headers::{HeaderName, is_token_character};
 
@@ -126,7 +127,9 @@ fn claim_header(node: Node<'_>) -> Result<ClaimHeader, ConfigError> {
     let fields = node.object(&["header", "claim"])?;
     Ok(ClaimHeader {
         path: node.path().to_owned(),
-        header: owned_header(&fields.required("header")?)?,
-        claim: text(&fields.required("claim")?)?,
+        output: gateway::ClaimHeader {
+            header: owned_header(&fields.required("header")?)?,
+            claim: text(&fields.required("claim")?)?,
+        },
     })
 }

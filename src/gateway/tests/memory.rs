@@ -19,12 +19,12 @@ fn after(seconds: i64) -> Timestamp {
     Timestamp(NOW.0.saturating_add(seconds))
 }
 
-/// What comes of one token, time after time, with one plan.
+/// What comes of one token, time after time, with one gateway.
 fn repeat(configuration: Value, token: &str, times: &[i64]) -> Vec<Event> {
     let story = Story::new(configuration);
-    let plan = story.plan();
+    let gateway = story.gateway();
     let outcomes = times.iter().map(|time| {
-        let outcome = story.run_on(&plan, after(*time), &[("x-wristband-token", token)]);
+        let outcome = story.run_on(&gateway, after(*time), &[("x-wristband-token", token)]);
         let denial = outcome.events.iter().find(|event| matches!(event, Event::Denied(_)));
         denial.copied().unwrap_or_else(|| memory_events(&outcome.events)[0])
     });
@@ -48,10 +48,10 @@ fn a_token_that_was_accepted_has_the_same_effect_again() {
             configuration["peers"][0]["claims"] = claims_passed;
         }
         let story = Story::new(configuration.clone());
-        let plan = story.plan();
+        let gateway = story.gateway();
         let token = peers();
         let mut outcomes =
-            (0..2).map(|_| story.run_on(&plan, NOW, &[("x-wristband-token", token.as_str())])).collect::<Vec<_>>();
+            (0..2).map(|_| story.run_on(&gateway, NOW, &[("x-wristband-token", token.as_str())])).collect::<Vec<_>>();
         let (second, first) = (outcomes.pop().unwrap(), outcomes.pop().unwrap());
         assert_eq!(memory_events(&first.events), [MISS]);
         assert_eq!(memory_events(&second.events), [HIT]);
@@ -95,10 +95,10 @@ fn a_remembered_token_is_as_bound_to_its_certificate_as_any() {
     bound["cnf"] = json!({"x5t#S256": crate::jose::base64url::encode([0; 32])});
     let token = sign(B_PEM, "b", &bound);
     let mut story = Story::new(gateway_a());
-    let plan = story.plan();
+    let gateway = story.gateway();
     let mut run = |certificate: Option<&'static str>| {
         story.host.certificate = certificate;
-        story.run_on(&plan, NOW, &[("x-wristband-token", &token)]).events
+        story.run_on(&gateway, NOW, &[("x-wristband-token", &token)]).events
     };
     let (own, other): (&str, &str) = (digest.leak(), "11".repeat(32).leak());
     assert!(run(Some(own)).contains(&MISS));
@@ -112,9 +112,9 @@ fn a_remembered_token_is_as_bound_to_its_certificate_as_any() {
 #[test]
 fn only_the_very_token_is_recognised() {
     let story = Story::new(gateway_a());
-    let plan = story.plan();
+    let gateway = story.gateway();
     let token = own();
-    let run = |token: &str| story.run_on(&plan, NOW, &[("x-wristband-token", token)]).events;
+    let run = |token: &str| story.run_on(&gateway, NOW, &[("x-wristband-token", token)]).events;
     assert!(run(&token).contains(&MISS));
     for index in 0..token.len() {
         let mut other = token.clone().into_bytes();
@@ -135,16 +135,16 @@ fn nothing_is_remembered_where_it_must_not_be() {
     with(&mut once, "/verify/replay", json!({"cache": 100}));
     for configuration in [off, once] {
         let story = Story::new(configuration);
-        let plan = story.plan();
+        let gateway = story.gateway();
         for _ in 0..2 {
-            let events = story.run_on(&plan, NOW, &[("x-wristband-token", &token)]).events;
+            let events = story.run_on(&gateway, NOW, &[("x-wristband-token", &token)]).events;
             assert_eq!(memory_events(&events), []);
         }
     }
-    // A token of another plan.
+    // A token of another gateway.
     let story = Story::new(gateway_a());
     for _ in 0..2 {
-        assert!(story.run_on(&story.plan(), NOW, &[("x-wristband-token", &token)]).events.contains(&MISS));
+        assert!(story.run_on(&story.gateway(), NOW, &[("x-wristband-token", &token)]).events.contains(&MISS));
     }
 }
 
@@ -155,11 +155,11 @@ fn a_number_is_the_same_when_it_is_read_again() {
     configuration["peers"][0]["claims"] = json!(["number"]);
     configuration["issue"] = json!({"identity": {"wristband": true}, "subject": {"hash": true}});
     let story = Story::new(configuration);
-    let plan = story.plan();
+    let gateway = story.gateway();
     let payload = claims(B).to_string().replacen('{', r#"{"number":909.29069845785675909,"#, 1);
     let token = sign_text(B_PEM, r#"{"alg":"ES256","kid":"b"}"#, &payload);
     let subject = || {
-        let outcome = story.run_on(&plan, NOW, &[("x-wristband-token", &token)]);
+        let outcome = story.run_on(&gateway, NOW, &[("x-wristband-token", &token)]);
         (memory_events(&outcome.events)[0], outcome.wristband().unwrap().claims()["sub"].clone())
     };
     let ((first, before), (second, after)) = (subject(), subject());
@@ -184,10 +184,10 @@ fn a_wristband_is_handed_out_again_to_whoever_would_get_the_same() {
     let mut configuration = reusing(60);
     with(&mut configuration, "/issue/customClaims", json!({"team": {"expression": "team"}}));
     let mut story = Story::new(configuration);
-    let plan = story.plan();
+    let gateway = story.gateway();
     let mut run = |team: &str, user: &str| {
         story.host.values.insert("team".to_owned(), team.as_bytes().to_vec());
-        memory_events(&story.run_on(&plan, NOW, &[("x-user", user)]).events)
+        memory_events(&story.run_on(&gateway, NOW, &[("x-user", user)]).events)
     };
     for (team, user, expected) in [
         ("blue", "alice", Event::ReuseMiss),
@@ -212,15 +212,15 @@ fn a_wristband_is_handed_out_again_only_while_it_is_young() {
         (60, &[0, -1, -1], &[miss, miss, hit]),
     ] {
         let story = Story::new(reusing(seconds));
-        let plan = story.plan();
-        let run = |time: &i64| story.run_on(&plan, after(*time), &[("x-user", "alice")]).events;
+        let gateway = story.gateway();
+        let run = |time: &i64| story.run_on(&gateway, after(*time), &[("x-user", "alice")]).events;
         let events: Vec<_> = times.iter().map(|time| memory_events(&run(time))[0]).collect();
         assert_eq!(events, expected, "{seconds}");
     }
     let story = Story::new(gateway_a());
-    let plan = story.plan();
+    let gateway = story.gateway();
     for _ in 0..2 {
-        let outcome = story.run_on(&plan, NOW, &[("x-user", "alice")]);
+        let outcome = story.run_on(&gateway, NOW, &[("x-user", "alice")]);
         assert_eq!(outcome.events, [Event::Issued], "by default each is signed anew");
     }
 }
@@ -228,12 +228,12 @@ fn a_wristband_is_handed_out_again_only_while_it_is_young() {
 #[test]
 fn a_wristband_that_is_handed_out_again_does_not_outlive_the_one_that_came() {
     let story = Story::new(reusing(60));
-    let plan = story.plan();
+    let gateway = story.gateway();
     let run = |left: i64| {
         let mut claims = claims(B);
         claims["exp"] = json!(after(left).0);
         let token = sign(B_PEM, "b", &claims);
-        let outcome = story.run_on(&plan, NOW, &[("x-user", "alice"), ("x-wristband-token", &token)]);
+        let outcome = story.run_on(&gateway, NOW, &[("x-user", "alice"), ("x-wristband-token", &token)]);
         let event = memory_events(&outcome.events)[1];
         (event, outcome.wristband().unwrap().expires().0.saturating_sub(NOW.0))
     };

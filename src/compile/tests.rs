@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::http::headers::Headers;
-use crate::plan::Plan;
 
 use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, NOW, gateway_a, key, load, load_with};
 
@@ -25,14 +24,14 @@ fn set(configuration: &mut Value, pointer: &str, value: Value) {
 
 #[test]
 fn the_stanza_that_all_began_with_works() {
-    let plan = load(&json!({
+    let compiled = load(&json!({
         "issuer": A,
         "signingKeyRefs": [key("local-signing-key", A_PEM), key("peer-cluster-key", B_PUB)],
         "issue": {"identity": {"header": "x-user"}},
         "verify": {},
     }));
     assert_eq!(
-        plan.unwrap().summary(),
+        compiled.unwrap().report.summary,
         "configuration in force: own keys 2, peers 0, keys of peers 0, signing yes, verification require, discovery yes"
     );
 }
@@ -41,18 +40,18 @@ fn the_stanza_that_all_began_with_works() {
 fn a_whole_number_may_be_written_with_a_point() {
     for duration in ["300", "300.0", "3e2"] {
         let text = gateway_a().to_string().replacen('{', &format!("{{\"tokenDuration\":{duration},"), 1);
-        assert!(Plan::load(text.as_bytes(), &Fake::default()).is_ok(), "{duration}");
+        assert!(super::load(text.as_bytes(), &Fake::default()).is_ok(), "{duration}");
     }
 }
 
 #[test]
 fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
-    let plan = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
+    let compiled = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
     assert_eq!(
-        plan.summary(),
+        compiled.report.summary,
         "configuration in force: own keys 0, peers 1, keys of peers 1, signing no, verification require, discovery no"
     );
-    assert_eq!(plan.crypto_summary(), "crypto: verify ES256 by wasm");
+    assert_eq!(compiled.report.crypto_summary(), "crypto: verify ES256 by wasm");
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn a_memory_is_not_asked_for_where_no_token_passes_twice() {
     let with = |cache: Value| {
         let mut configuration = gateway_a();
         configuration["verify"] = json!({"replay": {"cache": 100}, "cache": cache});
-        load(&configuration).map(|plan| plan.inbound.unwrap().remembered.is_some())
+        load(&configuration).map(|compiled| compiled.gateway.verification.unwrap().remembered.is_some())
     };
     assert_eq!(with(json!({"tokens": 0})), Ok(false));
     let expected = "verify.cache: excludes `replay`, with which no token is accepted twice";
@@ -134,7 +133,13 @@ fn wristbands_for_several_and_once_each_are_warned_of() {
         if replay {
             configuration["verify"]["replay"] = json!({"cache": 100});
         }
-        load(&configuration).unwrap().warnings.iter().filter(|warning| *warning == super::REUSE_WITH_REPLAY).count()
+        load(&configuration)
+            .unwrap()
+            .report
+            .warnings
+            .iter()
+            .filter(|warning| *warning == super::REUSE_WITH_REPLAY)
+            .count()
     };
     assert_eq!([warnings(60, true), warnings(0, true), warnings(60, false)], [1, 0, 0]);
 }
@@ -300,7 +305,7 @@ fn what_has_ended_or_is_revoked_is_not_published() {
         configuration["signingKeyRefs"] = json!([key("a", A_PEM), key("a2", A_NEXT_PUB)]);
         change(&mut configuration);
         let headers = [(&b":method"[..], &b"GET"[..]), (b":path", b"/.well-known/jwks.json")];
-        let reply = load(&configuration).unwrap().discovery.unwrap().answer(&Headers::new(headers.into()), NOW);
+        let reply = load(&configuration).unwrap().gateway.discovery.unwrap().answer(&Headers::new(headers.into()), NOW);
         let keys: Value = serde_json::from_str(&reply.unwrap().body).unwrap();
         keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -370,7 +375,7 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
         assert!(message.contains("<member>: ") && !message.contains(line), "{message}");
     }
     let twice = format!("{{\"{line}\":1,\"{line}\":1}}");
-    let message = Plan::load(twice.as_bytes(), &Fake::default()).err().unwrap().to_string();
+    let message = super::load(twice.as_bytes(), &Fake::default()).err().unwrap().to_string();
     assert_eq!(message, "<member>: the same member twice");
     let broken = A_PEM.replace("MIG", "M?G");
     let message = with("/signingKeyRefs", json!([key("a", &broken)]));
@@ -418,7 +423,7 @@ fn a_peer_whose_keys_are_of_no_use_or_pass_for_ours_is_warned_of() {
     let warnings = |publish: bool, rest: Value| {
         let mut configuration = rest;
         configuration["peers"] = json!([{"issuer": B, "keys": [key("b", &fresh)], "publish": publish}]);
-        let mut warnings = load(&configuration).unwrap().warnings;
+        let mut warnings = load(&configuration).unwrap().report.warnings;
         warnings.retain(|warning| warning.starts_with("peers"));
         warnings
     };
@@ -438,7 +443,7 @@ fn a_peer_whose_keys_are_of_no_use_or_pass_for_ours_is_warned_of() {
 fn a_key_of_the_samples_and_a_private_key_in_the_configuration_are_warned_of() {
     let worthless = "a key of the samples, whose private half everyone has; replace it unless this is a test";
     assert_eq!(
-        load(&gateway_a()).unwrap().warnings,
+        load(&gateway_a()).unwrap().report.warnings,
         [
             "signingKeyRefs[0].key: a private key in the configuration, which /config_dump shows; deliver it by \
              `environmentVariable`"
@@ -453,15 +458,15 @@ fn a_key_of_the_samples_and_a_private_key_in_the_configuration_are_warned_of() {
     for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if file.to_string_lossy().ends_with(".pub.pem") {
             let pem = std::fs::read_to_string(&file).unwrap();
-            let plan = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &pem)], "verify": {}})).unwrap();
-            assert_eq!(plan.warnings, [format!("signingKeyRefs[0].key: {worthless}")], "{}", file.display());
+            let compiled = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &pem)], "verify": {}})).unwrap();
+            assert_eq!(compiled.report.warnings, [format!("signingKeyRefs[0].key: {worthless}")], "{}", file.display());
             count += 1;
         }
     }
     assert_eq!(count, 5);
     let fresh = crate::testing::fresh_public_key();
-    let plan = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &fresh)], "verify": {}})).unwrap();
-    assert!(plan.warnings.is_empty());
+    let compiled = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &fresh)], "verify": {}})).unwrap();
+    assert!(compiled.report.warnings.is_empty());
 }
 
 #[test]

@@ -4,26 +4,27 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::Inbound;
 use super::keys::PeerKeys;
 use crate::cache::{Cache, Capacity};
-use crate::config::{ConfigError, LONGEST_DURATION, Verify};
+use crate::config::{ConfigError, LONGEST_DURATION, Revocations, Verify};
 use crate::denial::Denial;
+use crate::gateway::Verification;
 use crate::host::Setup;
 use crate::http::credential::Place;
 use crate::trust::limits::Limits;
 use crate::trust::replay::Replay;
+use crate::trust::revocation::Revoked;
 use crate::trust::{KeySet, TrustedKey};
 use crate::verify::Verifier;
 
 #[inline(never)]
-pub(super) fn inbound(
+pub(super) fn verification(
     verify: Verify,
     issuer: Option<String>,
     own: Vec<TrustedKey>,
     peers: Vec<PeerKeys>,
     setup: &impl Setup,
-) -> Result<Inbound, ConfigError> {
+) -> Result<Verification, ConfigError> {
     check_places(&verify)?;
     check_outputs(&verify)?;
     let replay = replay(verify.replay, setup)?;
@@ -39,7 +40,7 @@ pub(super) fn inbound(
         policy.max_lifetime = policy.max_lifetime.or(longest);
         issuers.insert(issuer, (KeySet::new(keys), policy));
     }
-    Ok(Inbound {
+    Ok(Verification {
         denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),
         remembered: (cache.values > 0).then(|| RefCell::new(Cache::new(cache))),
         verifier: Verifier {
@@ -47,7 +48,7 @@ pub(super) fn inbound(
             issuers,
             types: verify.types,
             clock_skew: verify.clock_skew,
-            revoked: verify.revoked.into(),
+            revoked: revoked(verify.revoked),
             replay,
         },
         mode: verify.mode,
@@ -55,8 +56,17 @@ pub(super) fn inbound(
         allow_cors_preflight: verify.allow_cors_preflight,
         forward: verify.forward,
         payload_header: verify.output_payload_to_header,
-        claim_headers: verify.output_claim_to_headers,
+        claim_headers: verify.output_claim_to_headers.into_iter().map(|output| output.output).collect(),
     })
+}
+
+fn revoked(revocations: Revocations) -> Revoked {
+    let issuers = revocations.issuers.into_iter();
+    Revoked {
+        keys: revocations.keys.into_iter().map(|key| key.name).collect(),
+        tokens: revocations.tokens.into_iter().collect(),
+        issued_before: issuers.map(|revoked| (revoked.issuer, revoked.issued_before)).collect(),
+    }
 }
 
 fn replay(tokens: Option<u32>, setup: &impl Setup) -> Result<Option<Replay>, ConfigError> {

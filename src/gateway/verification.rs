@@ -1,11 +1,12 @@
 //! A request's token: found, verified or remembered, taken out, and its claims handed on.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::{Edits, Event};
-use crate::config::Mode;
+use crate::cache::Cache;
 use crate::denial::Denial;
 use crate::encoding::protobuf;
 use crate::host::Host;
@@ -13,9 +14,8 @@ use crate::http::credential::{self, Place};
 use crate::http::headers::{COOKIE, HeaderName, Headers, can_be_value};
 use crate::http::reply::Reply;
 use crate::jose::base64url;
-use crate::plan::Inbound;
 use crate::time::Timestamp;
-use crate::verify::{Facts, Verified};
+use crate::verify::{Facts, Verified, Verifier};
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
 const LOOKED_UP_BY: usize = 32;
@@ -23,7 +23,68 @@ const LOOKED_UP_BY: usize = 32;
 /// The output that is no claim but issuer and subject together; no claim of that name takes its place.
 const PRINCIPAL: &str = "principal";
 
-impl Inbound {
+/// How inbound tokens are treated.
+pub struct Verification {
+    /// Who may vouch for what.
+    pub verifier: Verifier,
+    /// Tokens that were accepted, and what followed for their requests.
+    pub remembered: Option<RefCell<Cache<Outputs>>>,
+    /// The answers to requests that are denied.
+    pub denials: Vec<(Denial, Rc<Reply>)>,
+    /// What a missing or bad token does.
+    pub mode: Mode,
+    /// Where tokens are looked for.
+    pub places: Vec<Place>,
+    /// Whether CORS preflights pass without a token.
+    pub allow_cors_preflight: bool,
+    /// Whether the upstream sees an accepted token.
+    pub forward: bool,
+    /// Receives the payload.
+    pub payload_header: Option<HeaderName>,
+    /// Receive claims.
+    pub claim_headers: Vec<ClaimHeader>,
+}
+
+/// A claim that the upstream receives as a header.
+pub struct ClaimHeader {
+    /// The header.
+    pub header: HeaderName,
+    /// The claim: a member of the payload, or a dotted path into it.
+    pub claim: String,
+}
+
+/// What happens to a request whose token is missing or bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Both are denied.
+    Require,
+    /// Only a bad one is denied.
+    Optional,
+    /// Neither is denied; a bad one is counted and has no other effect.
+    Observe,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Require, Self::Optional, Self::Observe];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::Optional => "optional",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+impl Verification {
+    /// The headers that only this filter may write: inbound copies are removed from every request.
+    pub fn owned_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.payload_header.iter().chain(self.claim_headers.iter().map(|output| &output.header))
+    }
+
     /// Verifies the token of a request, if there is one, and writes down what follows for its headers. An accepted token
     /// comes with the place where it was. Nothing is looked for in the header `ours`.
     #[inline(never)]

@@ -2,27 +2,28 @@
 
 use serde_json::{Map, Value};
 
-use super::Issuing;
 use super::keys::NamedKey;
-use crate::config::{ClaimSource, ConfigError, Identity, Issue, Placement, Subject, join};
+use crate::config::{ClaimSource, ConfigError, Identity, Issue, Subject, join};
+use crate::gateway::Delivery;
 use crate::host::Setup;
 use crate::issue::expression::{Condition, Expression};
-use crate::issue::{self, Claim, Issuer, Rules, Signer, Source};
+use crate::issue::{self, Claim, Issuer, Placement, Rules, Signer, Source};
 
 #[inline(never)]
-pub(super) fn issuing(
+pub(super) fn delivery(
     issue: Issue,
     issuer: &str,
     duration: u32,
     key: NamedKey,
     verifies: bool,
     setup: &impl Setup,
-) -> Result<Issuing, ConfigError> {
+) -> Result<Delivery, ConfigError> {
     check(&issue, verifies)?;
     let (fixed, computed) = claims(issue.custom_claims, setup)?;
     let signer = Signer::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
-    let condition =
-        |path: &str, source: Option<String>| source.map(|source| Condition::compile(path, &source, setup)).transpose();
+    let condition = |path: &str, source: Option<String>| {
+        source.map(|source| expression(path, &source, setup).map(Condition)).transpose()
+    };
     let rules = Rules {
         issuer: issuer.to_owned(),
         duration,
@@ -35,7 +36,7 @@ pub(super) fn issuing(
         chain: issue.chain,
         bind_client_certificate: issue.bind_client_certificate,
     };
-    Ok(Issuing {
+    Ok(Delivery {
         issuer: Issuer::new(rules, signer, issue.reuse),
         header: issue.header,
         cookie: issue.cookie,
@@ -73,13 +74,17 @@ fn check(issue: &Issue, verifies: bool) -> Result<(), ConfigError> {
     Ok(())
 }
 
+fn expression(path: &str, source: &str, setup: &impl Setup) -> Result<Expression, ConfigError> {
+    Expression::compile(source, setup).ok_or_else(|| {
+        ConfigError::at(path, "not a CEL expression that Envoy compiles; its log line `expr_create` says why")
+    })
+}
+
 fn identity(identity: Identity, setup: &impl Setup) -> Result<Source, ConfigError> {
     Ok(match identity {
         Identity::Header(name) => Source::Header(name),
         Identity::Wristband => Source::Wristband,
-        Identity::Expression(source) => {
-            Source::Expression(Expression::compile("issue.identity.expression", &source, setup)?)
-        }
+        Identity::Expression(source) => Source::Expression(expression("issue.identity.expression", &source, setup)?),
     })
 }
 
@@ -87,7 +92,7 @@ fn subject(subject: Subject, setup: &impl Setup) -> Result<issue::Subject, Confi
     Ok(match subject {
         Subject::Hash => issue::Subject::Hash,
         Subject::Expression(source) => {
-            issue::Subject::Expression(Expression::compile("issue.subject.expression", &source, setup)?)
+            issue::Subject::Expression(expression("issue.subject.expression", &source, setup)?)
         }
     })
 }
@@ -103,7 +108,7 @@ fn claims(
             ClaimSource::Value(value) => drop(fixed.insert(name, value)),
             ClaimSource::Expression { source, required } => {
                 let path = join(&join("issue.customClaims", &name), "expression");
-                let expression = Expression::compile(&path, &source, setup)?;
+                let expression = expression(&path, &source, setup)?;
                 computed.push(Claim { name, expression, required });
             }
         }
