@@ -12,12 +12,14 @@ mod foreign;
 mod known_answers;
 #[cfg(test)]
 mod tests;
+pub mod vm;
 
 use std::collections::BTreeMap;
 
 use crate::host::Crypto;
 use crate::jose::algorithm::Algorithm;
-use crate::keys::{PrivateKey, PublicKey, SigningFailed};
+use crate::keys::{PrivateKey, PublicKey};
+pub use vm::SigningFailed;
 
 /// Whom the operator wants to do the arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +127,7 @@ impl<'h> Arithmetic<'h> {
         let public = private.public_key();
         let algorithm = public.algorithm();
         let works = |key: &SigningKey, host: &dyn Crypto| {
-            key.sign(TEST, host).is_ok_and(|signature| public.verifies(TEST, &signature))
+            key.sign(TEST, host).is_ok_and(|signature| vm::verifies(&public, TEST, &signature))
         };
         // No second copy of the key where it would not be used.
         let in_host = if self.preference == Preference::Wasm { None } else { foreign::SigningKey::new(&private) };
@@ -137,7 +139,7 @@ impl<'h> Arithmetic<'h> {
         }
         let key = SigningKey { algorithm, means: Means::Wasm(private) };
         let signature = key.sign(TEST, self.host).map_err(|SigningFailed| Unusable::CannotSign)?;
-        if public.verifies(TEST, &signature) { Ok(key) } else { Err(Unusable::DoesNotMatch) }
+        if vm::verifies(&public, TEST, &signature) { Ok(key) } else { Err(Unusable::DoesNotMatch) }
     }
 
     fn choose(
@@ -170,13 +172,13 @@ impl VerifyingKey {
         &self.public
     }
 
-    /// Whether `signature` is this key's for `message`: see [`PublicKey::verifies`]. When the host does not answer, it
+    /// Whether `signature` is this key's for `message`: see [`vm::verifies`]. When the host does not answer, it
     /// is not.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8], host: &dyn Crypto) -> bool {
         match &self.host {
             Some(key) => key.verifies(message, signature, host),
-            None => self.public.verifies(message, signature),
+            None => vm::verifies(&self.public, message, signature),
         }
     }
 }
@@ -196,7 +198,7 @@ impl SigningKey {
     pub fn sign(&self, message: &[u8], host: &dyn Crypto) -> Result<Vec<u8>, SigningFailed> {
         match &self.means {
             Means::Host(key) => key.sign(message, host).ok_or(SigningFailed),
-            Means::Wasm(key) => key.sign(message, &mut |bytes| host.random(bytes)),
+            Means::Wasm(key) => vm::sign(key, message, &mut |bytes| host.random(bytes)),
         }
     }
 }

@@ -3,8 +3,7 @@
 //! A [`PrivateKey`] can sign and hand out its public half. It can be neither printed, serialized nor published: it has
 //! no such trait, and its `Debug` shows nothing of it.
 //!
-//! What a key computes here, it computes in the VM, with RustCrypto's crates. [`crypto`](crate::crypto) decides whether
-//! the host does it instead.
+//! A key computes nothing: that is [`crypto`](crate::crypto)'s.
 
 mod der;
 mod jwk;
@@ -16,5 +15,7 @@ mod public;
 mod tests;
 
 pub use material::{KeyError, Material};
-pub use private::{PrivateKey, SigningFailed};
+pub use private::PrivateKey;
+pub(crate) use private::Secret;
+pub(crate) use public::Numbers;
 pub use public::PublicKey;

@@ -3,33 +3,28 @@
 use std::fmt;
 
 use rsa::BoxedUint;
-use rsa::rand_core::{TryCryptoRng, TryRng};
-use signature::{SignatureEncoding, Signer};
 use zeroize::Zeroizing;
 
 use super::der;
 use super::key_type::KeyType;
 use super::material::KeyError;
-use super::public::{Numbers, Padding, PublicKey, rsa_scheme};
+use super::public::{Numbers, PublicKey};
 use crate::jose::algorithm::Algorithm;
 
-/// A private key. It signs with the one algorithm that it was made for.
+/// A private key, for the one algorithm that it was made for.
 pub struct PrivateKey {
     algorithm: Algorithm,
     secret: Secret,
 }
 
-pub(super) enum Secret {
+/// What kind of key it is, and what it is. It has no `Debug`.
+pub(crate) enum Secret {
     P256(p256::ecdsa::SigningKey),
     P384(Box<p384::ecdsa::SigningKey>),
     P521(Box<p521::ecdsa::SigningKey>),
     Rsa(Box<rsa::PrivateKey>),
     Ed25519(Box<ed25519_dalek::SigningKey>),
 }
-
-/// A signature could not be made.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SigningFailed;
 
 impl PrivateKey {
     /// The secret scalar of the algorithm's curve, big-endian; `None` when it is none. It has the curve's size: a shorter
@@ -86,19 +81,15 @@ impl PrivateKey {
         PublicKey::new(self.algorithm, numbers)
     }
 
-    /// Signs a message in the form of RFC 7515, computed in the VM. ECDSA takes the deterministic nonce of RFC 6979, so
-    /// only RSA asks for randomness: for its salt, and to blind its arithmetic.
-    ///
-    /// # Errors
-    /// When there is no randomness, or the arithmetic fails, which no message can bring about on purpose.
-    pub fn sign(&self, message: &[u8], random: &mut dyn FnMut(&mut [u8]) -> bool) -> Result<Vec<u8>, SigningFailed> {
-        match &self.secret {
-            Secret::P256(key) => deterministic::<p256::ecdsa::Signature>(key, message),
-            Secret::P384(key) => deterministic::<p384::ecdsa::Signature>(&**key, message),
-            Secret::P521(key) => deterministic::<p521::ecdsa::Signature>(&**key, message),
-            Secret::Ed25519(key) => deterministic::<ed25519_dalek::Signature>(&**key, message),
-            Secret::Rsa(key) => rsa_sign(self.algorithm, key, message, &mut Random(random)),
-        }
+    /// For whoever computes with it.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The one algorithm that it may be used with.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// The key as DER of PKCS#8 (RFC 5958), its public half included; `None` for an Ed25519 key, for which no host asks.
@@ -119,59 +110,4 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("PrivateKey(..)")
     }
-}
-
-/// The caller's randomness in the form that RustCrypto takes.
-struct Random<'r>(&'r mut dyn FnMut(&mut [u8]) -> bool);
-
-impl TryRng for Random<'_> {
-    type Error = SigningFailed;
-
-    fn try_next_u32(&mut self) -> Result<u32, SigningFailed> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, SigningFailed> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), SigningFailed> {
-        if (self.0)(bytes) { Ok(()) } else { Err(SigningFailed) }
-    }
-}
-
-impl TryCryptoRng for Random<'_> {}
-
-impl fmt::Display for SigningFailed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("no signature could be made")
-    }
-}
-
-impl std::error::Error for SigningFailed {}
-
-#[inline(never)]
-fn deterministic<S: SignatureEncoding>(key: &impl Signer<S>, message: &[u8]) -> Result<Vec<u8>, SigningFailed> {
-    key.try_sign(message).map(|signature| signature.to_vec()).map_err(|_| SigningFailed)
-}
-
-#[inline(never)]
-fn rsa_sign(
-    algorithm: Algorithm,
-    key: &rsa::PrivateKey,
-    message: &[u8],
-    random: &mut Random<'_>,
-) -> Result<Vec<u8>, SigningFailed> {
-    let (digest, padding) = rsa_scheme(algorithm, message).ok_or(SigningFailed)?;
-    let signature = match padding {
-        Padding::Pkcs1(padding) => key.sign_with_rng(random, padding, &digest),
-        Padding::Pss256(padding) => key.sign_with_rng(random, padding, &digest),
-        Padding::Pss384(padding) => key.sign_with_rng(random, padding, &digest),
-        Padding::Pss512(padding) => key.sign_with_rng(random, padding, &digest),
-    };
-    signature.map_err(|_| SigningFailed)
 }

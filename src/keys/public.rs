@@ -1,10 +1,8 @@
 //! Public keys.
 
 use jwt_compact::jwk::JsonWebKey;
+use rsa::BoxedUint;
 use rsa::traits::PublicKeyParts as _;
-use rsa::{BoxedUint, Pkcs1v15Sign, Pss};
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
-use signature::Verifier;
 
 use super::der;
 use super::key_type::KeyType;
@@ -15,15 +13,16 @@ use crate::jose::algorithm::Algorithm;
 /// milliseconds on any machine.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
-/// A public key. It verifies with the one algorithm that it was made for.
+/// A public key, for the one algorithm that it was made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     algorithm: Algorithm,
     numbers: Numbers,
 }
 
+/// What kind of key it is, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
+pub(crate) enum Numbers {
     P256(p256::ecdsa::VerifyingKey),
     P384(Box<p384::ecdsa::VerifyingKey>),
     P521(Box<p521::ecdsa::VerifyingKey>),
@@ -83,23 +82,10 @@ impl PublicKey {
         Some(Self { algorithm, numbers: Numbers::Ed25519(Box::new(key)) })
     }
 
-    /// The one algorithm that it verifies with.
+    /// The one algorithm that it may be used with.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
-    }
-
-    /// Whether `signature` is this key's for `message`, in the one form that its algorithm has (RFC 7518, sections 3.3
-    /// to 3.5; RFC 8037, section 3.1). A signature of any other form is wrong, not an error. Computed in the VM.
-    #[must_use]
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.numbers {
-            Numbers::P256(key) => ecdsa_verifies::<p256::ecdsa::Signature>(key, message, signature),
-            Numbers::P384(key) => ecdsa_verifies::<p384::ecdsa::Signature>(&**key, message, signature),
-            Numbers::P521(key) => ecdsa_verifies::<p521::ecdsa::Signature>(&**key, message, signature),
-            Numbers::Rsa(key) => rsa_verifies(self.algorithm, key, message, signature),
-            Numbers::Ed25519(key) => ed25519_verifies(key, message, signature),
-        }
     }
 
     /// How many bytes a signature has.
@@ -111,6 +97,11 @@ impl PublicKey {
             Numbers::P521(_) => 132,
             Numbers::Rsa(key) => key.size(),
         }
+    }
+
+    /// For whoever computes with it.
+    pub(crate) fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     pub(super) fn parts(&self) -> Parts {
@@ -165,53 +156,4 @@ impl PublicKey {
     pub fn to_spki(&self) -> Option<Vec<u8>> {
         der::spki(self.algorithm, &self.parts())
     }
-}
-
-#[inline(never)]
-fn ecdsa_verifies<S: for<'s> TryFrom<&'s [u8]>>(key: &impl Verifier<S>, message: &[u8], signature: &[u8]) -> bool {
-    S::try_from(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
-}
-
-/// Strict: no point of small order, no second spelling of one (RFC 8032, section 5.1.7).
-#[inline(never)]
-fn ed25519_verifies(key: &ed25519_dalek::VerifyingKey, message: &[u8], signature: &[u8]) -> bool {
-    ed25519_dalek::Signature::from_slice(signature)
-        .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
-}
-
-#[inline(never)]
-fn rsa_verifies(algorithm: Algorithm, key: &rsa::PublicKey, message: &[u8], signature: &[u8]) -> bool {
-    let Some((digest, padding)) = rsa_scheme(algorithm, message) else {
-        return false;
-    };
-    let result = match padding {
-        Padding::Pkcs1(padding) => key.verify(padding, &digest, signature),
-        Padding::Pss256(padding) => key.verify(padding, &digest, signature),
-        Padding::Pss384(padding) => key.verify(padding, &digest, signature),
-        Padding::Pss512(padding) => key.verify(padding, &digest, signature),
-    };
-    result.is_ok()
-}
-
-/// How RSA pads a digest (RFC 7518, sections 3.3 and 3.5).
-pub(super) enum Padding {
-    Pkcs1(Pkcs1v15Sign),
-    /// The salt is as long as the digest.
-    Pss256(Pss<Sha256>),
-    Pss384(Pss<Sha384>),
-    Pss512(Pss<Sha512>),
-}
-
-/// The digest that an RSA key signs for a message, and its padding; `None` for algorithms of other keys.
-#[inline(never)]
-pub(super) fn rsa_scheme(algorithm: Algorithm, message: &[u8]) -> Option<(Vec<u8>, Padding)> {
-    Some(match algorithm {
-        Algorithm::Rs256 => (Sha256::digest(message).to_vec(), Padding::Pkcs1(Pkcs1v15Sign::new::<Sha256>())),
-        Algorithm::Rs384 => (Sha384::digest(message).to_vec(), Padding::Pkcs1(Pkcs1v15Sign::new::<Sha384>())),
-        Algorithm::Rs512 => (Sha512::digest(message).to_vec(), Padding::Pkcs1(Pkcs1v15Sign::new::<Sha512>())),
-        Algorithm::Ps256 => (Sha256::digest(message).to_vec(), Padding::Pss256(Pss::new())),
-        Algorithm::Ps384 => (Sha384::digest(message).to_vec(), Padding::Pss384(Pss::new())),
-        Algorithm::Ps512 => (Sha512::digest(message).to_vec(), Padding::Pss512(Pss::new())),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return None,
-    })
 }

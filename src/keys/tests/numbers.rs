@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::vm;
 use super::{
     Algorithm, INCOMPLETE, Jwk, PAIRS, UNREADABLE, block, bytes, der, parse, private, public, rsa_blocks, sign, text,
     with, without,
@@ -59,7 +60,7 @@ fn parts_of_an_rsa_key_that_do_not_belong_together_are_refused() {
     let changed = with(&own, &[("dp", &own["dq"]), ("dq", &own["dp"]), ("qi", &one)]);
     for form in [text(&changed)].iter().chain(&rsa_blocks(&changed)) {
         let key = private(form, Algorithm::Rs256);
-        assert!(key.public_key().verifies(b"a", &sign(&key, b"a")));
+        assert!(vm::verifies(&key.public_key(), b"a", &sign(&key, b"a")));
     }
 }
 
