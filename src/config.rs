@@ -1,15 +1,18 @@
 //! The configuration as the operator writes it: names, defaults and ranges, nothing resolved yet.
 //!
-//! [`Config::read`] finds every error that one field alone can have. What needs keys, the environment or two
+//! [`Config::read`] finds every error that a field alone can have. What needs keys, the environment or two
 //! fields at once is found by [`compile::load`](crate::compile::load).
 
+pub mod fields;
 mod node;
+mod problems;
 mod read;
 mod source;
 
 use serde_json::Value;
 
-pub use node::{ConfigError, Node, Object, join};
+use node::{Node, Object};
+pub use problems::{Problem, Problems};
 
 use crate::cache::Capacity;
 use crate::crypto::Preference;
@@ -19,6 +22,7 @@ use crate::http::credential::Place;
 use crate::http::headers::HeaderName;
 use crate::issue::Placement;
 use crate::jose::algorithm::Algorithm;
+use crate::jose::path::Path;
 use crate::time::Timestamp;
 use crate::trust::limits::Limits;
 
@@ -29,6 +33,8 @@ pub const DEFAULT_HEADER: HeaderName = HeaderName::known("x-wristband-token");
 pub const LONGEST_DURATION: u32 = 86_400;
 
 /// The whole configuration. Field by field it is documented in the README.
+///
+/// What has to be there and is `None` cannot be read, and that has been said.
 pub struct Config {
     /// `iss` of what is signed here, and where the discovery documents are.
     pub issuer: Option<String>,
@@ -51,13 +57,13 @@ pub struct Config {
 /// One key, still as text or as the name of a variable.
 pub struct KeyRef {
     /// Where it stands, for messages.
-    pub path: String,
+    pub path: Path,
     /// The `kid` (RFC 7515, section 4.1.4).
-    pub name: String,
+    pub name: Option<String>,
     /// The one algorithm that the key may be used with.
-    pub algorithm: Algorithm,
+    pub algorithm: Option<Algorithm>,
     /// Where its text is.
-    pub key: KeySource,
+    pub key: Option<KeySource>,
     /// From then on the key is neither published nor accepted.
     pub not_after: Option<Timestamp>,
 }
@@ -73,15 +79,13 @@ pub enum KeySource {
 /// Another issuer.
 pub struct Peer {
     /// Where it stands, for messages.
-    pub path: String,
+    pub path: Path,
     /// Its `iss`.
-    pub issuer: String,
-    /// Whether our JWKS lists its keys too.
-    pub publish: bool,
+    pub issuer: Option<String>,
     /// Its public keys. They can only speak for this issuer.
     pub keys: Vec<KeyRef>,
     /// What its tokens may say; without audiences of its own, those of `verify` hold.
-    pub policy: Limits,
+    pub limits: Limits,
 }
 
 /// How wristbands are signed.
@@ -93,7 +97,7 @@ pub struct Issue {
     /// To whom they are delivered.
     pub placement: Placement,
     /// Who the request was authenticated as.
-    pub identity: Identity,
+    pub identity: Option<Identity>,
     /// What `sub` is made of. Absent: of the identity.
     pub subject: Option<Subject>,
     /// CEL condition, evaluated in the request phase.
@@ -178,11 +182,11 @@ pub struct Verify {
 
 impl Verify {
     /// The headers that are written for an accepted token, each with its path in the configuration.
-    pub fn outputs(&self) -> impl Iterator<Item = (String, &HeaderName)> {
+    pub fn outputs(&self) -> impl Iterator<Item = (Path, &HeaderName)> {
         let payload = self.output_payload_to_header.iter();
-        let payload = payload.map(|name| ("verify.outputPayloadToHeader".to_owned(), name));
+        let payload = payload.map(|name| (Path::of(&["verify", "outputPayloadToHeader"]), name));
         let claims = self.output_claim_to_headers.iter();
-        payload.chain(claims.map(|output| (format!("{}.header", output.path), &output.output.header)))
+        payload.chain(claims.map(|output| (output.path.member("header"), &output.output.header)))
     }
 
     /// Whether a token may be in this header.
@@ -206,7 +210,7 @@ pub struct Revocations {
 /// A key of which nothing counts.
 pub struct RevokedKey {
     /// Where it stands, for messages.
-    pub path: String,
+    pub path: Path,
     /// Its name.
     pub name: String,
 }
@@ -214,7 +218,7 @@ pub struct RevokedKey {
 /// An issuer of which nothing counts that is older than a time.
 pub struct RevokedIssuer {
     /// Where it stands, for messages.
-    pub path: String,
+    pub path: Path,
     /// Its `iss`.
     pub issuer: String,
     /// The time.
@@ -224,7 +228,7 @@ pub struct RevokedIssuer {
 /// A claim that the upstream receives as a header.
 pub struct ClaimHeader {
     /// Where it stands, for messages.
-    pub path: String,
+    pub path: Path,
     /// The header and the claim.
     pub output: gateway::ClaimHeader,
 }

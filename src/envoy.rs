@@ -5,7 +5,19 @@
 //! one trap kills the VM, so no host call is taken for granted.
 
 mod abi;
+mod active;
 mod answers;
-mod filter;
+mod complaint;
+mod contexts;
+mod filter_state;
 
-pub use filter::Root;
+use std::time::SystemTime;
+
+pub use contexts::Root;
+
+use crate::time::Timestamp;
+
+/// What the clock shows.
+fn now() -> Timestamp {
+    Timestamp::of_clock(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok())
+}

@@ -9,6 +9,7 @@ mod edits;
 mod event;
 mod verification;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 pub use delivery::{Delivery, OnFailure};
@@ -20,14 +21,17 @@ use crate::host::Host;
 use crate::http::discovery::Discovery;
 use crate::http::headers::{HeaderName, Headers};
 use crate::http::reply::Reply;
-use crate::issue::{Gathered, Placement, Skip};
+use crate::issue::{Evaluated, Placement, Skip};
 use crate::time::Timestamp;
+use crate::trust::Ring;
 use crate::verify::Verified;
 
 /// A configuration in force: who decides on requests and responses.
 pub struct Gateway {
     /// The well-known documents, when there is an issuer.
     pub discovery: Option<Discovery>,
+    /// Whom it trusts now. It is replaced as a whole.
+    ring: RefCell<Rc<Ring>>,
     /// How inbound tokens are treated, if they are.
     pub verification: Option<Verification>,
     /// How wristbands are signed and delivered, if they are.
@@ -61,19 +65,43 @@ pub struct Admitted {
     /// The header in which the accepted token goes on to the upstream.
     forwarded: Option<HeaderName>,
     /// `None` when nothing is to be signed for this request.
-    gathered: Option<Gathered>,
+    evaluated: Option<Evaluated>,
     is_preflight: bool,
     /// Whether it came with more than can be seen now, for whoever verifies.
     is_redirected: bool,
 }
 
 impl Gateway {
+    /// A gateway that trusts these issuers until it is told of others.
+    #[must_use]
+    pub fn new(
+        ring: Ring,
+        discovery: Option<Discovery>,
+        verification: Option<Verification>,
+        delivery: Option<Delivery>,
+    ) -> Self {
+        Self { ring: RefCell::new(Rc::new(ring)), discovery, verification, delivery }
+    }
+
+    /// Whom it trusts now.
+    #[must_use]
+    pub fn ring(&self) -> Rc<Ring> {
+        Rc::clone(&self.ring.borrow())
+    }
+
+    /// Trusts these issuers and their keys, and nobody else any more: what a key that is gone has signed is no longer
+    /// accepted, remembered or not, and it is no longer published.
+    pub fn trust(&self, ring: Ring) {
+        self.ring.replace(Rc::new(ring));
+    }
+
     /// The first step of a request: who sends it. Its edits have to be made before [`Gateway::on_admitted`], so that no
     /// expression sees what a client has written into a header that is ours.
     ///
     /// The headers are the client's, as earlier filters have left them.
     pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> Admission {
-        if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, now)) {
+        let ring = self.ring();
+        if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, ring.own(), now)) {
             return Admission::Answered(reply, Event::Discovery);
         }
         let (mut edits, mut admitted) = (Edits::default(), Admitted::default());
@@ -84,7 +112,7 @@ impl Gateway {
             if !admitted.is_preflight {
                 // What we have written into it the first time round is not the caller's word.
                 let ours = self.delivery.as_ref().filter(|_| admitted.is_redirected).and_then(Delivery::request_header);
-                match verification.admit(headers, ours, now, host, &mut edits) {
+                match verification.admit(headers, ours, &ring, now, host, &mut edits) {
                     Ok(None) => {}
                     Ok(Some((verified, place))) => {
                         admitted.inbound = Some(verified);
@@ -125,13 +153,13 @@ impl Gateway {
             return Decision::Forward(edits);
         }
         // A preflight was let through without a look at its token, so nobody is known.
-        let gathered = (!admitted.is_preflight).then(|| delivery.issuer.on_request(headers, inbound, host));
+        let evaluated = (!admitted.is_preflight).then(|| delivery.issuer.on_request(headers, inbound, host));
         if delivery.issuer.placement() == Placement::Response {
-            admitted.gathered = gathered;
+            admitted.evaluated = evaluated;
             return Decision::Forward(edits);
         }
-        match gathered {
-            Some(gathered) => delivery.deliver(&gathered, inbound, headers, now, host, edits),
+        match evaluated {
+            Some(evaluated) => delivery.deliver(&evaluated, inbound, headers, now, host, edits),
             None => Decision::Forward(edits),
         }
     }
@@ -156,15 +184,15 @@ impl Gateway {
         };
         // Whoever wrote it, it is not ours; or it is, and an upstream hands on what was meant for itself.
         delivery.clear(headers, &mut edits);
-        let Some(Admitted { inbound, gathered: Some(mut gathered), .. }) = admitted else {
+        let Some(Admitted { inbound, evaluated: Some(mut evaluated), .. }) = admitted else {
             return Decision::Forward(edits);
         };
         if !is_success(headers) {
             edits.events.push(Event::IssueSkipped(Skip::ResponseStatus));
             return Decision::Forward(edits);
         }
-        delivery.issuer.on_response(&mut gathered, host);
-        delivery.deliver(&gathered, inbound.as_ref(), headers, now, host, edits)
+        delivery.issuer.on_response(&mut evaluated, host);
+        delivery.deliver(&evaluated, inbound.as_ref(), headers, now, host, edits)
     }
 }
 

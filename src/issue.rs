@@ -1,8 +1,9 @@
 //! From an identity to a wristband (Authorino's name for a JWT that a gateway signs about a caller).
 //!
-//! An [`Issuer`] holds the one private key. What it needs of a request is gathered in two phases, [`Gathered`], because
+//! An [`Issuer`] holds the one private key. What it needs of a request is evaluated in two phases, [`Evaluated`], because
 //! attributes of the request are gone when the response comes and those of later filters are not there before.
 
+mod chain;
 pub mod expression;
 mod identity;
 pub mod pseudonym;
@@ -13,7 +14,7 @@ mod skip;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::host::Host;
 use crate::http::headers::{HeaderName, Headers};
@@ -23,7 +24,7 @@ use crate::time::Timestamp;
 use crate::verify::Verified;
 use identity::Identity;
 use reuse::Reusable;
-use signer::Tail;
+use signer::ClaimMembers;
 
 pub use signer::{Signed, Signer};
 pub use skip::Skip;
@@ -113,7 +114,7 @@ pub enum Subject {
 /// What is known of a request so far.
 #[derive(Default)]
 #[cfg_attr(test, derive(Debug))]
-pub struct Gathered {
+pub struct Evaluated {
     condition: Option<bool>,
     /// Unless it is the accepted wristband.
     identity: Option<Value>,
@@ -135,35 +136,35 @@ impl Issuer {
     }
 
     /// Gathers what there is in the request phase.
-    pub fn on_request(&self, headers: &Headers<'_>, inbound: Option<&Verified>, host: &impl Host) -> Gathered {
+    pub fn on_request(&self, headers: &Headers<'_>, inbound: Option<&Verified>, host: &impl Host) -> Evaluated {
         let attributes = Attributes::new(host);
-        let mut gathered = Gathered {
+        let mut evaluated = Evaluated {
             condition: self.rules.when_request.as_ref().map(|condition| condition.holds(&attributes)),
             claims: self.rules.computed.iter().map(|_| None).collect(),
-            ..Gathered::default()
+            ..Evaluated::default()
         };
-        gathered.identity = match &self.rules.identity {
+        evaluated.identity = match &self.rules.identity {
             Source::Header(name) => headers.only_text(name).map(Value::from),
             Source::Wristband | Source::Expression(_) => None,
         };
         if !inbound.is_some_and(Verified::is_own) {
-            self.evaluate(&mut gathered, &attributes);
+            self.evaluate(&mut evaluated, &attributes);
         }
-        gathered
+        evaluated
     }
 
     /// Adds what there is in the response phase only.
-    pub fn on_response(&self, gathered: &mut Gathered, host: &impl Host) {
+    pub fn on_response(&self, evaluated: &mut Evaluated, host: &impl Host) {
         let attributes = Attributes::new(host);
         if let Some(condition) = &self.rules.when_response {
-            gathered.condition = Some(gathered.condition.unwrap_or(true) && condition.holds(&attributes));
+            evaluated.condition = Some(evaluated.condition.unwrap_or(true) && condition.holds(&attributes));
         }
-        self.evaluate(gathered, &attributes);
+        self.evaluate(evaluated, &attributes);
     }
 
     /// Evaluates every expression that has had no value yet, as far as it can still count.
-    fn evaluate(&self, gathered: &mut Gathered, attributes: &Attributes<'_, impl Host>) {
-        if gathered.condition == Some(false) {
+    fn evaluate(&self, evaluated: &mut Evaluated, attributes: &Attributes<'_, impl Host>) {
+        if evaluated.condition == Some(false) {
             return;
         }
         let fill = |value: &mut Option<Value>, expression: &Expression| {
@@ -172,12 +173,12 @@ impl Issuer {
             }
         };
         if let Source::Expression(expression) = &self.rules.identity {
-            fill(&mut gathered.identity, expression);
+            fill(&mut evaluated.identity, expression);
         }
         if let Some(Subject::Expression(expression)) = &self.rules.subject {
-            fill(&mut gathered.subject, expression);
+            fill(&mut evaluated.subject, expression);
         }
-        for (value, claim) in gathered.claims.iter_mut().zip(&self.rules.computed) {
+        for (value, claim) in evaluated.claims.iter_mut().zip(&self.rules.computed) {
             fill(value, &claim.expression);
         }
     }
@@ -188,7 +189,7 @@ impl Issuer {
     /// Why there is none.
     pub fn wristband(
         &self,
-        gathered: &Gathered,
+        evaluated: &Evaluated,
         inbound: Option<&Verified>,
         now: Timestamp,
         host: &impl Host,
@@ -196,23 +197,23 @@ impl Issuer {
         if inbound.is_some_and(Verified::is_own) {
             return Err(Skip::OwnWristband);
         }
-        if gathered.condition == Some(false) {
+        if evaluated.condition == Some(false) {
             return Err(Skip::Condition);
         }
         let identity = match (&self.rules.identity, inbound) {
             (Source::Wristband, Some(inbound)) => Identity::Wristband(inbound.claims()),
-            _ => gathered.identity.as_ref().map(Identity::Value).ok_or(Skip::NoIdentity)?,
+            _ => evaluated.identity.as_ref().map(Identity::Value).ok_or(Skip::NoIdentity)?,
         };
         if identity.is_nobody() {
             return Err(Skip::NoIdentity);
         }
-        let mut claims = self.claims(gathered, inbound, host)?;
+        let mut claims = self.claims(evaluated, inbound, host)?;
         let end = now.after(self.rules.duration);
         let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
         if end <= now {
             return Err(Skip::Expired);
         }
-        let subject = self.subject(identity, gathered.subject.as_ref()).ok_or(Skip::NoSubject)?;
+        let subject = self.subject(identity, evaluated.subject.as_ref()).ok_or(Skip::NoSubject)?;
         claims.add("sub", &subject)?;
         if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(claims.text(), now, end)) {
             return Ok(Wristband::new(signed, now, true));
@@ -225,9 +226,14 @@ impl Issuer {
     }
 
     /// The claims that depend on the request, but for `sub`.
-    fn claims(&self, gathered: &Gathered, inbound: Option<&Verified>, host: &impl Host) -> Result<Tail, Skip> {
-        let mut claims = Tail::default();
-        for (value, claim) in gathered.claims.iter().zip(&self.rules.computed) {
+    fn claims(
+        &self,
+        evaluated: &Evaluated,
+        inbound: Option<&Verified>,
+        host: &impl Host,
+    ) -> Result<ClaimMembers, Skip> {
+        let mut claims = ClaimMembers::default();
+        for (value, claim) in evaluated.claims.iter().zip(&self.rules.computed) {
             match value {
                 Some(value) => claims.add(&claim.name, value)?,
                 None if claim.required => return Err(Skip::ClaimMissing),
@@ -243,7 +249,7 @@ impl Issuer {
             claims.add("cnf", &confirmation::of(thumbprint))?;
         }
         if let (Some(max_hops), Some(inbound)) = (self.rules.chain, inbound) {
-            claims.add("act", &self.actor(inbound.claims(), max_hops)?)?;
+            claims.add("act", &chain::actor(&self.rules.issuer, inbound.claims(), max_hops)?)?;
         }
         Ok(claims)
     }
@@ -252,42 +258,6 @@ impl Issuer {
     #[must_use]
     pub fn reuses(&self) -> bool {
         self.reusable.is_some()
-    }
-
-    /// The gateways that an identity has passed through, the last one outermost (RFC 8693, section 4.1): of each its
-    /// `iss` and `sub`, and nothing else that a peer may have put there for us to sign. A path that cannot be read may
-    /// hide a loop, and counts as one.
-    #[inline(never)]
-    fn actor(&self, inbound: &Map<String, Value>, max_hops: u32) -> Result<Value, Skip> {
-        let mut seen = vec![self.rules.issuer.as_str()];
-        let mut hops = Vec::new();
-        let mut next = Some(inbound);
-        while let Some(hop) = next {
-            let issuer = hop.get("iss").and_then(Value::as_str).ok_or(Skip::Loop)?;
-            if seen.contains(&issuer) {
-                return Err(Skip::Loop);
-            }
-            // The first entry is ourselves, who are no hop yet.
-            if u32::try_from(seen.len()).is_ok_and(|hops| hops > max_hops) {
-                return Err(Skip::TooManyHops);
-            }
-            seen.push(issuer);
-            let mut actor = Map::new();
-            actor.insert("iss".to_owned(), issuer.into());
-            if let Some(subject) = hop.get("sub").and_then(Value::as_str) {
-                actor.insert("sub".to_owned(), subject.into());
-            }
-            hops.push(actor);
-            next = match hop.get("act") {
-                None => None,
-                Some(act) => Some(act.as_object().ok_or(Skip::Loop)?),
-            };
-        }
-        let outermost = hops.into_iter().rev().reduce(|inner, mut outer| {
-            outer.insert("act".to_owned(), Value::Object(inner));
-            outer
-        });
-        outermost.map(Value::Object).ok_or(Skip::Loop)
     }
 
     fn subject<'v>(&self, identity: Identity<'v>, evaluated: Option<&'v Value>) -> Option<Cow<'v, str>> {

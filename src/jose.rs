@@ -6,4 +6,5 @@ pub mod base64url;
 pub mod claims;
 pub mod confirmation;
 pub mod json;
+pub mod path;
 pub mod token;

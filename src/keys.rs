@@ -5,16 +5,22 @@
 //!
 //! A key computes nothing: that is [`crypto`](crate::crypto)'s.
 
-mod der;
+mod text;
+mod from_der;
 mod jwk;
-mod key_type;
 mod material;
 mod private;
 mod public;
+mod to_der;
+mod parts;
+mod key_type;
+mod oid;
+mod error;
 #[cfg(test)]
 mod tests;
 
-pub use material::{KeyError, Material};
+pub use error::KeyError;
+pub use material::Material;
 pub use private::PrivateKey;
 pub(crate) use private::Secret;
 pub(crate) use public::Numbers;

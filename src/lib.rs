@@ -4,36 +4,38 @@
 //! Each gateway holds one private key, its own, or none; of everyone else it holds public keys. A break-in gives away
 //! that one key and nothing that could speak for another cluster.
 //!
-//! The core is pure: bytes, a time and a [`Host`](host::Host) in, a decision out. In reading order:
+//! # The map of the house
 //!
-//! - [`config`]: the configuration as written; [`plan`]: compiled, with every rule on keys enforced
-//! - [`key`]: typed keys from PEM and JWK; [`crypto`]: who does their arithmetic; [`trust`]: which key may verify what
-//! - [`gateway`]: one request and its response; [`credential`]: where a token is found
-//! - [`token`]: a token taken apart; [`verify`]: from a token to its claims; [`denial`]: why not; [`policy`],
-//!   [`revocation`] and [`replay`]: what genuine tokens may still not do; [`cache`]: what need not be computed twice
-//! - [`issue`]: from an identity to a wristband; [`expression`]: CEL and the types of its values; [`pseudonym`],
-//!   [`cookie`] and [`certificate`]: how it is named, delivered and bound
-//! - [`discovery`]: the JWKS and its company; [`reply`]: responses of our own
-//! - [`base64url`], [`json`], [`protobuf`] and [`pairs`]: the encodings; [`headers`]: what messages have; [`claim`]: what
-//!   claims are registered
+//! From the ground up: a module uses those above it in this list and none below it (`tests/tidy.rs` sees to it).
 //!
-//! [`envoy`] is the adapter, and the only module that knows proxy-wasm.
+//! - [`time`], [`denial`]: when, and why not. [`jose`]: the texts of the RFCs: tokens, algorithms, claims, JSON.
+//!   [`encoding`]: the encodings of Envoy. [`host`]: what is asked of whoever runs the filter. [`cache`]: a bounded memory.
+//! - [`keys`]: what a key is, read from PEM and JWK. [`crypto`]: who computes with it. [`trust`]: whose key may say what.
+//! - [`http`]: headers, cookies, the one credential of a request, answers and documents of our own.
+//! - [`verify`]: from a token to its claims, or to a denial. [`issue`]: from an identity to a wristband.
+//! - [`gateway`]: one request and its response: what to do with them.
+//! - [`config`]: the configuration as it is written. [`compile`]: from there to a gateway.
+//! - [`envoy`]: the adapter, and the only module that knows proxy-wasm.
+//!
+//! Everything but the adapter is pure: bytes, a time and a [`Host`](host::Host) in, a decision out. `docs/architecture.md`
+//! has the drawing, and follows a request and a configuration from file to file.
 
-pub mod cache;
-pub mod compile;
-pub mod config;
-pub mod crypto;
+pub mod time;
 pub mod denial;
-pub mod encoding;
-pub mod envoy;
-pub mod gateway;
-pub mod host;
-pub mod http;
-pub mod issue;
 pub mod jose;
+pub mod encoding;
+pub mod host;
+pub mod cache;
 pub mod keys;
+pub mod crypto;
+pub mod trust;
+pub mod http;
+pub mod verify;
+pub mod issue;
+pub mod gateway;
+pub mod config;
+pub mod compile;
+pub mod envoy;
+
 #[cfg(test)]
 mod testing;
-pub mod time;
-pub mod trust;
-pub mod verify;

@@ -10,12 +10,15 @@ use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 
 use crate::compile::{self, Compiled};
+use crate::denial::Denial;
 use crate::encoding::pairs;
+use crate::gateway::Gateway;
 use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
 use crate::http::headers::HeaderName;
 use crate::http::reply::Reply;
 use crate::jose::base64url;
 use crate::time::Timestamp;
+use crate::verify::Verified;
 
 pub(crate) const A: &str = "https://cluster-a.example.com";
 pub(crate) const B: &str = "https://cluster-b.example.com";
@@ -128,6 +131,11 @@ impl Host for Fake {
     }
 }
 
+/// What a gateway says to a token, with nothing remembered.
+pub(crate) fn verify(gateway: &Gateway, token: &[u8], now: Timestamp, host: &Fake) -> Result<Verified, Denial> {
+    gateway.verification.as_ref().unwrap().verifier.verify(token, &gateway.ring(), now, host)
+}
+
 /// An entry of `signingKeyRefs` or `keys`.
 pub(crate) fn key(name: &str, pem: &str) -> Value {
     json!({"name": name, "algorithm": "ES256", "key": {"inlineString": pem}})
@@ -138,7 +146,8 @@ pub(crate) fn load(configuration: &Value) -> Result<Compiled, String> {
 }
 
 pub(crate) fn load_with(configuration: &Value, host: &Fake) -> Result<Compiled, String> {
-    compile::load(configuration.to_string().as_bytes(), host).map_err(|error| error.to_string())
+    compile::load(configuration.to_string().as_bytes(), host)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 /// A gateway of cluster A that verifies itself and B, and signs.

@@ -5,5 +5,8 @@ mod key_set;
 pub mod limits;
 pub mod replay;
 pub mod revocation;
+mod ring;
+pub mod rules;
 
 pub use key_set::{KeySet, TrustedKey};
+pub use ring::{Ring, TrustedIssuer};

@@ -5,7 +5,6 @@
 //! audience of this gateway, at this time.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -18,17 +17,13 @@ use crate::jose::confirmation;
 use crate::jose::json;
 use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
-use crate::trust::KeySet;
-use crate::trust::limits::{self, Limits};
+use crate::trust::limits;
 use crate::trust::replay::Replay;
 use crate::trust::revocation::Revoked;
+use crate::trust::{Ring, TrustedIssuer, TrustedKey};
 
-/// Whom this gateway trusts, and for what.
+/// What this gateway asks of every token, whoever signed it.
 pub struct Verifier {
-    /// Our own `iss`.
-    pub own_issuer: Option<String>,
-    /// Every issuer's keys and the limits of its word.
-    pub issuers: HashMap<String, (KeySet, Limits)>,
     /// Accepted values of `typ`; `None`: `JWT`, or none at all.
     pub types: Option<Vec<String>>,
     /// Seconds by which clocks may differ.
@@ -55,11 +50,11 @@ pub struct Facts {
     not_before: Option<f64>,
     /// Without a `kid`, which key is the only one changes as keys end.
     names_its_key: bool,
-    key_end: Option<Timestamp>,
-    max_lifetime: Option<u32>,
+    /// Who vouched for it, and with which key: it is good only while both are trusted.
+    issuer: Rc<TrustedIssuer>,
+    key: Rc<TrustedKey>,
     /// Of the client's certificate that the token is bound to.
     thumbprint: Option<String>,
-    is_own: bool,
 }
 
 impl Verifier {
@@ -69,16 +64,16 @@ impl Verifier {
     /// The first [`Denial`] in the order in which RFC 8725 and the cost suggest: form, issuer, algorithm and key, type,
     /// revocation, time, the issuer's limits, certificate, signature, replay.
     #[inline(never)]
-    pub fn verify(&self, text: &[u8], now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
+    pub fn verify(&self, text: &[u8], ring: &Ring, now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
         let mut token = Untrusted::parse(text)?;
-        let (keys, policy) = self.issuers.get(token.issuer()).ok_or(Denial::UnknownIssuer)?;
-        let key = keys.select(token.algorithm(), token.key_id(), now)?;
+        let issuer = ring.select(token.issuer())?;
+        let (key, limits) = (issuer.keys.select(token.algorithm(), token.key_id(), now)?, &issuer.limits);
         self.check_type(token.typ())?;
         if self.revoked.covers(&token, &key.name) {
             return Err(Denial::Revoked);
         }
         self.check_time(token.expires, token.not_before, now)?;
-        policy.check(&token, now, self.clock_skew.into())?;
+        limits.check(&token, now, self.clock_skew.into())?;
         check_certificate(token.thumbprint.as_deref(), host)?;
         if !key.key.verifies(token.signing_input, &token.signature, host) {
             return Err(Denial::BadSignature);
@@ -86,38 +81,44 @@ impl Verifier {
         self.check_replay(&token, now, host)?;
         let thumbprint = token.thumbprint.take();
         let names_its_key = token.key_id().is_some();
-        let is_own = self.own_issuer.as_deref() == Some(token.issuer());
         let (expires, not_before) = (token.expires, token.not_before);
         let mut claims = token.into_claims();
-        policy.limit(&mut claims);
-        let limited = (!policy.passes_all()).then(|| base64url::encode(Value::Object(claims.clone()).to_string()));
+        limits.limit(&mut claims);
+        let limited = (!limits.passes_all()).then(|| base64url::encode(Value::Object(claims.clone()).to_string()));
         let facts = Facts {
             token: text.into(),
             limited,
             expires,
             not_before,
             names_its_key,
-            key_end: key.not_after,
-            max_lifetime: policy.max_lifetime,
+            issuer: Rc::clone(issuer),
+            key: Rc::clone(key),
             thumbprint,
-            is_own,
         };
         Ok(Verified { facts: Rc::new(facts), claims: OnceCell::from(claims) })
     }
 
-    /// Verifies a token once more, now and from this client, if the facts are those of just this token. What cannot
-    /// change while a configuration is in force is not looked at again: form, issuer, type, revocation, audience, subject and
-    /// signature.
+    /// Verifies a token once more, now and from this client, if the facts are those of just this token and its key is still
+    /// the trusted one. What cannot change while a configuration is in force is not looked at again: form, type, revocation,
+    /// audience, subject and signature.
     ///
     /// `None`, which is no denial, when [`verify`](Self::verify) has to decide. With `replay` it always has.
-    pub fn verify_again(&self, facts: &Rc<Facts>, token: &[u8], now: Timestamp, host: &impl Host) -> Option<Verified> {
+    pub fn verify_again(
+        &self,
+        facts: &Rc<Facts>,
+        token: &[u8],
+        ring: &Ring,
+        now: Timestamp,
+        host: &impl Host,
+    ) -> Option<Verified> {
         let clock_skew = f64::from(self.clock_skew);
         let holds = *facts.token == *token
             && self.replay.is_none()
             && facts.names_its_key
-            && facts.key_end.is_none_or(|end| now < end)
+            && ring.still_trusts(&facts.issuer, &facts.key)
+            && facts.key.is_live(now)
             && self.check_time(facts.expires, facts.not_before, now).is_ok()
-            && limits::check_lifetime(facts.max_lifetime, facts.expires, now, clock_skew).is_ok()
+            && limits::check_lifetime(facts.issuer.limits.max_lifetime, facts.expires, now, clock_skew).is_ok()
             && check_certificate(facts.thumbprint.as_deref(), host).is_ok();
         holds.then(|| Verified { facts: Rc::clone(facts), claims: OnceCell::new() })
     }
@@ -235,7 +236,7 @@ impl Verified {
     /// Whether it was issued in our own name.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        self.facts.is_own
+        self.facts.issuer.is_own
     }
 
     /// Who the token speaks of: issuer and subject, since a subject alone is unique to its issuer only (RFC 7519, section

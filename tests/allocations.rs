@@ -72,7 +72,10 @@ fn key(name: &str, pem: &str) -> Value {
 }
 
 fn gateway(configuration: &Value) -> Gateway {
-    compile::load(configuration.to_string().as_bytes(), &Nobody).unwrap().gateway
+    match compile::load(configuration.to_string().as_bytes(), &Nobody) {
+        Ok(compiled) => compiled.gateway,
+        Err(problems) => panic!("{problems:?}"),
+    }
 }
 
 fn verifier() -> Gateway {

@@ -3,40 +3,62 @@
 use serde_json::{Map, Value};
 
 use super::keys::NamedKey;
-use crate::config::{ClaimSource, ConfigError, Identity, Issue, Subject, join};
+use crate::config::{ClaimSource, Identity, Issue, Problems, Subject};
 use crate::gateway::Delivery;
 use crate::host::Setup;
 use crate::issue::expression::{Condition, Expression};
 use crate::issue::{self, Claim, Issuer, Placement, Rules, Signer, Source};
+use crate::jose::path::Path;
 
+/// `None` where the key, the identity or an expression cannot be used, which has been said.
 #[inline(never)]
 pub(super) fn delivery(
     issue: Issue,
-    issuer: &str,
+    issuer: String,
     duration: u32,
-    key: NamedKey,
+    key: Option<NamedKey>,
     verifies: bool,
+    problems: &Problems,
     setup: &impl Setup,
-) -> Result<Delivery, ConfigError> {
-    check(&issue, verifies)?;
-    let (fixed, computed) = claims(issue.custom_claims, setup)?;
-    let signer = Signer::new(&key.name, key.key, &issue.typ, issuer, &issue.audiences, fixed);
-    let condition = |path: &str, source: Option<String>| {
-        source.map(|source| expression(path, &source, setup).map(Condition)).transpose()
+) -> Option<Delivery> {
+    check(&issue, verifies, problems);
+    let path = |names: &[&str]| Path::of(&[&["issue"], names].concat());
+    let compile = |path: Path, source: &str| expression(&path, source, problems, setup);
+    let identity = match issue.identity {
+        None => None,
+        Some(Identity::Header(name)) => Some(Source::Header(name)),
+        Some(Identity::Wristband) => Some(Source::Wristband),
+        Some(Identity::Expression(source)) => {
+            compile(path(&["identity", "expression"]), &source).map(Source::Expression)
+        }
     };
+    let subject = issue.subject.map(|subject| match subject {
+        Subject::Hash => Some(issue::Subject::Hash),
+        Subject::Expression(source) => {
+            compile(path(&["subject", "expression"]), &source).map(issue::Subject::Expression)
+        }
+    });
+    let condition = |phase: &str, source: Option<String>| {
+        source.map(|source| compile(path(&["when", phase]), &source).map(Condition))
+    };
+    let when_request = condition("request", issue.when_request);
+    let when_response = condition("response", issue.when_response);
+    let (fixed, computed) = claims(issue.custom_claims, problems, setup);
+    let NamedKey { name, key } = key?;
+    let signer = Signer::new(&name, key, &issue.typ, &issuer, &issue.audiences, fixed);
     let rules = Rules {
-        issuer: issuer.to_owned(),
+        issuer,
         duration,
         placement: issue.placement,
-        identity: identity(issue.identity, setup)?,
-        subject: issue.subject.map(|subject| self::subject(subject, setup)).transpose()?,
-        when_request: condition("issue.when.request", issue.when_request)?,
-        when_response: condition("issue.when.response", issue.when_response)?,
+        identity: identity?,
+        subject: all(subject)?,
+        when_request: all(when_request)?,
+        when_response: all(when_response)?,
         computed,
         chain: issue.chain,
         bind_client_certificate: issue.bind_client_certificate,
     };
-    Ok(Delivery {
+    Some(Delivery {
         issuer: Issuer::new(rules, signer, issue.reuse),
         header: issue.header,
         cookie: issue.cookie,
@@ -44,74 +66,65 @@ pub(super) fn delivery(
     })
 }
 
+/// What is absent is absent; what is there has to be usable.
+#[expect(clippy::option_option, reason = "absent is one thing and unusable another")]
+fn all<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    part.map_or(Some(None), |part| part.map(Some))
+}
+
 /// That no field contradicts another.
 #[inline(never)]
-fn check(issue: &Issue, verifies: bool) -> Result<(), ConfigError> {
+fn check(issue: &Issue, verifies: bool, problems: &Problems) {
+    let error = |names: &[&str], problem: &str| problems.error(&Path::of(&[&["issue"], names].concat()), problem);
     let to_upstream = issue.placement == Placement::Request;
-    let is_inbound = matches!(issue.identity, Identity::Wristband);
+    let is_inbound = matches!(issue.identity, Some(Identity::Wristband));
     if to_upstream && issue.when_response.is_some() {
-        return Err(ConfigError::at(
-            "issue.when.response",
-            "cannot be asked: with `placement: request` the wristband is signed before there is a response",
-        ));
+        let problem = "cannot be asked: with `placement: request` the wristband is signed before there is a response";
+        error(&["when", "response"], problem);
     }
     if to_upstream && issue.cookie.is_some() {
-        return Err(ConfigError::at("issue.cookie", "is set with a response; it excludes `placement: request`"));
+        error(&["cookie"], "is set with a response; it excludes `placement: request`");
     }
-    if let Identity::Header(name) = &issue.identity
+    if let Some(Identity::Header(name)) = &issue.identity
         && to_upstream
         && issue.header.as_ref() == Some(name)
     {
         let problem = "delivers the wristband; what a client writes into it would be its name";
-        return Err(ConfigError::at("issue.identity.header", problem));
+        error(&["identity", "header"], problem);
     }
     if is_inbound && !verifies {
-        return Err(ConfigError::at("issue.identity.wristband", "needs `verify`"));
+        error(&["identity", "wristband"], "needs `verify`");
     }
-    if issue.chain.is_some() && !is_inbound {
-        return Err(ConfigError::at("issue.chain", "needs `identity: {wristband: true}`"));
+    if issue.chain.is_some() && issue.identity.is_some() && !is_inbound {
+        error(&["chain"], "needs `identity: {wristband: true}`");
     }
-    Ok(())
 }
 
-fn expression(path: &str, source: &str, setup: &impl Setup) -> Result<Expression, ConfigError> {
-    Expression::compile(source, setup).ok_or_else(|| {
-        ConfigError::at(path, "not a CEL expression that Envoy compiles; its log line `expr_create` says why")
-    })
-}
-
-fn identity(identity: Identity, setup: &impl Setup) -> Result<Source, ConfigError> {
-    Ok(match identity {
-        Identity::Header(name) => Source::Header(name),
-        Identity::Wristband => Source::Wristband,
-        Identity::Expression(source) => Source::Expression(expression("issue.identity.expression", &source, setup)?),
-    })
-}
-
-fn subject(subject: Subject, setup: &impl Setup) -> Result<issue::Subject, ConfigError> {
-    Ok(match subject {
-        Subject::Hash => issue::Subject::Hash,
-        Subject::Expression(source) => {
-            issue::Subject::Expression(expression("issue.subject.expression", &source, setup)?)
-        }
-    })
+fn expression(path: &Path, source: &str, problems: &Problems, setup: &impl Setup) -> Option<Expression> {
+    let expression = Expression::compile(source, setup);
+    if expression.is_none() {
+        let problem = "not a CEL expression that Envoy compiles; its log line `expr_create` says why";
+        problems.error(path, problem);
+    }
+    expression
 }
 
 /// The custom claims: those that are the same for everyone, and those that are not.
 fn claims(
     sources: Vec<(String, ClaimSource)>,
+    problems: &Problems,
     setup: &impl Setup,
-) -> Result<(Map<String, Value>, Vec<Claim>), ConfigError> {
+) -> (Map<String, Value>, Vec<Claim>) {
     let (mut fixed, mut computed) = (Map::new(), Vec::new());
     for (name, source) in sources {
         match source {
             ClaimSource::Value(value) => drop(fixed.insert(name, value)),
             ClaimSource::Expression { source, required } => {
-                let path = join(&join("issue.customClaims", &name), "expression");
-                let expression = expression(&path, &source, setup)?;
-                computed.push(Claim { name, expression, required });
+                let path = Path::of(&["issue", "customClaims", &name, "expression"]);
+                let expression = expression(&path, &source, problems, setup);
+                computed.extend(expression.map(|expression| Claim { name, expression, required }));
             }
         }
     }
-    Ok((fixed, computed))
+    (fixed, computed)
 }

@@ -1,40 +1,34 @@
-//! Who may hold which key: exactly one private key, the first of `signingKeyRefs`, when `issue` is there, and none at all
-//! when it is not. Every other key is a [`PublicKey`] from here on.
+//! Every key of a configuration in its role: exactly one private key, the first of `signingKeyRefs`, when `issue` is there,
+//! and none at all when it is not.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use crate::config::{Config, ConfigError, KeyRef, KeySource, Peer};
+use crate::config::{Config, KeyRef, KeySource, Peer, Problems};
 use crate::crypto::{Arithmetic, Backend, Operation, SigningKey, Unusable, VerifyingKey};
 use crate::host::Setup;
 use crate::jose::algorithm::Algorithm;
+use crate::jose::path::Path;
 use crate::keys::{Material, PrivateKey, PublicKey};
 use crate::trust::TrustedKey;
-use crate::trust::limits::Limits;
+use crate::trust::rules::{self, KeysOfOne, Refusal};
 
-/// Every key of a configuration, each in its role.
+/// Every key that can be used. Of the others it has been said why not.
 pub(super) struct Keys {
-    pub(super) private: Option<NamedKey>,
-    pub(super) own: Vec<TrustedKey>,
-    pub(super) peers: Vec<PeerKeys>,
+    pub(super) signing: Option<NamedKey>,
+    pub(super) own: Vec<Rc<TrustedKey>>,
+    /// In the order of `peers`.
+    pub(super) peers: Vec<Vec<Rc<TrustedKey>>>,
     /// Who does the arithmetic.
     pub(super) arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
-    /// What a person should know of them.
-    pub(super) warnings: Vec<String>,
 }
 
 /// The key that signs, and its `kid`.
 pub(super) struct NamedKey {
     pub(super) name: String,
     pub(super) key: SigningKey,
-}
-
-pub(super) struct PeerKeys {
-    pub(super) issuer: String,
-    pub(super) publish: bool,
-    pub(super) policy: Limits,
-    pub(super) keys: Vec<TrustedKey>,
 }
 
 /// The `x` of every key pair that the samples use. Whoever copies a sample and leaves one in trusts
@@ -47,33 +41,18 @@ const SAMPLE_KEYS: [&str; 5] = [
     "EbRzBA57ftgWdA8lsV-JhGsx_Os6aI-b3GBl2O-RVmI",
 ];
 
-/// Where each name and each key was first seen, and what a person should know of them.
-struct Seen<'h> {
-    arithmetic: Arithmetic<'h>,
-    /// Without `verify` keys are published and nothing else.
-    verifies: bool,
-    warnings: Vec<String>,
-    names: HashMap<String, String>,
-    keys: HashMap<String, String>,
-}
+const NEEDS_PRIVATE: &str = "`issue` needs a private key in the first entry";
 
-const PUBLIC_ONLY: &str =
-    "a private key where only a public one may stand; put its public half here (openssl pkey -pubout -in KEY)";
-
-const PRIVATE_FIRST: &str =
-    "a public key where the private one that signs has to stand; that comes first, public ones after it";
+const SIGNING_KEY_ENDS: &str = "the key that signs cannot end; put its successor before it first";
 
 const INLINE: &str =
     "a private key in the configuration, which /config_dump shows; deliver it by `environmentVariable`";
 
 const WORTHLESS: &str = "a key of the samples, whose private half everyone has; replace it unless this is a test";
 
-const SPEAKS_FOR_US: &str =
-    "whoever verifies with our JWKS alone takes these keys for ours, and this peer can speak for us there";
+const OURS: &str = "is a key of our own too; whoever holds its private half speaks for both issuers";
 
-const UNPUBLISHED: &str = "without `issuer` nothing is published";
-
-const UNUSED: &str = "without `verify` or `publish` nothing is done with its keys";
+const UNUSED: &str = "without `verify` nothing is done with its keys";
 
 /// The message for a variable that is missing, with its name where that cannot be the key itself: whoever put the key
 /// there by mistake would find it in the log.
@@ -86,127 +65,157 @@ fn missing_variable(name: &str) -> String {
     )
 }
 
+/// Takes keys in, one after the other.
+struct Loader<'c, S> {
+    arithmetic: Arithmetic<'c>,
+    /// Without `verify` keys are published and nothing else.
+    verifies: bool,
+    problems: &'c Problems,
+    setup: &'c S,
+}
+
 impl Keys {
     #[inline(never)]
-    pub(super) fn load(config: &mut Config, setup: &impl Setup) -> Result<Self, ConfigError> {
-        let mut seen = Seen {
-            arithmetic: Arithmetic::new(config.crypto, setup),
-            verifies: config.verify.is_some(),
-            warnings: Vec::new(),
-            names: HashMap::new(),
-            keys: HashMap::new(),
-        };
-        if config.issue.is_some() && config.signing_key_refs.is_empty() {
-            return Err(ConfigError::at("signingKeyRefs", "`issue` needs a private key in the first entry"));
+    pub(super) fn load(config: &Config, problems: &Problems, setup: &impl Setup) -> Self {
+        let arithmetic = Arithmetic::new(config.crypto, setup);
+        let mut loader = Loader { arithmetic, verifies: config.verify.is_some(), problems, setup };
+        let signs = config.issue.is_some();
+        if signs && config.signing_key_refs.is_empty() {
+            problems.error(&Path::of(&["signingKeyRefs"]), NEEDS_PRIVATE);
         }
-        let (mut private_key, mut own, mut peers) = (None, Vec::new(), Vec::new());
-        for (index, key) in config.signing_key_refs.iter().enumerate() {
-            let public = match (material(key, setup)?, index == 0 && config.issue.is_some()) {
-                (Material::Private(private), true) => {
-                    let public = private.public_key();
-                    private_key = Some(seen.signing(key, private)?);
-                    public
-                }
-                (Material::Public(_), true) => return Err(key_error(key, PRIVATE_FIRST)),
-                (Material::Private(_), false) if config.issue.is_none() => {
-                    return Err(key_error(key, format!("{PUBLIC_ONLY}: without `issue` nothing is signed")));
-                }
-                (Material::Private(_), false) => return Err(key_error(key, PUBLIC_ONLY)),
-                (Material::Public(public), false) => public,
+        let mut signing = None;
+        let own = loader.issuer(&config.signing_key_refs, |loader, index, key, material| {
+            if index > 0 || !signs {
+                return loader.allowed(key, rules::verifying(material, signs));
+            }
+            let private = loader.allowed(key, rules::signing(material))?;
+            let public = private.public_key();
+            signing = loader.signing(key, private);
+            Some(public)
+        });
+        let mut peers = Vec::new();
+        for peer in &config.peers {
+            if config.verify.is_none() {
+                problems.warn(&peer.path, UNUSED);
+            }
+            peers.push(
+                loader.issuer(&peer.keys, |loader, _, key, material| {
+                    loader.allowed(key, rules::verifying(material, true))
+                }),
+            );
+        }
+        warn_of_shared(&own, config.peers.iter().zip(&peers), problems);
+        Self { signing, own, peers, arithmetic: loader.arithmetic.into_chosen() }
+    }
+}
+
+/// A key of ours at a peer: allowed, since an issuer can have two names, but seldom meant.
+fn warn_of_shared<'c>(
+    own: &[Rc<TrustedKey>],
+    peers: impl Iterator<Item = (&'c Peer, &'c Vec<Rc<TrustedKey>>)>,
+    problems: &Problems,
+) {
+    let id = |key: &TrustedKey| key.key.public().to_jwk().to_string();
+    let own: HashMap<_, _> = own.iter().map(|key| (id(key), &key.name)).collect();
+    for (peer, keys) in peers {
+        if keys.iter().any(|key| own.contains_key(&id(key))) {
+            problems.warn(&peer.path, format!("one of its keys {OURS}"));
+        }
+    }
+}
+
+impl<S: Setup> Loader<'_, S> {
+    /// The keys of one issuer that can be used.
+    fn issuer(
+        &mut self,
+        keys: &[KeyRef],
+        mut role: impl FnMut(&mut Self, usize, &KeyRef, Material) -> Option<PublicKey>,
+    ) -> Vec<Rc<TrustedKey>> {
+        let mut of_one = KeysOfOne::default();
+        let mut usable = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let public = self.material(key).and_then(|material| role(self, index, key, material));
+            let Some((name, public)) = key.name.as_ref().zip(public) else {
+                continue;
             };
-            own.push(seen.admit(key, public)?);
+            match of_one.admit(index, name, &public) {
+                Ok(()) => usable.extend(self.trusted(key, name, public).map(Rc::new)),
+                Err(refusal) => self.twice(keys, key, refusal),
+            }
         }
-        for peer in std::mem::take(&mut config.peers) {
-            seen.warnings.extend(doubts(&peer, config));
-            let keys = seen.trusted(&peer.keys, setup)?;
-            peers.push(PeerKeys { issuer: peer.issuer, publish: peer.publish, policy: peer.policy, keys });
+        usable
+    }
+
+    fn key_error(&self, key: &KeyRef, problem: impl Into<String>) {
+        self.problems.error(&key.path.member("key"), problem);
+    }
+
+    #[inline(never)]
+    fn material(&self, key: &KeyRef) -> Option<Material> {
+        let text = match key.key.as_ref()? {
+            // What stands in the configuration stands in Envoy's memory anyway.
+            KeySource::Inline(text) => Zeroizing::new(text.clone()),
+            KeySource::Environment(name) => match self.setup.variable(name) {
+                Some(text) if !text.trim().is_empty() => Zeroizing::new(text),
+                _ => {
+                    self.key_error(key, missing_variable(name));
+                    return None;
+                }
+            },
+        };
+        let material = Material::parse(&text, key.algorithm?);
+        material.map_err(|error| self.key_error(key, error.to_string())).ok()
+    }
+
+    fn allowed<T>(&self, key: &KeyRef, admitted: Result<T, Refusal>) -> Option<T> {
+        admitted.map_err(|refusal| self.key_error(key, refusal.to_string())).ok()
+    }
+
+    /// What stands twice, with the place where it stands first.
+    fn twice(&self, keys: &[KeyRef], key: &KeyRef, refusal: Refusal) {
+        let place = |first: usize| keys.get(first).map(|key| key.path.to_string()).unwrap_or_default();
+        match refusal {
+            Refusal::SameName(first) => {
+                self.problems.error(&key.path.member("name"), format!("the same name as that of {}", place(first)));
+            }
+            Refusal::SameKey(first) => self.key_error(key, format!("the same key as that of {}", place(first))),
+            other => self.key_error(key, other.to_string()),
         }
-        let (arithmetic, warnings) = (seen.arithmetic.into_chosen(), seen.warnings);
-        Ok(Self { private: private_key, own, peers, arithmetic, warnings })
     }
-}
 
-/// What a person should know of what becomes of a peer's keys.
-fn doubts(peer: &Peer, config: &Config) -> Option<String> {
-    let path = &peer.path;
-    match (peer.publish, &config.issuer, &config.verify) {
-        (true, Some(_), _) => Some(format!("{path}.publish: {SPEAKS_FOR_US}")),
-        (true, None, _) => Some(format!("{path}.publish: {UNPUBLISHED}")),
-        (false, _, None) => Some(format!("{path}: {UNUSED}")),
-        (false, _, Some(_)) => None,
-    }
-}
-
-fn key_error(key: &KeyRef, problem: impl Into<String>) -> ConfigError {
-    ConfigError::at(format!("{}.key", key.path), problem)
-}
-
-#[inline(never)]
-fn material(key: &KeyRef, setup: &impl Setup) -> Result<Material, ConfigError> {
-    let text = match &key.key {
-        // What stands in the configuration stands in Envoy's memory anyway.
-        KeySource::Inline(text) => Zeroizing::new(text.clone()),
-        KeySource::Environment(name) => setup
-            .variable(name)
-            .filter(|text| !text.trim().is_empty())
-            .map(Zeroizing::new)
-            .ok_or_else(|| key_error(key, missing_variable(name)))?,
-    };
-    Material::parse(&text, key.algorithm).map_err(|error| key_error(key, error.to_string()))
-}
-
-fn unusable(key: &KeyRef, problem: &Unusable) -> ConfigError {
-    match problem {
-        Unusable::NotByHost(operation, algorithm) => {
-            let (operation, name) = (operation.name(), algorithm.name());
-            let problem = format!("the host cannot {operation} with `{name}`; leave `crypto: host` out");
-            ConfigError::at(format!("{}.algorithm", key.path), problem)
-        }
-        Unusable::CannotSign => key_error(key, "cannot sign; make another key"),
-        Unusable::DoesNotMatch => key_error(key, "signs what its own public half does not verify"),
-    }
-}
-
-impl Seen<'_> {
     /// The key that signs. It cannot have an end, and should not stand in the configuration itself.
     #[inline(never)]
-    fn signing(&mut self, key: &KeyRef, private: PrivateKey) -> Result<NamedKey, ConfigError> {
+    fn signing(&mut self, key: &KeyRef, private: PrivateKey) -> Option<NamedKey> {
         if key.not_after.is_some() {
-            let path = format!("{}.notAfter", key.path);
-            return Err(ConfigError::at(path, "the key that signs cannot end; put its successor before it first"));
+            self.problems.error(&key.path.member("notAfter"), SIGNING_KEY_ENDS);
         }
-        if let KeySource::Inline(_) = &key.key {
-            self.warnings.push(format!("{}.key: {INLINE}", key.path));
+        if let Some(KeySource::Inline(_)) = &key.key {
+            self.problems.warn(&key.path.member("key"), INLINE);
         }
-        let signing = self.arithmetic.signing(private).map_err(|problem| unusable(key, &problem))?;
-        Ok(NamedKey { name: key.name.clone(), key: signing })
+        let signing = self.arithmetic.signing(private);
+        let signing = signing.map_err(|problem| self.unusable(key, &problem)).ok()?;
+        Some(NamedKey { name: key.name.clone()?, key: signing })
     }
 
-    /// A peer's keys.
-    fn trusted(&mut self, keys: &[KeyRef], setup: &impl Setup) -> Result<Vec<TrustedKey>, ConfigError> {
-        let trusted = keys.iter().map(|key| match material(key, setup)? {
-            Material::Public(public) => self.admit(key, public),
-            Material::Private(_) => Err(key_error(key, PUBLIC_ONLY)),
-        });
-        trusted.collect()
-    }
-
-    fn admit(&mut self, key: &KeyRef, public: PublicKey) -> Result<TrustedKey, ConfigError> {
-        if let Some(first) = self.names.insert(key.name.clone(), key.path.clone()) {
-            return Err(ConfigError::at(format!("{}.name", key.path), format!("the same name as that of {first}")));
-        }
+    fn trusted(&mut self, key: &KeyRef, name: &str, public: PublicKey) -> Option<TrustedKey> {
         let jwk = public.to_jwk().to_string();
         if SAMPLE_KEYS.iter().any(|x| jwk.contains(x)) {
-            self.warnings.push(format!("{}.key: {WORTHLESS}", key.path));
+            self.problems.warn(&key.path.member("key"), WORTHLESS);
         }
-        if let Some(first) = self.keys.insert(jwk, key.path.clone()) {
-            return Err(key_error(key, format!("the same key as that of {first}")));
+        let public = if self.verifies { self.arithmetic.verifying(public) } else { Ok(VerifyingKey::in_vm(public)) };
+        let public = public.map_err(|problem| self.unusable(key, &problem)).ok()?;
+        Some(TrustedKey { name: name.to_owned(), key: public, not_after: key.not_after })
+    }
+
+    fn unusable(&self, key: &KeyRef, problem: &Unusable) {
+        match problem {
+            Unusable::NotByHost(operation, algorithm) => {
+                let (operation, name) = (operation.name(), algorithm.name());
+                let problem = format!("the host cannot {operation} with `{name}`; leave `crypto: host` out");
+                self.problems.error(&key.path.member("algorithm"), problem);
+            }
+            Unusable::CannotSign => self.key_error(key, "cannot sign; make another key"),
+            Unusable::DoesNotMatch => self.key_error(key, "signs what its own public half does not verify"),
         }
-        let public = if self.verifies {
-            self.arithmetic.verifying(public).map_err(|problem| unusable(key, &problem))?
-        } else {
-            VerifyingKey::in_vm(public)
-        };
-        Ok(TrustedKey { name: key.name.clone(), key: public, not_after: key.not_after })
     }
 }

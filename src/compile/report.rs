@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::Keys;
+use crate::config::Problem;
 use crate::crypto::{Backend, Operation};
 use crate::gateway::Gateway;
 use crate::jose::algorithm::Algorithm;
@@ -14,29 +14,28 @@ pub struct Report {
     /// Who does the arithmetic, for every algorithm that is used.
     pub arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
     /// What a person should know of the configuration although it is in force.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
 }
 
 impl Report {
-    pub(super) fn new(keys: &Keys) -> Self {
-        let keys_of_peers: usize = keys.peers.iter().map(|peer| peer.keys.len()).sum();
-        let (own, peers) = (keys.own.len(), keys.peers.len());
-        Self {
-            summary: format!("own keys {own}, peers {peers}, keys of peers {keys_of_peers}"),
-            arithmetic: keys.arithmetic.clone(),
-            warnings: keys.warnings.clone(),
-        }
-    }
-
-    pub(super) fn describe(&mut self, gateway: &Gateway) {
+    pub(super) fn new(
+        gateway: &Gateway,
+        arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
+        warnings: Vec<Problem>,
+    ) -> Self {
         let role = |present| if present { "yes" } else { "no" };
-        self.summary = format!(
-            "configuration in force: {}, signing {}, verification {}, discovery {}",
-            self.summary,
+        let ring = gateway.ring();
+        let own = ring.own().map_or(0, |own| own.keys.keys().len());
+        let peers: Vec<_> = ring.peers().map(|peer| peer.keys.keys().len()).collect();
+        let summary = format!(
+            "configuration in force: own keys {own}, peers {}, keys of peers {}, signing {}, verification {}, discovery {}",
+            peers.len(),
+            peers.iter().sum::<usize>(),
             role(gateway.delivery.is_some()),
             gateway.verification.as_ref().map_or("no", |verification| verification.mode.name()),
             role(gateway.discovery.is_some()),
         );
+        Self { summary, arithmetic, warnings }
     }
 
     /// Who does the arithmetic of what, in one line for the log.

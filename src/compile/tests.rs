@@ -13,6 +13,10 @@ fn with(pointer: &str, value: Value) -> String {
     load(&configuration).map(|_| String::from("accepted")).unwrap_or_else(|problem| problem)
 }
 
+fn warnings(configuration: &Value) -> Vec<String> {
+    load(configuration).unwrap().report.warnings.iter().map(ToString::to_string).collect()
+}
+
 fn set(configuration: &mut Value, pointer: &str, value: Value) {
     let (parent, member) = pointer.rsplit_once('/').unwrap();
     match configuration.pointer_mut(parent).unwrap() {
@@ -80,23 +84,24 @@ fn whoever_holds_a_private_key_is_told_where_it_must_not_be() {
 }
 
 #[test]
-fn a_name_a_key_and_an_issuer_stand_once() {
+fn a_name_and_a_key_stand_once_at_an_issuer_and_an_issuer_once() {
+    let of_b = |keys: Value| json!([{"issuer": B, "keys": keys}]);
     let cases = [
         (
             with("/signingKeyRefs/-", key("a", A_NEXT_PUB)),
             "signingKeyRefs[1].name: the same name as that of signingKeyRefs[0]",
         ),
         (
-            with("/peers/0/keys", json!([key("a", B_PUB)])),
-            "peers[0].keys[0].name: the same name as that of signingKeyRefs[0]",
-        ),
-        (
             with("/signingKeyRefs/-", key("a2", A_PUB)),
             "signingKeyRefs[1].key: the same key as that of signingKeyRefs[0]",
         ),
         (
-            with("/signingKeyRefs/-", key("b2", B_PUB)),
-            "peers[0].keys[0].key: the same key as that of signingKeyRefs[1]",
+            with("/peers", of_b(json!([key("b", B_PUB), key("b", A_NEXT_PUB)]))),
+            "peers[0].keys[1].name: the same name as that of peers[0].keys[0]",
+        ),
+        (
+            with("/peers", of_b(json!([key("b", B_PUB), key("c", B_PUB)]))),
+            "peers[0].keys[1].key: the same key as that of peers[0].keys[0]",
         ),
         (
             with("/peers/-", json!({"issuer": B, "keys": [key("a3", A_NEXT_PUB)]})),
@@ -106,10 +111,75 @@ fn a_name_a_key_and_an_issuer_stand_once() {
             with("/peers/0/issuer", json!(A)),
             "peers[0].issuer: is our own `issuer`; put its public keys under `signingKeyRefs`",
         ),
+        // Issuers have nothing to do with each other.
+        (with("/peers", of_b(json!([key("a", B_PUB)]))), "accepted"),
+        (with("/signingKeyRefs/-", key("b2", B_PUB)), "accepted"),
+        (with("/peers/-", json!({"issuer": "https://c.example", "keys": [key("b", A_NEXT_PUB)]})), "accepted"),
+        (with("/peers/-", json!({"issuer": "https://c.example", "keys": [key("c", B_PUB)]})), "accepted"),
     ];
     for (found, expected) in cases {
         assert_eq!(found, expected);
     }
+}
+
+/// As they are found: the fields from the top down, then what needs several of them, then the keys.
+#[test]
+fn all_that_is_wrong_is_said_in_one_load_and_nothing_that_only_follows_from_it() {
+    let configuration = json!({
+        "issuer": "cluster-a",
+        "tokenduration": 300,
+        "signingKeyRefs": [
+            {"name": "a", "algorithm": "ES256", "key": {"environmentVariable": "A_KEY"}, "notAfter": "soon"},
+            {"name": "a b", "algorithm": "HS256", "key": {"inlineString": A_PUB}},
+            key("a3", B_PEM),
+        ],
+        "peers": [
+            {"issuer": 7, "keys": [key("b", "no key"), {"name": "c"}]},
+            {"issuer": B, "keys": [], "customClaims": {}},
+        ],
+        "issue": {"identity": {"header": ":path"}, "when": null, "chain": true, "customClaims": {
+            "sub": {"value": 1}, "x": {"expression": "broken"}, "y": {"expression": "fine"},
+        }},
+        "verify": {"mode": "of", "clockSkew": 500, "fromHeaders": [{"name": "a"}, {"name": "a"}], "replay": 7},
+        "discovery": {"maxAge": -1},
+    });
+    let variable = "signingKeyRefs[0].key: the environment variable `A_KEY` is missing or empty; set it, and list it in \
+                    `vm_config.environment_variables.host_env_keys`";
+    let root = "`issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`";
+    let of_peer = "`issuer`, `keys`, `subjects`, `audiences`, `claims`, `maxLifetime`, `publish`";
+    let problems = load(&configuration).err().unwrap();
+    assert_eq!(
+        problems.lines().collect::<Vec<_>>(),
+        [
+            &format!("tokenduration: unknown field, expected one of {root}; did you mean `tokenDuration`?"),
+            "issuer: expected an absolute http or https URL without query and fragment",
+            "signingKeyRefs[0].notAfter: expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`",
+            "signingKeyRefs[1].name: expected at most 100 visible ASCII characters without spaces",
+            "signingKeyRefs[1].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, \
+             PS256, PS384, PS512, EdDSA",
+            "peers[0].issuer: expected a string, found a number",
+            "peers[0].keys[1].algorithm: is missing",
+            "peers[0].keys[1].key: is missing",
+            &format!(
+                "peers[1].customClaims: unknown field, expected one of {of_peer}; `customClaims` stands under `issue`"
+            ),
+            "peers[1].keys: is empty; list at least one",
+            "issue.when: is null; leave the field out or give it a value",
+            "issue.identity.header: expected the name of a header (no pseudo-header)",
+            "issue.customClaims.sub: `sub` is a reserved claim; set `issue.subject` instead",
+            "verify.mode: expected one of `require`, `optional`, `observe`",
+            "verify.replay: expected an object, found a number",
+            "verify.clockSkew: expected a whole number from 0 to 300, found 500",
+            "discovery.maxAge: expected a whole number from 0 to 86400, found -1",
+            variable,
+            "signingKeyRefs[2].key: a private key where only a public one may stand; put its public half here (openssl \
+             pkey -pubout -in KEY)",
+            "peers[0].keys[0].key: expected one key as PEM or as a JWK, found neither; put its text here, not the name \
+             of its file",
+            "verify.fromHeaders[1]: the same place is listed already",
+            "issue.customClaims.x.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why",
+        ]
+    );
 }
 
 #[test]
@@ -127,21 +197,15 @@ fn a_memory_is_not_asked_for_where_no_token_passes_twice() {
 
 #[test]
 fn wristbands_for_several_and_once_each_are_warned_of() {
-    let warnings = |reuse: u32, replay: bool| {
+    let count = |reuse: u32, replay: bool| {
         let mut configuration = gateway_a();
         configuration["issue"]["reuse"] = json!(reuse);
         if replay {
             configuration["verify"]["replay"] = json!({"cache": 100});
         }
-        load(&configuration)
-            .unwrap()
-            .report
-            .warnings
-            .iter()
-            .filter(|warning| *warning == super::REUSE_WITH_REPLAY)
-            .count()
+        warnings(&configuration).iter().filter(|warning| warning.starts_with("issue.reuse: ")).count()
     };
-    assert_eq!([warnings(60, true), warnings(0, true), warnings(60, false)], [1, 0, 0]);
+    assert_eq!([count(60, true), count(0, true), count(60, false)], [1, 0, 0]);
 }
 
 #[test]
@@ -171,18 +235,18 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/tokenDuration", json!("300"), "tokenDuration: expected a whole number, found a string; write it without unit, fraction and quotes".into()),
         ("/signingKeyRefs", json!([]), "signingKeyRefs: is empty; list at least one".into()),
         ("/signingKeyRefs", json!({}), "signingKeyRefs: expected an array, found an object".into()),
-        ("/signingKeyRefs/-", json!({}), "signingKeyRefs[1].name: is missing".into()),
+        ("/signingKeyRefs/-", json!({}), "signingKeyRefs[1].name: is missing\nsigningKeyRefs[1].algorithm: is missing\nsigningKeyRefs[1].key: is missing".into()),
         ("/signingKeyRefs/0/algorithm", json!("none"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
         ("/signingKeyRefs/0/algorithm", json!("HS256"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
         ("/signingKeyRefs/0/algorithm", json!("RS256"), "signingKeyRefs[0].key: `RS256` needs an RSA key, found a P-256 key".into()),
-        ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`".into()),
+        ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`; did you mean `algorithm`?".into()),
         ("/signingKeyRefs/0/key", json!("text"), "signingKeyRefs[0].key: expected `{inlineString: TEXT}` or `{environmentVariable: NAME}`, found a string".into()),
         ("/signingKeyRefs/0/key", json!({}), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
         ("/signingKeyRefs/0/key/environmentVariable", json!("X"), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2026-12-01"), "signingKeyRefs[0].notAfter: expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2036-12-01T00:00:00Z"), "signingKeyRefs[0].notAfter: the key that signs cannot end; put its successor before it first".into()),
         ("/peers/0/keys", json!([]), "peers[0].keys: is empty; list at least one".into()),
-        ("/peers/0/publish", json!("yes"), "peers[0].publish: expected true or false, found a string".into()),
+        ("/peers/0/publish", json!(true), "peers[0].publish: is gone: whoever verifies with our JWKS alone would take this peer's keys for ours; leave it out, and have consumers fetch the peer's own JWKS (who is trusted will be shown by `discovery.trust`)".into()),
         ("/issue", json!(null), "issue: is null; leave the field out or give it a value".into()),
         ("/verify", json!(null), "verify: is null; leave the field out or give it a value".into()),
         ("/issue/identity", json!({}), "issue.identity: expected exactly one of `header`, `expression`, `wristband`".into()),
@@ -223,7 +287,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/replay", json!({"cache": 0}), "verify.replay.cache: expected a whole number from 1 to 1000000, found 0".into()),
         ("/verify/revoked", json!([{}]), "verify.revoked[0]: expected exactly one of `kid`, `jti`, `issuer`".into()),
         ("/verify/revoked", json!([{"issuer": B}]), "verify.revoked[0].issuedBefore: is missing".into()),
-        ("/verify/revoked", json!([{"kid": "x", "issuedBefore": "2026-01-01T00:00:00Z"}]), "verify.revoked[0].issuedBefore: goes with `issuer`".into()),
+        ("/verify/revoked", json!([{"kid": "x", "issuedBefore": "2026-01-01T00:00:00Z"}]), "verify.revoked[0].issuedBefore: goes with `issuer`\nverify.revoked[0].kid: no key has this name".into()),
         ("/verify/revoked", json!([{"kid": "a"}]), "verify.revoked[0].kid: is the key that signs; put another one first".into()),
         ("/verify/typ", json!([]), "verify.typ: is empty; list at least one".into()),
         ("/peers/0/subjects", json!([{"suffix": "a"}]), "peers[0].subjects[0].suffix: unknown field, expected one of `exact`, `prefix`".into()),
@@ -240,7 +304,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/reuse", json!(86401), "issue.reuse: expected a whole number from 0 to 86400, found 86401".into()),
         ("/issue/reuse", json!(true), "issue.reuse: expected a whole number, found a boolean".into()),
         ("/crypto", json!("native"), "crypto: expected one of `auto`, `host`, `wasm`".into()),
-        ("/crypto", json!("host"), "signingKeyRefs[0].algorithm: the host cannot sign with `ES256`; leave `crypto: host` out".into()),
+        ("/crypto", json!("host"), "signingKeyRefs[0].algorithm: the host cannot sign with `ES256`; leave `crypto: host` out\npeers[0].keys[0].algorithm: the host cannot verify with `ES256`; leave `crypto: host` out".into()),
         ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`".into()),
     ];
     for (pointer, value, expected) in cases {
@@ -281,12 +345,13 @@ fn fields_that_exclude_each_other_are_refused() {
     assert_eq!(load(&json!([])).err().unwrap(), "expected an object, found an array");
     let no_issuer = "issuer: is missing; only a filter that verifies nobody but peers can do without";
     for configuration in [
-        json!({"verify": {}}),
         json!({"verify": {}, "signingKeyRefs": [key("a", A_PUB)]}),
         json!({"issue": {"identity": {"header": "x-user"}}, "signingKeyRefs": [key("a", A_PEM)]}),
     ] {
         assert_eq!(load(&configuration).err().unwrap(), no_issuer);
     }
+    let no_key = "verify: no key could verify anything; list `signingKeyRefs` or `peers`";
+    assert_eq!(load(&json!({"verify": {}})).err().unwrap(), format!("{no_issuer}\n{no_key}"));
     assert_eq!(
         load(&json!({"issuer": A, "verify": {}})).err().unwrap(),
         "verify: no key could verify anything; list `signingKeyRefs` or `peers`"
@@ -305,7 +370,11 @@ fn what_has_ended_or_is_revoked_is_not_published() {
         configuration["signingKeyRefs"] = json!([key("a", A_PEM), key("a2", A_NEXT_PUB)]);
         change(&mut configuration);
         let headers = [(&b":method"[..], &b"GET"[..]), (b":path", b"/.well-known/jwks.json")];
-        let reply = load(&configuration).unwrap().gateway.discovery.unwrap().answer(&Headers::new(headers.into()), NOW);
+        let reply = {
+            let gateway = load(&configuration).unwrap().gateway;
+            let discovery = gateway.discovery.as_ref().unwrap();
+            discovery.answer(&Headers::new(headers.into()), gateway.ring().own(), NOW)
+        };
         let keys: Value = serde_json::from_str(&reply.unwrap().body).unwrap();
         keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -375,7 +444,7 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
         assert!(message.contains("<member>: ") && !message.contains(line), "{message}");
     }
     let twice = format!("{{\"{line}\":1,\"{line}\":1}}");
-    let message = super::load(twice.as_bytes(), &Fake::default()).err().unwrap().to_string();
+    let message = super::load(twice.as_bytes(), &Fake::default()).err().unwrap()[0].to_string();
     assert_eq!(message, "<member>: the same member twice");
     let broken = A_PEM.replace("MIG", "M?G");
     let message = with("/signingKeyRefs", json!([key("a", &broken)]));
@@ -418,32 +487,29 @@ fn a_credential_is_nobody_s_name() {
 }
 
 #[test]
-fn a_peer_whose_keys_are_of_no_use_or_pass_for_ours_is_warned_of() {
+fn a_peer_whose_keys_are_of_no_use_or_are_ours_too_is_warned_of() {
     let fresh = crate::testing::fresh_public_key();
-    let warnings = |publish: bool, rest: Value| {
-        let mut configuration = rest;
-        configuration["peers"] = json!([{"issuer": B, "keys": [key("b", &fresh)], "publish": publish}]);
-        let mut warnings = load(&configuration).unwrap().report.warnings;
-        warnings.retain(|warning| warning.starts_with("peers"));
+    let of_peers = |mut configuration: Value, pem: &str| {
+        configuration["peers"] = json!([{"issuer": B, "keys": [key("b", pem)]}]);
+        let mut warnings = warnings(&configuration);
+        warnings.retain(|warning| warning.starts_with("peers[0]: "));
         warnings
     };
-    let signs =
-        || json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "issue": {"identity": {"header": "x-user"}}});
-    let unused = "peers[0]: without `verify` or `publish` nothing is done with its keys";
-    assert_eq!(warnings(false, signs()), [unused]);
-    let speaks_for_us = "peers[0].publish: whoever verifies with our JWKS alone takes these keys for ours, and this peer \
-         can speak for us there";
-    assert_eq!(warnings(true, signs()), [speaks_for_us]);
-    let unpublished = "peers[0].publish: without `issuer` nothing is published";
-    assert_eq!(warnings(true, json!({"verify": {}})), [unpublished]);
-    assert!(warnings(false, json!({"verify": {}})).is_empty());
+    let signs = json!({"issuer": A, "signingKeyRefs": [key("a", A_PEM)], "issue": {"identity": {"header": "x-user"}}});
+    let unused = "peers[0]: without `verify` nothing is done with its keys";
+    assert_eq!(of_peers(signs, &fresh), [unused]);
+    assert!(of_peers(json!({"verify": {}}), &fresh).is_empty());
+    let ours =
+        "peers[0]: one of its keys is a key of our own too; whoever holds its private half speaks for both issuers";
+    assert_eq!(of_peers(gateway_a(), A_PUB), [ours]);
+    assert!(of_peers(gateway_a(), &fresh).is_empty());
 }
 
 #[test]
 fn a_key_of_the_samples_and_a_private_key_in_the_configuration_are_warned_of() {
     let worthless = "a key of the samples, whose private half everyone has; replace it unless this is a test";
     assert_eq!(
-        load(&gateway_a()).unwrap().report.warnings,
+        warnings(&gateway_a()),
         [
             "signingKeyRefs[0].key: a private key in the configuration, which /config_dump shows; deliver it by \
              `environmentVariable`"
@@ -458,15 +524,14 @@ fn a_key_of_the_samples_and_a_private_key_in_the_configuration_are_warned_of() {
     for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if file.to_string_lossy().ends_with(".pub.pem") {
             let pem = std::fs::read_to_string(&file).unwrap();
-            let compiled = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &pem)], "verify": {}})).unwrap();
-            assert_eq!(compiled.report.warnings, [format!("signingKeyRefs[0].key: {worthless}")], "{}", file.display());
+            let configuration = json!({"issuer": A, "signingKeyRefs": [key("k", &pem)], "verify": {}});
+            assert_eq!(warnings(&configuration), [format!("signingKeyRefs[0].key: {worthless}")], "{}", file.display());
             count += 1;
         }
     }
     assert_eq!(count, 5);
     let fresh = crate::testing::fresh_public_key();
-    let compiled = load(&json!({"issuer": A, "signingKeyRefs": [key("k", &fresh)], "verify": {}})).unwrap();
-    assert!(compiled.report.warnings.is_empty());
+    assert!(warnings(&json!({"issuer": A, "signingKeyRefs": [key("k", &fresh)], "verify": {}})).is_empty());
 }
 
 #[test]

@@ -4,117 +4,129 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::keys::PeerKeys;
+use super::keys::Keys;
 use crate::cache::{Cache, Capacity};
-use crate::config::{ConfigError, LONGEST_DURATION, Revocations, Verify};
+use crate::config::{LONGEST_DURATION, Peer, Problems, Revocations, Verify};
 use crate::denial::Denial;
 use crate::gateway::Verification;
 use crate::host::Setup;
 use crate::http::credential::Place;
+use crate::jose::path::Path;
 use crate::trust::limits::Limits;
 use crate::trust::replay::Replay;
 use crate::trust::revocation::Revoked;
-use crate::trust::{KeySet, TrustedKey};
+use crate::trust::{KeySet, Ring, TrustedIssuer};
 use crate::verify::Verifier;
 
-#[inline(never)]
-pub(super) fn verification(
-    verify: Verify,
-    issuer: Option<String>,
-    own: Vec<TrustedKey>,
-    peers: Vec<PeerKeys>,
-    setup: &impl Setup,
-) -> Result<Verification, ConfigError> {
-    check_places(&verify)?;
-    check_outputs(&verify)?;
-    let replay = replay(verify.replay, setup)?;
-    let cache = cache(verify.cache, replay.is_some())?;
+/// Whom this gateway trusts, and within which limits.
+pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verify>, keys: &mut Keys) -> Ring {
     // What is to be accepted once must come to an end. No wristband lives longer than a day.
-    let longest = replay.is_some().then_some(LONGEST_DURATION);
-    let mut issuers = HashMap::new();
-    let own = issuer.clone().map(|issuer| (issuer, Limits::default(), own));
-    for (issuer, mut policy, keys) in peers.into_iter().map(|peer| (peer.issuer, peer.policy, peer.keys)).chain(own) {
-        if policy.audiences.is_empty() {
-            policy.audiences.clone_from(&verify.audiences);
+    let longest = verify.is_some_and(|verify| verify.replay.is_some()).then_some(LONGEST_DURATION);
+    let audiences = verify.map(|verify| verify.audiences.as_slice()).unwrap_or_default();
+    let limited = |mut limits: Limits| {
+        if limits.audiences.is_empty() {
+            limits.audiences = audiences.to_vec();
         }
-        policy.max_lifetime = policy.max_lifetime.or(longest);
-        issuers.insert(issuer, (KeySet::new(keys), policy));
-    }
-    Ok(Verification {
+        limits.max_lifetime = limits.max_lifetime.or(longest);
+        Rc::new(limits)
+    };
+    let own = issuer.map(|issuer| TrustedIssuer {
+        name: issuer.to_owned(),
+        is_own: true,
+        keys: KeySet::new(std::mem::take(&mut keys.own)),
+        limits: limited(Limits::default()),
+    });
+    let peers = peers.into_iter().zip(std::mem::take(&mut keys.peers)).filter_map(|(peer, keys)| {
+        let keys = KeySet::new(keys);
+        Some(TrustedIssuer { name: peer.issuer?, is_own: false, keys, limits: limited(peer.limits) })
+    });
+    Ring::new(own.into_iter().chain(peers))
+}
+
+/// `None` where something is missing without which there is no verifying, which has been said.
+#[inline(never)]
+pub(super) fn verification(verify: &Verify, problems: &Problems, setup: &impl Setup) -> Option<Verification> {
+    check_places(verify, problems);
+    check_outputs(verify, problems);
+    let cache = cache(verify, problems);
+    let replay = match verify.replay {
+        None => None,
+        Some(tokens) => Some(replay(tokens, problems, setup)?),
+    };
+    Some(Verification {
         denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),
         remembered: (cache.values > 0).then(|| RefCell::new(Cache::new(cache))),
         verifier: Verifier {
-            own_issuer: issuer,
-            issuers,
-            types: verify.types,
+            types: verify.types.clone(),
             clock_skew: verify.clock_skew,
-            revoked: revoked(verify.revoked),
+            revoked: revoked(&verify.revoked),
             replay,
         },
         mode: verify.mode,
-        places: verify.places,
+        places: verify.places.clone(),
         allow_cors_preflight: verify.allow_cors_preflight,
         forward: verify.forward,
-        payload_header: verify.output_payload_to_header,
-        claim_headers: verify.output_claim_to_headers.into_iter().map(|output| output.output).collect(),
+        payload_header: verify.output_payload_to_header.clone(),
+        claim_headers: verify.output_claim_to_headers.iter().map(|output| output.output.clone()).collect(),
     })
 }
 
-fn revoked(revocations: Revocations) -> Revoked {
-    let issuers = revocations.issuers.into_iter();
+fn revoked(revocations: &Revocations) -> Revoked {
+    let issuers = revocations.issuers.iter();
     Revoked {
-        keys: revocations.keys.into_iter().map(|key| key.name).collect(),
-        tokens: revocations.tokens.into_iter().collect(),
-        issued_before: issuers.map(|revoked| (revoked.issuer, revoked.issued_before)).collect(),
+        keys: revocations.keys.iter().map(|key| key.name.clone()).collect(),
+        tokens: revocations.tokens.iter().cloned().collect(),
+        issued_before: issuers.map(|revoked| (revoked.issuer.clone(), revoked.issued_before)).collect(),
     }
 }
 
-fn replay(tokens: Option<u32>, setup: &impl Setup) -> Result<Option<Replay>, ConfigError> {
+fn replay(tokens: u32, problems: &Problems, setup: &impl Setup) -> Option<Replay> {
     const NEEDED: &str = "the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`";
-    let Some(tokens) = tokens else {
-        return Ok(None);
-    };
-    Replay::reserve(tokens, setup).map(Some).ok_or_else(|| ConfigError::at("verify.replay", NEEDED))
+    let replay = Replay::reserve(tokens, setup);
+    if replay.is_none() {
+        problems.error(&Path::of(&["verify", "replay"]), NEEDED);
+    }
+    replay
 }
 
-fn cache(limits: Option<Capacity>, has_replay: bool) -> Result<Capacity, ConfigError> {
-    match limits {
-        None if has_replay => Ok(Capacity { values: 0, ..Capacity::default() }),
-        Some(limits) if has_replay && limits.values > 0 => {
-            Err(ConfigError::at("verify.cache", "excludes `replay`, with which no token is accepted twice"))
+fn cache(verify: &Verify, problems: &Problems) -> Capacity {
+    match verify.cache {
+        None if verify.replay.is_some() => Capacity { values: 0, ..Capacity::default() },
+        Some(cache) if verify.replay.is_some() && cache.values > 0 => {
+            let problem = "excludes `replay`, with which no token is accepted twice";
+            problems.error(&Path::of(&["verify", "cache"]), problem);
+            cache
         }
-        limits => Ok(limits.unwrap_or_default()),
+        cache => cache.unwrap_or_default(),
     }
 }
 
 /// A place listed twice would find every token twice.
 #[inline(never)]
-fn check_places(verify: &Verify) -> Result<(), ConfigError> {
+fn check_places(verify: &Verify, problems: &Problems) {
     for (index, place) in verify.places.iter().enumerate() {
         if verify.places.iter().take(index).any(|other| other.clashes_with(place)) {
             let path = match place {
-                Place::Header { .. } => format!("verify.fromHeaders[{index}]"),
-                Place::Cookie(_) => "verify.fromCookies".to_owned(),
-                Place::Parameter(_) => "verify.fromParams".to_owned(),
+                Place::Header { .. } => Path::of(&["verify", "fromHeaders"]).item(index),
+                Place::Cookie(_) => Path::of(&["verify", "fromCookies"]),
+                Place::Parameter(_) => Path::of(&["verify", "fromParams"]),
             };
-            return Err(ConfigError::at(path, "the same place is listed already"));
+            problems.error(&path, "the same place is listed already");
         }
     }
-    Ok(())
 }
 
 /// Each output has a header of its own, and none is one that carries tokens.
 #[inline(never)]
-fn check_outputs(verify: &Verify) -> Result<(), ConfigError> {
-    let mut seen: HashMap<&str, String> = HashMap::new();
+fn check_outputs(verify: &Verify, problems: &Problems) {
+    let mut seen: HashMap<&str, Path> = HashMap::new();
     for (path, name) in verify.outputs() {
         if verify.carries_tokens(name) {
-            return Err(ConfigError::at(path, "this header carries tokens"));
+            problems.error(&path, "this header carries tokens");
+        } else if let Some(first) = seen.get(name.as_str()) {
+            problems.error(&path, format!("the same header as {first}"));
+        } else {
+            seen.insert(name.as_str(), path);
         }
-        if let Some(first) = seen.get(name.as_str()) {
-            return Err(ConfigError::at(path, format!("the same header as {first}")));
-        }
-        seen.insert(name.as_str(), path);
     }
-    Ok(())
 }

@@ -1,209 +1,211 @@
 //! A configuration value that knows its own path, so that every error names its place.
+//!
+//! `None` always means that a value cannot be read as what was asked for, and that this has been said.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use super::fields::{self, Fields};
+use super::problems::Problems;
 use crate::encoding::protobuf;
-use crate::jose::json::{self, kind};
-
-/// What an operator has to change, and where. It never quotes a string value: that may be a key.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    path: String,
-    problem: String,
-}
-
-impl ConfigError {
-    /// A problem at `path` (`signingKeyRefs[1].key`), or of the whole configuration if that is empty.
-    pub fn at(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { path: path.into(), problem: problem.into() }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            return formatter.write_str(&self.problem);
-        }
-        write!(formatter, "{}: {}", self.path, self.problem)
-    }
-}
-
-impl std::error::Error for ConfigError {}
+use crate::jose::json::kind;
+use crate::jose::path::Path;
 
 /// One value of the configuration and its path.
-pub struct Node<'a> {
-    path: String,
+#[derive(Clone)]
+pub(super) struct Node<'a> {
+    path: Path,
     value: &'a Value,
+    problems: &'a Problems,
+}
+
+/// Several names, as messages list them.
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl<'a> Node<'a> {
-    /// The whole configuration.
+    /// The whole configuration. What is wrong with it goes to `problems`.
     #[must_use]
-    pub fn root(value: &'a Value) -> Self {
-        Self { path: String::new(), value }
+    pub(super) fn root(value: &'a Value, problems: &'a Problems) -> Self {
+        Self { path: Path::root(), value, problems }
     }
 
     /// Where this value stands.
     #[must_use]
-    pub fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The value as written.
     #[must_use]
-    pub fn value(&self) -> &'a Value {
+    pub(super) fn value(&self) -> &'a Value {
         self.value
     }
 
-    /// A problem of this very value.
-    pub fn error(&self, problem: impl Into<String>) -> ConfigError {
-        ConfigError::at(self.path.as_str(), problem)
+    /// Says what is wrong with this very value.
+    pub(super) fn fail<T>(&self, problem: impl Into<String>) -> Option<T> {
+        self.problems.error(&self.path, problem);
+        None
     }
 
-    fn expected(&self, what: &str) -> ConfigError {
-        self.error(format!("expected {what}, found {}", kind(self.value)))
+    /// Says what is wrong with something inside of it.
+    pub(super) fn fail_at<T>(&self, member: &str, problem: impl Into<String>) -> Option<T> {
+        self.problems.error(&self.path.member(member), problem);
+        None
     }
 
-    /// The value as an object all of whose members are in `known`.
-    ///
-    /// # Errors
-    /// Another type, an unknown member, and a member that is null: `verify:` with nothing behind it reads as null,
-    /// and taking that for "absent" would switch verification off for the operator who meant the defaults.
-    pub fn object(&self, known: &[&str]) -> Result<Object<'a>, ConfigError> {
-        let Value::Object(members) = self.value else {
-            return Err(self.expected("an object"));
-        };
-        for (name, value) in members {
-            let path = join(&self.path, name);
-            if !known.contains(&name.as_str()) {
-                let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-                let expected = known.join(", ");
-                return Err(ConfigError::at(path, format!("unknown field, expected one of {expected}")));
-            }
-            if value.is_null() {
-                return Err(ConfigError::at(path, "is null; leave the field out or give it a value"));
+    fn expected<T>(&self, what: &str) -> Option<T> {
+        self.fail(format!("expected {what}, found {}", kind(self.value)))
+    }
+
+    fn inside(&self, path: Path, value: &'a Value) -> Self {
+        Self { path, value, problems: self.problems }
+    }
+
+    /// The value as an object. What is not one of the fields is an error, and so is a member that is null: `verify:` with
+    /// nothing behind it reads as null, and taking that for "absent" would switch verification off for the operator who
+    /// meant the defaults. Of a value of another type no field is there.
+    pub(super) fn object(&self, known: &'static Fields) -> Object<'a> {
+        let members = self.value.as_object();
+        if members.is_none() {
+            self.expected::<()>("an object");
+        }
+        for (name, value) in members.into_iter().flatten() {
+            if !known.names.contains(&name.as_str()) {
+                let hint = fields::hint(known, name).map(|hint| format!("; {hint}")).unwrap_or_default();
+                let expected = listed(known.names);
+                self.fail_at::<()>(name, format!("unknown field, expected one of {expected}{hint}"));
+            } else if value.is_null() {
+                self.fail_at::<()>(name, "is null; leave the field out or give it a value");
             }
         }
-        Ok(Object { path: self.path.clone(), members })
+        Object { node: self.clone(), known, members }
     }
 
-    /// The items of an array that is not empty.
-    ///
-    /// # Errors
-    /// Another type, or no item: an empty list never means what leaving it out means.
-    pub fn items(&self) -> Result<impl Iterator<Item = Node<'a>> + use<'a>, ConfigError> {
-        let Value::Array(items) = self.value else {
-            return Err(self.expected("an array"));
+    /// The items of an array that is not empty: an empty list never means what leaving it out means.
+    pub(super) fn items(&self) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        let items = match self.value {
+            Value::Array(items) => items.as_slice(),
+            _ => self.expected("an array").unwrap_or_default(),
         };
         if items.is_empty() {
-            return Err(self.error("is empty; list at least one"));
+            self.fail::<()>("is empty; list at least one");
         }
-        let path = self.path.clone();
-        Ok(items.iter().enumerate().map(move |(index, value)| Node { path: format!("{path}[{index}]"), value }))
+        let list = self.clone();
+        items.iter().enumerate().map(move |(index, value)| list.inside(list.path.item(index), value))
     }
 
     /// The members of an object whose names the operator chooses.
-    ///
-    /// # Errors
-    /// Another type.
-    pub fn members(&self) -> Result<impl Iterator<Item = (&'a str, Node<'a>)> + use<'a>, ConfigError> {
-        let Value::Object(members) = self.value else {
-            return Err(self.expected("an object"));
-        };
-        let path = self.path.clone();
-        Ok(members.iter().map(move |(name, value)| {
-            let path = join(&path, name);
-            (name.as_str(), Node { path, value })
-        }))
+    pub(super) fn members(&self) -> impl Iterator<Item = (&'a str, Node<'a>)> + use<'a> {
+        let members = self.value.as_object();
+        if members.is_none() {
+            self.expected::<()>("an object");
+        }
+        let object = self.clone();
+        let members = members.into_iter().flatten();
+        members.map(move |(name, value)| (name.as_str(), object.inside(object.path.member(name), value)))
     }
 
     /// A string that is not empty.
-    ///
-    /// # Errors
-    /// Another type, or an empty string.
-    pub fn string(&self) -> Result<&'a str, ConfigError> {
+    #[must_use]
+    pub(super) fn string(&self) -> Option<&'a str> {
         match self.value {
-            Value::String(text) if text.is_empty() => Err(self.error("is empty")),
-            Value::String(text) => Ok(text),
-            _ => Err(self.expected("a string")),
+            Value::String(text) if text.is_empty() => self.fail("is empty"),
+            Value::String(text) => Some(text),
+            _ => self.expected("a string"),
         }
     }
 
-    /// A boolean.
-    ///
-    /// # Errors
-    /// Another type.
-    pub fn boolean(&self) -> Result<bool, ConfigError> {
-        self.value.as_bool().ok_or_else(|| self.expected("true or false"))
+    /// True or false.
+    #[must_use]
+    pub(super) fn boolean(&self) -> Option<bool> {
+        self.value.as_bool().or_else(|| self.expected("true or false"))
     }
 
     /// A whole number within `range`, `300.0` and `3e2` among them: a `Struct` does not tell them from `300`.
-    ///
-    /// # Errors
-    /// Another type, a fraction, or a number out of range.
-    pub fn integer(&self, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
+    #[must_use]
+    pub(super) fn integer(&self, range: RangeInclusive<u32>) -> Option<u32> {
         let Value::Number(number) = self.value else {
             let hint = if self.value.is_string() { "; write it without unit, fraction and quotes" } else { "" };
-            return Err(self.error(format!("expected a whole number, found {}{hint}", kind(self.value))));
+            return self.fail(format!("expected a whole number, found {}{hint}", kind(self.value)));
         };
-        number
-            .as_f64()
-            .and_then(protobuf::number)
-            .and_then(|number| u32::try_from(number.as_u64()?).ok())
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                let (from, to) = (range.start(), range.end());
-                self.error(format!("expected a whole number from {from} to {to}, found {number}"))
-            })
+        let whole = number.as_f64().and_then(protobuf::number).and_then(|number| u32::try_from(number.as_u64()?).ok());
+        whole.filter(|number| range.contains(number)).or_else(|| {
+            let (from, to) = (range.start(), range.end());
+            self.fail(format!("expected a whole number from {from} to {to}, found {number}"))
+        })
+    }
+
+    /// One of a few words.
+    #[must_use]
+    pub(super) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let text = self.string()?;
+        words.iter().find_map(|(word, meaning)| (*word == text).then_some(*meaning)).or_else(|| {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            self.fail(format!("expected one of {}", listed(&words)))
+        })
     }
 }
 
-/// An object of which every member is known.
-pub struct Object<'a> {
-    path: String,
-    members: &'a Map<String, Value>,
+/// An object whose members are fields.
+pub(super) struct Object<'a> {
+    node: Node<'a>,
+    known: &'static Fields,
+    /// `None` when it is no object.
+    members: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> Object<'a> {
     /// A member that may be left out.
     #[must_use]
-    pub fn optional(&self, name: &str) -> Option<Node<'a>> {
-        self.members.get(name).map(|value| Node { path: join(&self.path, name), value })
+    pub(super) fn optional(&self, name: &str) -> Option<Node<'a>> {
+        let value = self.members?.get(name)?;
+        Some(self.node.inside(self.node.path.member(name), value))
+    }
+
+    /// What can be read of a member that may be left out.
+    pub(super) fn read<T>(&self, name: &str, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<T> {
+        read(&self.optional(name)?)
+    }
+
+    /// A member with a default, which also stands for one that cannot be read.
+    pub(super) fn or<T>(&self, name: &str, default: T, read: impl FnOnce(&Node<'a>) -> Option<T>) -> T {
+        self.read(name, read).unwrap_or(default)
+    }
+
+    /// What can be read of a list that may be left out.
+    pub(super) fn list<T>(&self, name: &str, read: impl FnMut(Node<'a>) -> Option<T>) -> Vec<T> {
+        self.optional(name).into_iter().flat_map(|node| node.items()).filter_map(read).collect()
+    }
+
+    /// Members that are no fields, of which it has been said.
+    fn unknown(&self) -> impl Iterator<Item = &'a str> {
+        let names = self.members.into_iter().flat_map(|members| members.keys());
+        names.map(String::as_str).filter(|name| !self.known.names.contains(name))
     }
 
     /// A member that has to be there.
-    ///
-    /// # Errors
-    /// When it is not.
-    pub fn required(&self, name: &str) -> Result<Node<'a>, ConfigError> {
-        self.optional(name).ok_or_else(|| ConfigError::at(join(&self.path, name), "is missing"))
+    #[must_use]
+    pub(super) fn required(&self, name: &str) -> Option<Node<'a>> {
+        let is_misspelt = self.unknown().any(|unknown| fields::near(self.known, unknown) == Some(name));
+        let missing = || if is_misspelt { None } else { self.node.fail_at(name, "is missing") };
+        self.members?;
+        self.optional(name).or_else(missing)
     }
 
     /// The one member that is there: for objects of which each member is a way to say the same thing.
-    ///
-    /// # Errors
-    /// None, or more than one.
-    pub fn one_of(&self, known: &[&'static str]) -> Result<(&'static str, Node<'a>), ConfigError> {
+    #[must_use]
+    pub(super) fn one_of(&self, known: &[&'static str]) -> Option<(&'static str, Node<'a>)> {
+        self.members?;
+        let has_unknown = self.unknown().next().is_some();
         let mut found = known.iter().filter_map(|name| Some((*name, self.optional(name)?)));
         match (found.next(), found.next()) {
-            (Some(only), None) => Ok(only),
-            _ => {
-                let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-                Err(ConfigError::at(self.path.as_str(), format!("expected exactly one of {}", known.join(", "))))
-            }
+            (Some(only), None) => Some(only),
+            // One of them may be what was meant.
+            _ if has_unknown => None,
+            _ => self.node.fail(format!("expected exactly one of {}", listed(known))),
         }
     }
-}
-
-/// The path of a member.
-#[must_use]
-pub fn join(path: &str, name: &str) -> String {
-    let name = json::shown(name);
-    if path.is_empty() {
-        return name.to_owned();
-    }
-    format!("{path}.{name}")
 }

@@ -7,9 +7,10 @@
 use prost::Message as _;
 use serde_json::Value;
 
-use super::node::ConfigError;
+use super::problems::Problem;
 use crate::encoding::protobuf::{self, NotJson};
 use crate::jose::json;
+use crate::jose::path::Path;
 
 const NO_YAML: &str = "; write YAML as a google.protobuf.Struct";
 
@@ -18,21 +19,25 @@ const NO_YAML: &str = "; write YAML as a google.protobuf.Struct";
 /// # Errors
 /// No bytes at all; neither of the two; JSON that [`json::parse`] refuses, or a `Struct` that is no such JSON.
 #[inline(never)]
-pub(super) fn read(bytes: &[u8]) -> Result<Value, ConfigError> {
+pub(super) fn read(bytes: &[u8]) -> Result<Value, Problem> {
     if bytes.is_empty() {
-        return Err(ConfigError::at("", "the configuration is empty; set `issue`, `verify` or both"));
+        return Err(whole("the configuration is empty; set `issue`, `verify` or both"));
     }
     match prost_types::Struct::decode(bytes) {
-        Ok(message) => {
-            protobuf::from_struct(message).map_err(|NotJson { path, problem }| ConfigError::at(path, problem))
-        }
+        Ok(message) => protobuf::from_struct(message)
+            .map_err(|NotJson { path, problem }| Problem { path, message: problem.to_owned() }),
         Err(_) if looks_like_json(bytes) => json::parse(bytes).map_err(|error| {
             let begins_as_json = matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..]);
             let is_text = bytes.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
-            ConfigError::at(error.path, error.problem + if is_text && !begins_as_json { NO_YAML } else { "" })
+            let hint = if is_text && !begins_as_json { NO_YAML } else { "" };
+            Problem { path: error.path, message: error.problem + hint }
         }),
-        Err(_) => Err(ConfigError::at("", "expected a google.protobuf.Struct or a StringValue that holds JSON")),
+        Err(_) => Err(whole("expected a google.protobuf.Struct or a StringValue that holds JSON")),
     }
+}
+
+fn whole(message: &str) -> Problem {
+    Problem { path: Path::root(), message: message.to_owned() }
 }
 
 fn looks_like_json(bytes: &[u8]) -> bool {

@@ -4,13 +4,14 @@ use prost::encoding::{WireType, bool, double, encode_key, encode_varint, encoded
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
-use crate::jose::json::{self, MAX_DEPTH, TOO_DEEP};
+use crate::jose::json::{MAX_DEPTH, TOO_DEEP};
+use crate::jose::path::Path;
 
 /// What the JSON of [`json::parse`] cannot be, and where it stands.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotJson {
-    /// `a.b[0]`, or empty.
-    pub path: String,
+    /// As far as that is known.
+    pub path: Path,
     /// What is wrong there, for the operator.
     pub problem: &'static str,
 }
@@ -20,7 +21,7 @@ pub struct NotJson {
 /// # Errors
 /// A number that is not finite, and more than [`MAX_DEPTH`] levels.
 pub fn from_struct(message: prost_types::Struct) -> Result<Value, NotJson> {
-    members(message, "", 0)
+    members(message, &Path::root(), 0)
 }
 
 /// A value as JSON that has to find a place inside an object, such as a claim.
@@ -28,33 +29,32 @@ pub fn from_struct(message: prost_types::Struct) -> Result<Value, NotJson> {
 /// # Errors
 /// As [`from_struct`], and one level less.
 pub fn from_member(value: prost_types::Value) -> Result<Value, NotJson> {
-    value_at(value, "", 1)
+    value_at(value, &Path::root(), 1)
 }
 
-fn members(message: prost_types::Struct, path: &str, depth: usize) -> Result<Value, NotJson> {
+fn members(message: prost_types::Struct, path: &Path, depth: usize) -> Result<Value, NotJson> {
     let depth = deeper(depth)?;
     let mut members = Map::new();
     for (name, value) in message.fields {
-        let value = value_at(value, &format!("{path}.{}", json::shown(&name)), depth)?;
+        let value = value_at(value, &path.member(&name), depth)?;
         members.insert(name, value);
     }
     Ok(Value::Object(members))
 }
 
-fn value_at(value: prost_types::Value, path: &str, depth: usize) -> Result<Value, NotJson> {
+fn value_at(value: prost_types::Value, path: &Path, depth: usize) -> Result<Value, NotJson> {
     Ok(match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => value.into(),
         Some(Kind::StringValue(value)) => value.into(),
-        Some(Kind::NumberValue(value)) => number(value).map(Value::Number).ok_or_else(|| NotJson {
-            path: path.trim_start_matches('.').to_owned(),
-            problem: "expected a finite number",
-        })?,
+        Some(Kind::NumberValue(value)) => number(value)
+            .map(Value::Number)
+            .ok_or_else(|| NotJson { path: path.clone(), problem: "expected a finite number" })?,
         Some(Kind::StructValue(value)) => members(value, path, depth)?,
         Some(Kind::ListValue(list)) => {
             let depth = deeper(depth)?;
             let items = list.values.into_iter().enumerate();
-            let items = items.map(|(index, item)| value_at(item, &format!("{path}[{index}]"), depth));
+            let items = items.map(|(index, item)| value_at(item, &path.item(index), depth));
             Value::Array(items.collect::<Result<_, _>>()?)
         }
     })
@@ -64,7 +64,7 @@ fn value_at(value: prost_types::Value, path: &str, depth: usize) -> Result<Value
 fn deeper(depth: usize) -> Result<usize, NotJson> {
     if depth >= MAX_DEPTH {
         // Its path would be as long as it is deep.
-        return Err(NotJson { path: String::new(), problem: TOO_DEEP });
+        return Err(NotJson { path: Path::root(), problem: TOO_DEEP });
     }
     Ok(depth.saturating_add(1))
 }

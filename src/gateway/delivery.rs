@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::http::cookie::Cookie;
 use crate::http::headers::{HeaderName, Headers, SET_COOKIE};
 use crate::http::reply::Reply;
-use crate::issue::{Gathered, Issuer, Placement, Skip};
+use crate::issue::{Evaluated, Issuer, Placement, Skip};
 use crate::time::Timestamp;
 use crate::verify::Verified;
 
@@ -59,14 +59,14 @@ impl Delivery {
     /// Signs a wristband and puts it where it belongs.
     pub(super) fn deliver(
         &self,
-        gathered: &Gathered,
+        evaluated: &Evaluated,
         inbound: Option<&Verified>,
         headers: &Headers<'_>,
         now: Timestamp,
         host: &impl Host,
         mut edits: Edits,
     ) -> Decision {
-        let wristband = match self.issuer.wristband(gathered, inbound, now, host) {
+        let wristband = match self.issuer.wristband(evaluated, inbound, now, host) {
             Ok(wristband) => wristband,
             Err(skip) => {
                 edits.events.push(Event::IssueSkipped(skip));

@@ -15,6 +15,7 @@ use crate::http::headers::{COOKIE, HeaderName, Headers, can_be_value};
 use crate::http::reply::Reply;
 use crate::jose::base64url;
 use crate::time::Timestamp;
+use crate::trust::Ring;
 use crate::verify::{Facts, Verified, Verifier};
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
@@ -46,6 +47,7 @@ pub struct Verification {
 }
 
 /// A claim that the upstream receives as a header.
+#[derive(Clone)]
 pub struct ClaimHeader {
     /// The header.
     pub header: HeaderName,
@@ -92,6 +94,7 @@ impl Verification {
         &self,
         headers: &Headers<'_>,
         ours: Option<&HeaderName>,
+        ring: &Ring,
         now: Timestamp,
         host: &impl Host,
         edits: &mut Edits,
@@ -101,7 +104,7 @@ impl Verification {
             let Some(credential) = credential else {
                 return Ok(None);
             };
-            self.verify(&credential.token, now, host, edits).map(|verified| Some((verified, credential.place)))
+            self.verify(&credential.token, ring, now, host, edits).map(|verified| Some((verified, credential.place)))
         });
         match (outcome, self.mode) {
             (Ok(Some((verified, place))), _) => {
@@ -121,18 +124,25 @@ impl Verification {
     }
 
     /// Verifies a token, or remembers it, and writes down what follows from its claims.
-    fn verify(&self, token: &[u8], now: Timestamp, host: &impl Host, edits: &mut Edits) -> Result<Verified, Denial> {
+    fn verify(
+        &self,
+        token: &[u8],
+        ring: &Ring,
+        now: Timestamp,
+        host: &impl Host,
+        edits: &mut Edits,
+    ) -> Result<Verified, Denial> {
         // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
         let key = token.get(token.len().saturating_sub(LOOKED_UP_BY)..).unwrap_or(token);
         let known = self.remembered.as_ref().and_then(|remembered| remembered.borrow_mut().get(key));
         if let Some(known) = known
-            && let Some(verified) = self.verifier.verify_again(&known.facts, token, now, host)
+            && let Some(verified) = self.verifier.verify_again(&known.facts, token, ring, now, host)
         {
             known.write(edits);
             edits.events.push(Event::TokenCacheHit);
             return Ok(verified);
         }
-        let verified = self.verifier.verify(token, now, host)?;
+        let verified = self.verifier.verify(token, ring, now, host)?;
         let outputs = Rc::new(self.outputs(&verified));
         outputs.write(edits);
         if let Some(remembered) = &self.remembered {

@@ -11,7 +11,7 @@ use crate::denial::Denial;
 use crate::http::headers::{COOKIE, HeaderName, Headers, is_token_character};
 
 /// A place where a token may be.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A header, with what stands before the token: an authentication scheme and one space, or nothing.
     Header {

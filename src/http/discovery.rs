@@ -1,6 +1,7 @@
 //! The well-known documents (OpenID Connect Discovery 1.0, RFC 7517): all public keys, for whoever wants to verify.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -14,7 +15,7 @@ use crate::http::reply::Reply;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::base64url;
 use crate::time::Timestamp;
-use crate::trust::TrustedKey;
+use crate::trust::{TrustedIssuer, TrustedKey};
 
 const CERTS: &str = "/.well-known/openid-connect/certs";
 
@@ -27,13 +28,15 @@ pub struct Discovery {
     configuration_path: String,
     jwks_paths: [String; 2],
     cache_control: String,
-    keys: Vec<TrustedKey>,
+    /// Names of keys that are revoked.
+    unpublished: HashSet<String>,
     wrong_method: Rc<Reply>,
     current: RefCell<Option<Rc<Documents>>>,
 }
 
-/// The documents as they are during a time in which no key ends.
+/// The documents as they are with these keys, during a time in which none ends.
 struct Documents {
+    of: Rc<TrustedIssuer>,
     valid: Range<Timestamp>,
     configuration: Document,
     jwks: Document,
@@ -73,9 +76,9 @@ pub fn without_slash(issuer: &str) -> &str {
 }
 
 impl Discovery {
-    /// Documents of `issuer` that publish `keys` in this order. `max_age` is in seconds.
+    /// Documents of `issuer` that publish its keys but for those with these names. `max_age` is in seconds.
     #[must_use]
-    pub fn new(issuer: &str, keys: Vec<TrustedKey>, max_age: u32) -> Self {
+    pub fn new(issuer: &str, unpublished: HashSet<String>, max_age: u32) -> Self {
         let authority = without_slash(issuer).split_once("://").map_or("", |(_, rest)| rest);
         let path = authority.find('/').and_then(|start| authority.get(start..)).unwrap_or_default();
         Self {
@@ -83,14 +86,14 @@ impl Discovery {
             configuration_path: format!("{path}/.well-known/openid-configuration"),
             jwks_paths: [format!("{path}{CERTS}"), format!("{path}/.well-known/jwks.json")],
             cache_control: format!("public, max-age={max_age}"),
-            keys,
+            unpublished,
             wrong_method: Rc::new(Reply::new(405, &[("allow", "GET, HEAD")], String::new(), DETAILS.to_owned())),
             current: RefCell::new(None),
         }
     }
 
-    /// The answer, if the request is for one of the documents.
-    pub fn answer(&self, headers: &Headers<'_>, now: Timestamp) -> Option<Rc<Reply>> {
+    /// The answer, if the request is for one of the documents. `own` is ourselves with the keys of now.
+    pub fn answer(&self, headers: &Headers<'_>, own: Option<&Rc<TrustedIssuer>>, now: Timestamp) -> Option<Rc<Reply>> {
         let path = headers.pseudo(":path")?;
         let path = path.split(|byte| *byte == b'?').next()?;
         let is_jwks = self.jwks_paths.iter().any(|jwks| jwks.as_bytes() == path);
@@ -100,22 +103,23 @@ impl Discovery {
         if !matches!(headers.pseudo(":method"), Some(b"GET" | b"HEAD")) {
             return Some(Rc::clone(&self.wrong_method));
         }
-        let documents = self.documents(now);
+        let documents = self.documents(own?, now);
         let document = if is_jwks { &documents.jwks } else { &documents.configuration };
         let is_known = headers.values(&IF_NONE_MATCH).any(|tags| document.is_one_of(tags));
         Some(Rc::clone(if is_known { &document.unchanged } else { &document.whole }))
     }
 
-    fn documents(&self, now: Timestamp) -> Rc<Documents> {
+    fn documents(&self, own: &Rc<TrustedIssuer>, now: Timestamp) -> Rc<Documents> {
         let mut current = self.current.borrow_mut();
         match current.as_ref() {
-            Some(documents) if documents.valid.contains(&now) => Rc::clone(documents),
-            _ => Rc::clone(current.insert(Rc::new(self.documents_at(now)))),
+            Some(documents) if documents.valid.contains(&now) && Rc::ptr_eq(&documents.of, own) => Rc::clone(documents),
+            _ => Rc::clone(current.insert(Rc::new(self.documents_at(own, now)))),
         }
     }
 
-    fn documents_at(&self, now: Timestamp) -> Documents {
-        let live = || self.keys.iter().filter(|key| key.is_live(now));
+    fn documents_at(&self, own: &Rc<TrustedIssuer>, now: Timestamp) -> Documents {
+        let published = || own.keys.keys().iter().filter(|key| !self.unpublished.contains(&key.name));
+        let live = || published().filter(|key| key.is_live(now));
         let algorithms = Algorithm::ALL.iter().filter(|algorithm| live().any(|key| key.algorithm() == **algorithm));
         let names: Vec<_> = algorithms.map(|algorithm| algorithm.name()).collect();
         let base = without_slash(&self.issuer);
@@ -126,11 +130,12 @@ impl Discovery {
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": names,
         });
-        let jwks = JwkSet { keys: live().map(Entry::from).collect() };
+        let jwks = JwkSet { keys: live().map(|key| Entry::from(&**key)).collect() };
         // From this second on some key may have ended; before it, a clock that was set back may find one alive again.
-        let ends = self.keys.iter().filter_map(|key| key.not_after);
+        let ends = published().filter_map(|key| key.not_after);
         let end = ends.filter(|end| *end > now).min().unwrap_or(Timestamp(i64::MAX));
         Documents {
+            of: Rc::clone(own),
             valid: now..end,
             configuration: Document::new(configuration.to_string(), &self.cache_control),
             jwks: Document::new(serde_json::to_string(&jwks).unwrap_or_default(), &self.cache_control),
@@ -166,7 +171,8 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{A_NEXT_PUB, A_PEM, A_PUB, B, B_PUB, NOW, gateway_a, key, load};
+    use crate::gateway::Gateway;
+    use crate::testing::{A_NEXT_PUB, A_PEM, A_PUB, B_PUB, NOW, gateway_a, key, load};
     use serde_json::Value;
 
     fn ask(
@@ -178,7 +184,8 @@ mod tests {
     ) -> Option<Rc<Reply>> {
         let pairs = [(":method", method), (":path", path)].into_iter().chain(headers.iter().copied());
         let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
-        load(configuration).unwrap().gateway.discovery?.answer(&headers, now)
+        let gateway = load(configuration).unwrap().gateway;
+        gateway.discovery.as_ref()?.answer(&headers, gateway.ring().own(), now)
     }
 
     fn kids(configuration: &Value, now: Timestamp) -> Vec<String> {
@@ -236,21 +243,26 @@ mod tests {
         let mut configuration = gateway_a();
         configuration["signingKeyRefs"] = json!([key("z", A_PEM), key("a", A_NEXT_PUB)]);
         assert_eq!(kids(&configuration, NOW), ["z", "a"]);
-        configuration["peers"] = json!([{"issuer": B, "publish": true, "keys": [key("m", B_PUB)]}]);
+        configuration["signingKeyRefs"] = json!([key("z", A_PEM), key("a", A_NEXT_PUB), key("m", B_PUB)]);
         assert_eq!(kids(&configuration, NOW), ["z", "a", "m"]);
         configuration["signingKeyRefs"][1]["notAfter"] = json!("2027-01-15T08:00:00Z");
         assert_eq!(kids(&configuration, Timestamp(NOW.0 - 1)), ["z", "a", "m"]);
         assert_eq!(kids(&configuration, NOW), ["z", "m"]);
+        let count = |gateway: &Gateway, now: i64| {
+            let documents =
+                gateway.discovery.as_ref().unwrap().documents(gateway.ring().own().unwrap(), Timestamp(now));
+            documents.jwks.whole.body.matches("kid").count()
+        };
         // The same documents, as time passes and a clock is set back.
-        let discovery = load(&configuration).unwrap().gateway.discovery.unwrap();
+        let gateway = load(&configuration).unwrap().gateway;
         for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 1, 2), (NOW.0 - 1, 3)] {
-            assert_eq!(discovery.documents(Timestamp(now)).jwks.whole.body.matches("kid").count(), expected, "{now}");
+            assert_eq!(count(&gateway, now), expected, "{now}");
         }
         // Two that end one after the other: the documents are made anew at each end.
-        configuration["peers"][0]["keys"][0]["notAfter"] = json!("2027-01-15T08:00:10Z");
-        let discovery = load(&configuration).unwrap().gateway.discovery.unwrap();
+        configuration["signingKeyRefs"][2]["notAfter"] = json!("2027-01-15T08:00:10Z");
+        let gateway = load(&configuration).unwrap().gateway;
         for (now, expected) in [(NOW.0 - 1, 3), (NOW.0, 2), (NOW.0 + 10, 1)] {
-            assert_eq!(discovery.documents(Timestamp(now)).jwks.whole.body.matches("kid").count(), expected, "{now}");
+            assert_eq!(count(&gateway, now), expected, "{now}");
         }
     }
 

@@ -23,9 +23,9 @@ pub struct Signed {
 /// The last members of a JSON object, each with a comma before it. The caller sees to it that no name stands twice in the
 /// whole object.
 #[derive(Default)]
-pub(super) struct Tail(Vec<u8>);
+pub(super) struct ClaimMembers(Vec<u8>);
 
-impl Tail {
+impl ClaimMembers {
     /// Adds one.
     pub(super) fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Skip> {
         let text = &mut self.0;
@@ -82,7 +82,7 @@ impl Signer {
     /// [`Skip::SigningFailed`] and [`Skip::TooLarge`].
     pub(super) fn sign(
         &self,
-        claims: &Tail,
+        claims: &ClaimMembers,
         now: Timestamp,
         end: Timestamp,
         host: &dyn Crypto,

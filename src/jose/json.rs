@@ -12,6 +12,8 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
+use super::path::{Path, Segment};
+
 /// How deep objects and arrays may nest. Claims of real identity providers stay below ten; the bound keeps the
 /// stack of the VM small whatever an attacker sends.
 pub const MAX_DEPTH: usize = 32;
@@ -23,8 +25,8 @@ pub const TOO_DEEP: &str = "nested too deep (more than 32 levels)";
 /// Why a text is not acceptable JSON. It never quotes the text, which may be a token or a key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct JsonError {
-    /// Where, as far as that is known: `a.b[0]`, or empty.
-    pub path: String,
+    /// Where, as far as that is known.
+    pub path: Path,
     /// What is wrong there, for the operator.
     pub problem: String,
 }
@@ -50,17 +52,8 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
 pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     match parse(text)? {
         Value::Object(members) => Ok(members),
-        other => Err(JsonError { path: String::new(), problem: format!("expected an object, found {}", kind(&other)) }),
+        other => Err(JsonError { path: Path::root(), problem: format!("expected an object, found {}", kind(&other)) }),
     }
-}
-
-/// A member's name as messages show it. It may be a key by mistake, so only what is too short for one is shown: a line of
-/// PEM has 64 characters, the private part of a P-256 key 43.
-#[must_use]
-pub fn shown(name: &str) -> &str {
-    const LONGEST: usize = 40;
-    let is_harmless = name.len() <= LONGEST && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_harmless { name } else { "<member>" }
 }
 
 /// The JSON type of a value, with its article, for messages.
@@ -81,7 +74,7 @@ pub fn kind(value: &Value) -> &'static str {
 struct Fault {
     problem: RefCell<Option<&'static str>>,
     /// Innermost first: each level adds itself while the error travels outwards.
-    path: RefCell<Vec<String>>,
+    path: RefCell<Vec<Segment>>,
 }
 
 impl Fault {
@@ -91,7 +84,7 @@ impl Fault {
     }
 
     /// Only for a member that stands twice: the path of what is nested too deep would be as long as the attack.
-    fn passes(&self, segment: impl FnOnce() -> String) {
+    fn passes(&self, segment: impl FnOnce() -> Segment) {
         if *self.problem.borrow() == Some(TWICE) {
             self.path.borrow_mut().push(segment());
         }
@@ -99,14 +92,11 @@ impl Fault {
 
     fn describe(&self, error: &serde_json::Error) -> JsonError {
         if let Some(problem) = *self.problem.borrow() {
-            let mut path: String = self.path.borrow().iter().rev().map(String::as_str).collect();
-            if path.starts_with('.') {
-                path.remove(0);
-            }
+            let path = self.path.borrow().iter().rev().cloned().collect();
             return JsonError { path, problem: problem.to_owned() };
         }
         JsonError {
-            path: String::new(),
+            path: Path::root(),
             problem: format!("not valid JSON at line {}, column {}", error.line(), error.column()),
         }
     }
@@ -174,7 +164,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 Ok(Some(item)) => array.push(item),
                 Ok(None) => return Ok(Value::Array(array)),
                 Err(error) => {
-                    self.fault.passes(|| format!("[{}]", array.len()));
+                    self.fault.passes(|| Segment::Item(array.len()));
                     return Err(error);
                 }
             }
@@ -186,13 +176,13 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut object = Map::new();
         while let Some(name) = members.next_key_seed(MemberName)? {
             let value = members.next_value_seed(inner).inspect_err(|_| {
-                self.fault.passes(|| format!(".{}", shown(&name)));
+                self.fault.passes(|| Segment::Member(name.to_string()));
             })?;
             match object.entry(name) {
                 Entry::Vacant(entry) => drop(entry.insert(value)),
                 Entry::Occupied(entry) => {
                     let error = self.fault.raise(TWICE);
-                    self.fault.passes(|| format!(".{}", shown(entry.key())));
+                    self.fault.passes(|| Segment::Member(entry.key().clone()));
                     return Err(error);
                 }
             }
@@ -234,7 +224,7 @@ mod tests {
 
     fn problem(text: &str) -> (String, String) {
         let error = parse(text.as_bytes()).unwrap_err();
-        (error.path, error.problem)
+        (error.path.to_string(), error.problem)
     }
 
     #[test]

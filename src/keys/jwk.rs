@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::error::KeyError;
 use super::key_type::KeyType;
-use super::material::{KeyError, Material};
+use super::material::Material;
 use super::private::PrivateKey;
 use super::public::PublicKey;
 use crate::jose::algorithm::Algorithm;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::material::KeyError;
+use super::error::KeyError;
 use crate::jose::algorithm::Algorithm;
 
 /// What a key is, whatever it is used for.

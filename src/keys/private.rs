@@ -5,10 +5,10 @@ use std::fmt;
 use rsa::BoxedUint;
 use zeroize::Zeroizing;
 
-use super::der;
+use super::error::KeyError;
 use super::key_type::KeyType;
-use super::material::KeyError;
 use super::public::{Numbers, PublicKey};
+use super::to_der;
 use crate::jose::algorithm::Algorithm;
 
 /// A private key, for the one algorithm that it was made for.
@@ -99,10 +99,10 @@ impl PrivateKey {
             Secret::P256(key) => Zeroizing::new(key.to_bytes().to_vec()),
             Secret::P384(key) => Zeroizing::new(key.to_bytes().to_vec()),
             Secret::P521(key) => Zeroizing::new(key.to_bytes().to_vec()),
-            Secret::Rsa(key) => return der::rsa_pkcs8(key),
+            Secret::Rsa(key) => return to_der::rsa_pkcs8(key),
             Secret::Ed25519(_) => return None,
         };
-        der::ec_pkcs8(self.algorithm, &scalar, &self.public_key().parts())
+        to_der::ec_pkcs8(self.algorithm, &scalar, &self.public_key().parts())
     }
 }
 

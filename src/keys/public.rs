@@ -4,9 +4,10 @@ use jwt_compact::jwk::JsonWebKey;
 use rsa::BoxedUint;
 use rsa::traits::PublicKeyParts as _;
 
-use super::der;
+use super::error::KeyError;
 use super::key_type::KeyType;
-use super::material::KeyError;
+use super::parts::Parts;
+use super::to_der;
 use crate::jose::algorithm::Algorithm;
 
 /// The sizes of RSA moduli, in bits: RFC 7518, section 3.3 asks for 2048 or more; beyond 8192 one verification takes
@@ -28,18 +29,6 @@ pub(crate) enum Numbers {
     P521(Box<p521::ecdsa::VerifyingKey>),
     Rsa(Box<rsa::PublicKey>),
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
-}
-
-/// The parts of a key that depend on its type, big-endian.
-pub(super) enum Parts {
-    /// A point in the form of SEC 1, section 2.3.3, uncompressed.
-    Point(Box<[u8]>),
-    Rsa {
-        modulus: Box<[u8]>,
-        exponent: Box<[u8]>,
-    },
-    /// RFC 8032, section 5.1.5.
-    Ed25519([u8; 32]),
 }
 
 impl PublicKey {
@@ -154,6 +143,6 @@ impl PublicKey {
     /// The key as DER of a `SubjectPublicKeyInfo` (RFC 5280, section 4.1), points uncompressed.
     #[must_use]
     pub fn to_spki(&self) -> Option<Vec<u8>> {
-        der::spki(self.algorithm, &self.parts())
+        to_der::spki(self.algorithm, &self.parts())
     }
 }

@@ -1,8 +1,8 @@
-//! Which key may verify what: `iss` selects one issuer's keys, then `kid` selects the key, then the key decides the
-//! algorithm. No key can vouch for an issuer it was not configured for, whatever is published where (RFC 8725,
-//! sections 3.1 and 3.8).
+//! Which of one issuer's keys may verify a token: `kid` selects the key, and the key decides the algorithm (RFC 8725,
+//! section 3.1).
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::crypto::VerifyingKey;
 use crate::denial::Denial;
@@ -34,23 +34,32 @@ impl TrustedKey {
     }
 }
 
-/// One issuer's keys.
+/// One issuer's keys, in the order in which they are published. It never changes: where a key is withdrawn, another set
+/// takes its place, and the keys that stay are the same objects.
 #[derive(Debug, Default)]
 pub struct KeySet {
-    by_name: HashMap<String, TrustedKey>,
-    by_algorithm: HashMap<Algorithm, Vec<String>>,
+    keys: Vec<Rc<TrustedKey>>,
+    by_name: HashMap<String, Rc<TrustedKey>>,
 }
 
 impl KeySet {
     /// The keys of one issuer. Their names have to differ.
     #[must_use]
-    pub fn new(keys: impl IntoIterator<Item = TrustedKey>) -> Self {
-        let mut set = Self::default();
-        for key in keys {
-            set.by_algorithm.entry(key.algorithm()).or_default().push(key.name.clone());
-            set.by_name.insert(key.name.clone(), key);
-        }
-        set
+    pub fn new(keys: Vec<Rc<TrustedKey>>) -> Self {
+        let by_name = keys.iter().map(|key| (key.name.clone(), Rc::clone(key))).collect();
+        Self { keys, by_name }
+    }
+
+    /// All of them, the ended ones included.
+    #[must_use]
+    pub fn keys(&self) -> &[Rc<TrustedKey>] {
+        &self.keys
+    }
+
+    /// Whether this very key is one of them: not one of the same name, and not one that has the same numbers.
+    #[must_use]
+    pub fn holds(&self, key: &Rc<TrustedKey>) -> bool {
+        self.by_name.get(&key.name).is_some_and(|found| Rc::ptr_eq(found, key))
     }
 
     /// The key that a token has to be signed with.
@@ -58,7 +67,7 @@ impl KeySet {
     /// # Errors
     /// [`Denial::WrongAlgorithm`] when `algorithm` is none of ours or not that of the key, [`Denial::UnknownKey`] when
     /// there is no such key, it has ended, or no name is given and not exactly one key has the algorithm.
-    pub fn select(&self, algorithm: &str, name: Option<&str>, now: Timestamp) -> Result<&TrustedKey, Denial> {
+    pub fn select(&self, algorithm: &str, name: Option<&str>, now: Timestamp) -> Result<&Rc<TrustedKey>, Denial> {
         let algorithm = Algorithm::from_name(algorithm).ok_or(Denial::WrongAlgorithm)?;
         let Some(name) = name else {
             return self.only(algorithm, now);
@@ -70,9 +79,8 @@ impl KeySet {
         Ok(key)
     }
 
-    fn only(&self, algorithm: Algorithm, now: Timestamp) -> Result<&TrustedKey, Denial> {
-        let names = self.by_algorithm.get(&algorithm).into_iter().flatten();
-        let mut live = names.filter_map(|name| self.by_name.get(name)).filter(|key| key.is_live(now));
+    fn only(&self, algorithm: Algorithm, now: Timestamp) -> Result<&Rc<TrustedKey>, Denial> {
+        let mut live = self.keys.iter().filter(|key| key.algorithm() == algorithm && key.is_live(now));
         match (live.next(), live.next()) {
             (Some(key), None) => Ok(key),
             _ => Err(Denial::UnknownKey),

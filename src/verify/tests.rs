@@ -3,13 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::denial::Denial;
-use crate::testing::{A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, Fake, NOW, claims, gateway_a, key, load, sign, sign_text};
+use crate::testing::{
+    self, A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, Fake, NOW, claims, gateway_a, key, load, load_with, sign, sign_text,
+};
 use crate::time::Timestamp;
 use crate::verify::Verified;
 
 fn verify_with(configuration: &Value, token: &str, now: Timestamp) -> Result<Verified, Denial> {
     let compiled = load(configuration).unwrap();
-    compiled.gateway.verification.unwrap().verifier.verify(token.as_bytes(), now, &Fake::default())
+    testing::verify(&compiled.gateway, token.as_bytes(), now, &Fake::default())
 }
 
 fn verify(token: &str) -> Result<Verified, Denial> {
@@ -232,22 +234,19 @@ fn a_token_has_one_spelling() {
     }
     assert_eq!(verify_with(&gateway_a(), &format!("{header}.{payload}."), NOW).unwrap_err(), Denial::BadSignature);
     let compiled = load(&gateway_a()).unwrap();
-    assert_eq!(
-        compiled.gateway.verification.unwrap().verifier.verify(b"a.b.\xff", NOW, &Fake::default()).unwrap_err(),
-        Denial::Malformed
-    );
+    assert_eq!(testing::verify(&compiled.gateway, b"a.b.\xff", NOW, &Fake::default()).unwrap_err(), Denial::Malformed);
 }
 
 #[test]
 fn every_flipped_bit_every_length_and_every_edge_value_is_a_bad_signature() {
-    let verifier = load(&gateway_a()).unwrap().gateway.verification.unwrap().verifier;
+    let gateway = load(&gateway_a()).unwrap().gateway;
     let token = sign(A_PEM, "a", &claims(A));
     let (input, signature) = token.rsplit_once('.').unwrap();
     let signature = crate::jose::base64url::decode(signature).unwrap();
     let denied = |signature: &[u8]| {
         let token = format!("{input}.{}", crate::jose::base64url::encode(signature));
         assert_eq!(
-            verifier.verify(token.as_bytes(), NOW, &Fake::default()).unwrap_err(),
+            testing::verify(&gateway, token.as_bytes(), NOW, &Fake::default()).unwrap_err(),
             Denial::BadSignature,
             "{signature:?}"
         );
@@ -313,10 +312,10 @@ fn a_claim_is_found_by_its_name_or_by_a_path() {
 #[test]
 fn a_token_that_is_bound_needs_its_certificate() {
     const DIGEST: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
-    let verifier = load(&gateway_a()).unwrap().gateway.verification.unwrap().verifier;
+    let gateway = load(&gateway_a()).unwrap().gateway;
     let verify = |token: &str, certificate| {
         let host = Fake { certificate, ..Fake::default() };
-        verifier.verify(token.as_bytes(), NOW, &host).err()
+        testing::verify(&gateway, token.as_bytes(), NOW, &host).err()
     };
     let bound = with("cnf", json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}));
     assert_eq!(verify(&bound, Some(DIGEST)), None);
@@ -461,8 +460,8 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
     let mut configuration = gateway_a();
     configuration["verify"]["replay"] = json!({"cache": 100});
     let host = Fake::default();
-    let verifier = crate::testing::load_with(&configuration, &host).unwrap().gateway.verification.unwrap().verifier;
-    let verify = |token: &str| verifier.verify(token.as_bytes(), NOW, &host).err();
+    let gateway = load_with(&configuration, &host).unwrap().gateway;
+    let verify = |token: &str| testing::verify(&gateway, token.as_bytes(), NOW, &host).err();
     let token = sign(A_PEM, "a", &claims(A));
     let forged = sign(B_PEM, "a", &claims(A));
     assert_eq!(verify(&forged), Some(Denial::BadSignature));
@@ -473,7 +472,7 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
     assert_eq!(verify(&with("jti", json!("2"))), None);
     assert_eq!(verify(&without("jti")), Some(Denial::Malformed));
     // For as long as it would be accepted: until the skew is over too.
-    let late = |token: &str| verifier.verify(token.as_bytes(), NOW.after(310), &host).err();
+    let late = |token: &str| testing::verify(&gateway, token.as_bytes(), NOW.after(310), &host).err();
     assert_eq!(late(&token), Some(Denial::Replayed));
     let third = with("jti", json!("3"));
     assert_eq!((late(&third), late(&third)), (None, Some(Denial::Replayed)));
@@ -492,18 +491,20 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
 #[test]
 fn what_is_remembered_of_a_token_vouches_for_none_that_has_to_be_looked_at_anew() {
     let host = Fake::default();
-    let plain = load(&gateway_a()).unwrap().gateway.verification.unwrap().verifier;
+    let gateway = load(&gateway_a()).unwrap().gateway;
+    let (ring, verifier) = (gateway.ring(), &gateway.verification.as_ref().unwrap().verifier);
     let named = sign(A_PEM, "a", &claims(A));
     let unnamed = sign_text(A_PEM, r#"{"alg":"ES256"}"#, &claims(A).to_string());
     for (token, expected) in [(&named, true), (&unnamed, false)] {
-        let verified = plain.verify(token.as_bytes(), NOW, &host).unwrap();
+        let verified = verifier.verify(token.as_bytes(), &ring, NOW, &host).unwrap();
         assert_eq!(verified.facts().are_worth_remembering(), expected);
-        assert_eq!(plain.verify_again(verified.facts(), token.as_bytes(), NOW, &host).is_some(), expected);
+        let again = verifier.verify_again(verified.facts(), token.as_bytes(), &ring, NOW, &host);
+        assert_eq!(again.is_some(), expected);
     }
-    let facts = plain.verify(named.as_bytes(), NOW, &host).unwrap();
-    assert!(plain.verify_again(facts.facts(), unnamed.as_bytes(), NOW, &host).is_none());
+    let verified = verifier.verify(named.as_bytes(), &ring, NOW, &host).unwrap();
+    assert!(verifier.verify_again(verified.facts(), unnamed.as_bytes(), &ring, NOW, &host).is_none());
     let mut once = gateway_a();
     once["verify"]["replay"] = json!({"cache": 100});
-    let once = crate::testing::load_with(&once, &host).unwrap().gateway.verification.unwrap().verifier;
-    assert!(once.verify_again(facts.facts(), named.as_bytes(), NOW, &host).is_none());
+    let once = load_with(&once, &host).unwrap().gateway.verification.unwrap().verifier;
+    assert!(once.verify_again(verified.facts(), named.as_bytes(), &ring, NOW, &host).is_none());
 }

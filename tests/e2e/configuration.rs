@@ -139,7 +139,8 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
         ),
         (
             misspelt,
-            "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`"
+            "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`; did \
+             you mean `algorithm`?"
                 .to_owned(),
         ),
         (duration, "tokenDuration: expected a whole number from 1 to 86400, found 86401".to_owned()),
@@ -152,6 +153,31 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
     for ((plugin, expected), found) in cases.iter().zip(reasons.chunks(2)) {
         assert_eq!(found, [expected.as_str(); 2], "as Struct and as JSON: {plugin}");
     }
+}
+
+#[test]
+fn all_problems_are_logged_in_one_load_the_first_twenty_of_them_in_words() {
+    let mut plugin = issuing(json!({"header": "x-user"}));
+    plugin["issuers"] = "x".into();
+    plugin["tokenDuration"] = 0.into();
+    plugin["signingKeyRefs"][0]["key"] = json!({"environmentVariable": "ABSENT"});
+    let mut many = plugin.clone();
+    for index in 0..25 {
+        many[format!("unknown-{index:02}")] = true.into();
+    }
+    let log = log_of_refusals(vec![as_struct(&plugin), as_text(&many.to_string())], &[]);
+    let lines = |case: usize| {
+        let start = format!("wasm log case-{case}: configuration rejected: ");
+        let lines = log.lines().filter_map(|line| Some(line.split_once(&start)?.1.to_owned()));
+        lines.collect::<Vec<_>>()
+    };
+    let starts = ["issuers: unknown field", "tokenDuration: expected a whole number", "signingKeyRefs[0].key: the env"];
+    let found = lines(0);
+    assert_eq!(found.len(), starts.len(), "{found:?}");
+    assert!(found.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{found:?}");
+    assert!(found[0].ends_with("; did you mean `issuer`?"), "{}", found[0]);
+    let found = lines(1);
+    assert_eq!((found.len(), found[20].as_str()), (21, "8 more problems"), "{found:?}");
 }
 
 #[test]
@@ -284,7 +310,7 @@ fn ten_thousand_keys_of_peers_are_no_burden() {
         .collect();
     keys.push(public(B1));
     let peers = json!([
-        {"issuer": "https://many.example.com", "publish": true, "keys": keys[..9_000]},
+        {"issuer": "https://many.example.com", "keys": keys[..9_000]},
         {"issuer": B, "keys": keys[9_000..]},
     ]);
     println!("made in {:?}", start.elapsed());
@@ -308,8 +334,6 @@ fn ten_thousand_keys_of_peers_are_no_burden() {
         assert_eq!(ask(&forged).status, 401);
     }
     assert_eq!(envoy.count("denied.bad_signature"), 3, "those keys are known");
-    let set = http::get(&format!("{url}/.well-known/jwks.json"));
-    assert_eq!(set.json()["keys"].as_array().unwrap().len(), 9_001);
 
     let mut connection = http::Connection::new(url);
     let start = Instant::now();

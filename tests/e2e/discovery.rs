@@ -211,45 +211,22 @@ fn who_has_the_document_already_does_not_get_it_again() {
 }
 
 #[test]
-fn own_keys_come_first_then_those_of_published_peers_each_in_its_order() {
+fn own_keys_are_published_in_their_order_and_nobody_elses() {
     let c = "https://cluster-c.example.com";
-    let plugin = |publish: [Option<bool>; 2]| {
-        let peer = |issuer: &str, key: &str, publish: Option<bool>| {
-            let mut peer = json!({"issuer": issuer, "keys": [public(key)]});
-            if let Some(publish) = publish {
-                peer["publish"] = publish.into();
-            }
-            peer
-        };
-        verifier(
-            A,
-            json!({
-                "signingKeyRefs": [public(A2), public(A1)],
-                "peers": [peer(c, "stranger", publish[0]), peer(B, B1, publish[1])],
-            }),
-        )
-    };
-    let cases: [([Option<bool>; 2], &[&str]); 4] = [
-        ([None, None], &[A2, A1]),
-        ([Some(false), Some(true)], &[A2, A1, B1]),
-        ([Some(true), None], &[A2, A1, "stranger"]),
-        ([Some(true), Some(true)], &[A2, A1, "stranger", B1]),
-    ];
-    let (_envoy, urls) = start(&cases.map(|(publish, _)| plugin(publish)));
-    for ((publish, expected), url) in cases.iter().zip(&urls) {
-        let answer = http::get(&format!("{url}{CERTS}"));
-        assert_eq!(keys(&answer), *expected, "{publish:?}");
-        assert_eq!(answer.json()["keys"], json!(expected.iter().map(|name| jwk(name)).collect::<Vec<_>>()));
-        // Published or not, a key is trusted for its own issuer and for no other.
-        for (token, status) in [
-            (sign(B1, &claims(B)), 200),
-            (sign("stranger", &claims(c)), 200),
-            (sign(B1, &claims(A)), 401),
-            (sign("stranger", &claims(A)), 401),
-            (sign(A1, &claims(B)), 401),
-        ] {
-            assert_eq!(http::get_with(url, &[("x-wristband-token", &token)]).status, status, "{publish:?}");
-        }
+    let peer = |issuer: &str, key: &str| json!({"issuer": issuer, "keys": [public(key)]});
+    let plugin =
+        verifier(A, json!({"signingKeyRefs": [public(A2), public(A1)], "peers": [peer(c, "stranger"), peer(B, B1)]}));
+    let (_envoy, urls) = start(&[plugin]);
+    let answer = http::get(&format!("{}{CERTS}", urls[0]));
+    assert_eq!(answer.json()["keys"], json!([jwk(A2), jwk(A1)]));
+    for (token, status) in [
+        (sign(B1, &claims(B)), 200),
+        (sign("stranger", &claims(c)), 200),
+        (sign(B1, &claims(A)), 401),
+        (sign("stranger", &claims(A)), 401),
+        (sign(A1, &claims(B)), 401),
+    ] {
+        assert_eq!(http::get_with(&urls[0], &[("x-wristband-token", &token)]).status, status);
     }
 }
 
@@ -269,8 +246,7 @@ fn the_key_that_signs_is_published_without_its_secret() {
 
 #[test]
 fn without_an_issuer_there_is_nothing_to_discover() {
-    let plugin =
-        json!({"peers": [{"issuer": B, "publish": true, "keys": [public(B1)]}], "verify": {"mode": "optional"}});
+    let plugin = json!({"peers": [{"issuer": B, "keys": [public(B1)]}], "verify": {"mode": "optional"}});
     let (envoy, urls) = start(&[plugin]);
     for path in [CONFIGURATION, CERTS, JWKS] {
         let answer = http::get(&format!("{}{path}", urls[0]));
@@ -293,7 +269,7 @@ fn an_ended_key_is_neither_published_nor_accepted_and_may_end_while_running() {
         A,
         json!({
             "signingKeyRefs": [past, ending, future],
-            "peers": [{"issuer": B, "publish": true, "keys": [{
+            "peers": [{"issuer": B, "keys": [{
                 "name": "peer", "algorithm": "ES256", "notAfter": rfc3339(end), "key": {"inlineString": key("stranger.pub")},
             }]}],
         }),
@@ -314,7 +290,7 @@ fn an_ended_key_is_neither_published_nor_accepted_and_may_end_while_running() {
     let before = http::get(&format!("{url}{CERTS}"));
     let codes = [code(&living), code(&ending), code(&peer), code(&ended)];
     assert!(now() < end, "the machine is too slow for this test");
-    assert_eq!(keys(&before), [A2, A1, "peer"]);
+    assert_eq!(keys(&before), [A2, A1]);
     assert_eq!(codes, ["ok", "ok", "ok", "unknown_key"]);
 
     while now() < end {

@@ -4,10 +4,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use crate::gate::{Gate, plugin};
-use crate::support::config::{filter, gateways, jwt_authn, public};
-use crate::support::envoy::Envoy;
+use crate::support::config::public;
+use crate::support::key;
 use crate::support::token::{self, A, B, claims, sign_text};
-use crate::support::{http, key};
 
 const A1: &str = "cluster-a-2026-11";
 const A2: &str = "cluster-a-2027-02";
@@ -47,26 +46,6 @@ fn a_key_speaks_for_its_own_issuer_only() {
             gate.refuses(what, token, code);
         }
     }
-}
-
-#[test]
-fn a_published_peer_speaks_for_us_where_nothing_but_our_keys_is_known_and_nowhere_else() {
-    let forged = of(A, &kid(B1), B1);
-    let verdicts = |publish: bool| {
-        let mut publisher = plugin(&json!({}));
-        publisher["peers"][0]["publish"] = json!(publish);
-        let setup = gateways(vec![vec![filter(&publisher)]]);
-        let gateway = Envoy::start(&setup.bootstrap, &[]);
-        let ours = http::get_with(&setup.urls[0], &[("x-wristband-token", &forged)]);
-        let keys = http::get(&format!("{}/.well-known/jwks.json", setup.urls[0])).json();
-        let warning = "peers[0].publish: whoever verifies with our JWKS alone takes these keys for ours";
-        assert_eq!(gateway.log().contains(warning), publish);
-        let setup = gateways(vec![vec![jwt_authn(A, &keys, false)]]);
-        let _consumer = Envoy::start(&setup.bootstrap, &[]);
-        let theirs = http::get_with(&setup.urls[0], &[("authorization", &format!("Bearer {forged}"))]);
-        (ours.status, theirs.status)
-    };
-    assert_eq!((verdicts(false), verdicts(true)), ((401, 401), (401, 200)));
 }
 
 #[test]

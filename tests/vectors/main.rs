@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 use wristband::compile;
 use wristband::crypto::VerifyingKey;
 use wristband::denial::Denial;
+use wristband::gateway::Gateway;
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::{Material, PrivateKey, PublicKey};
 use wristband::time::Timestamp;
 use wristband::trust::{KeySet, TrustedKey};
-use wristband::verify::{Verified, Verifier};
+use wristband::verify::Verified;
 
 #[path = "../support/nobody.rs"]
 mod nobody;
@@ -48,19 +49,24 @@ fn private(key: &str, algorithm: Algorithm) -> PrivateKey {
 }
 
 /// A gateway with one peer, who has this one key.
-fn gateway(algorithm: &str, name: &str, key: &str) -> Result<Verifier, String> {
+fn gateway(algorithm: &str, name: &str, key: &str) -> Result<Gateway, String> {
     let key = json!({"name": name, "algorithm": algorithm, "key": {"inlineString": key}});
     let configuration = json!({"peers": [{"issuer": ISSUER, "keys": [key]}], "verify": {}});
-    let compiled = compile::load(configuration.to_string().as_bytes(), &Nobody).map_err(|error| error.to_string())?;
-    Ok(compiled.gateway.verification.unwrap().verifier)
+    let compiled = compile::load(configuration.to_string().as_bytes(), &Nobody);
+    compiled.map(|compiled| compiled.gateway).map_err(|problems| problems[0].to_string())
 }
 
 fn key_set(name: &str, key: PublicKey) -> KeySet {
-    KeySet::new([TrustedKey { name: name.to_owned(), key: VerifyingKey::in_vm(key), not_after: None }])
+    KeySet::new(vec![TrustedKey { name: name.to_owned(), key: VerifyingKey::in_vm(key), not_after: None }.into()])
 }
 
-fn verify(verifier: &Verifier, token: &str, seconds: i64) -> Result<Verified, Denial> {
-    verifier.verify(token.as_bytes(), Timestamp(seconds), &Nobody)
+fn verify(gateway: &Gateway, token: &str, seconds: i64) -> Result<Verified, Denial> {
+    gateway.verification.as_ref().unwrap().verifier.verify(
+        token.as_bytes(),
+        &gateway.ring(),
+        Timestamp(seconds),
+        &Nobody,
+    )
 }
 
 /// What `verify` does with a token but for its claims, which Wycheproof's have none of.

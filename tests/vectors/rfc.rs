@@ -1,12 +1,15 @@
 //! The examples of the RFCs.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 use sha2::Digest as _;
 use wristband::crypto::{SigningFailed, vm};
 use wristband::denial::Denial;
+use wristband::gateway::Gateway;
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::PublicKey;
-use wristband::verify::Verifier;
+use wristband::trust::{KeySet, Ring, TrustedIssuer};
 
 use crate::{ISSUER, decode, encode, gateway, hex, key_set, private, public, text, verify, verify_signature};
 
@@ -40,10 +43,16 @@ fn signatures_have_the_nonces_of_rfc_6979() {
 
 /// A gateway that trusts this key of `joe`, the issuer in the examples of RFC 7515. No configuration can name it, as it
 /// is no URL.
-fn gateway_of_joe(key: &PublicKey) -> Verifier {
-    let mut gateway = gateway(key.algorithm().name(), "a", &key.to_jwk().to_string()).unwrap();
-    let keys = gateway.issuers.remove(ISSUER).unwrap();
-    gateway.issuers.insert("joe".to_owned(), keys);
+fn gateway_of_joe(key: &PublicKey) -> Gateway {
+    let gateway = gateway(key.algorithm().name(), "a", &key.to_jwk().to_string()).unwrap();
+    let ring = gateway.ring();
+    let keys = ring.select(ISSUER).unwrap();
+    gateway.trust(Ring::new([TrustedIssuer {
+        name: "joe".to_owned(),
+        is_own: false,
+        keys: KeySet::new(keys.keys.keys().to_vec()),
+        limits: Rc::clone(&keys.limits),
+    }]));
     gateway
 }
 

@@ -1,10 +1,9 @@
 //! `verify`: which tokens are accepted, and what follows from them.
 
-use super::{cookie_name, header_name, instant, list, or, owned_header, text, texts, word};
+use super::{cookie_name, header_name, instant, owned_header, text, texts};
 use crate::cache::Capacity;
-use crate::config::{
-    ClaimHeader, ConfigError, DEFAULT_HEADER, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify,
-};
+use crate::config::fields::{CACHE, CLAIM_HEADER, FROM_HEADER, REPLAY, REVOKED, VERIFY};
+use crate::config::{ClaimHeader, DEFAULT_HEADER, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify};
 use crate::gateway::{self, Mode};
 use crate::http::credential::Place;
 use crate::http::headers::{HeaderName, is_token_character};
@@ -16,120 +15,97 @@ const MAX_BYTES: u32 = 1 << 30;
 const MAX_REPLAY: u32 = 1_000_000;
 
 #[inline(never)]
-pub(super) fn verify(node: &Node<'_>) -> Result<Verify, ConfigError> {
-    let fields = node.object(&[
-        "mode",
-        "fromHeaders",
-        "fromCookies",
-        "fromParams",
-        "typ",
-        "revoked",
-        "replay",
-        "cache",
-        "allowCorsPreflight",
-        "audiences",
-        "clockSkew",
-        "forward",
-        "outputPayloadToHeader",
-        "outputClaimToHeaders",
-    ])?;
+pub(super) fn verify(node: &Node<'_>) -> Verify {
+    let fields = node.object(&VERIFY);
     let modes = Mode::ALL.map(|mode| (mode.name(), mode));
-    Ok(Verify {
-        mode: or(fields.optional("mode"), Mode::Require, |node| word(node, &modes))?,
-        places: places(&fields)?,
-        types: fields.optional("typ").map(|node| texts(&node)).transpose()?,
-        revoked: or(fields.optional("revoked"), Revocations::default(), revoked)?,
-        replay: fields.optional("replay").map(|node| replay(&node)).transpose()?,
-        cache: fields.optional("cache").map(|node| cache(&node)).transpose()?,
-        allow_cors_preflight: or(fields.optional("allowCorsPreflight"), false, Node::boolean)?,
-        audiences: list(fields.optional("audiences"), |node| text(&node))?,
-        clock_skew: or(fields.optional("clockSkew"), DEFAULT_CLOCK_SKEW, |node| node.integer(0..=300))?,
-        forward: or(fields.optional("forward"), false, Node::boolean)?,
-        output_payload_to_header: fields
-            .optional("outputPayloadToHeader")
-            .map(|node| owned_header(&node))
-            .transpose()?,
-        output_claim_to_headers: list(fields.optional("outputClaimToHeaders"), claim_header)?,
-    })
+    Verify {
+        mode: fields.or("mode", Mode::Require, |node| node.word(&modes)),
+        places: places(&fields),
+        types: fields.read("typ", texts),
+        revoked: fields.or("revoked", Revocations::default(), |node| Some(revoked(node))),
+        replay: fields.read("replay", |node| node.object(&REPLAY).required("cache")?.integer(1..=MAX_REPLAY)),
+        cache: fields.read("cache", |node| Some(cache(node))),
+        allow_cors_preflight: fields.or("allowCorsPreflight", false, Node::boolean),
+        audiences: fields.list("audiences", |node| text(&node)),
+        clock_skew: fields.or("clockSkew", DEFAULT_CLOCK_SKEW, |node| node.integer(0..=300)),
+        forward: fields.or("forward", false, Node::boolean),
+        output_payload_to_header: fields.read("outputPayloadToHeader", owned_header),
+        output_claim_to_headers: fields.list("outputClaimToHeaders", |node| claim_header(&node)),
+    }
 }
 
 /// As in Envoy and Istio: who names one place has named them all.
 #[inline(never)]
-fn places(fields: &Object<'_>) -> Result<Vec<Place>, ConfigError> {
-    let mut places = list(fields.optional("fromHeaders"), credential_header)?;
-    places.extend(list(fields.optional("fromCookies"), |node| cookie_name(&node).map(Place::Cookie))?);
-    places.extend(list(fields.optional("fromParams"), |node| text(&node).map(Place::Parameter))?);
+fn places(fields: &Object<'_>) -> Vec<Place> {
+    let mut places = fields.list("fromHeaders", |node| credential_header(&node));
+    places.extend(fields.list("fromCookies", |node| cookie_name(&node).map(Place::Cookie)));
+    places.extend(fields.list("fromParams", |node| text(&node).map(Place::Parameter)));
     if places.is_empty() {
         let header = |name, prefix: &str| Place::Header { name, prefix: prefix.to_owned() };
         places = vec![header(DEFAULT_HEADER, ""), header(HeaderName::known("authorization"), "Bearer ")];
     }
-    Ok(places)
+    places
 }
 
 #[inline(never)]
-fn revoked(node: &Node<'_>) -> Result<Revocations, ConfigError> {
+fn revoked(node: &Node<'_>) -> Revocations {
     let mut revoked = Revocations::default();
-    for entry in node.items()? {
-        let fields = entry.object(&["kid", "jti", "issuer", "issuedBefore"])?;
-        let (kind, node) = fields.one_of(&["kid", "jti", "issuer"])?;
-        match (kind, fields.optional("issuedBefore")) {
-            ("issuer", _) => {
-                let issued_before = instant(&fields.required("issuedBefore")?)?;
-                let path = node.path().to_owned();
-                revoked.issuers.push(RevokedIssuer { path, issuer: text(&node)?, issued_before });
+    for entry in node.items() {
+        let fields = entry.object(&REVOKED);
+        let Some((kind, node)) = fields.one_of(&["kid", "jti", "issuer"]) else {
+            continue;
+        };
+        let (path, text) = (node.path().clone(), text(&node));
+        if kind == "issuer" {
+            let issued_before = fields.required("issuedBefore").and_then(|node| instant(&node));
+            if let (Some(issuer), Some(issued_before)) = (text, issued_before) {
+                revoked.issuers.push(RevokedIssuer { path, issuer, issued_before });
             }
-            (_, Some(node)) => return Err(node.error("goes with `issuer`")),
-            ("kid", None) => revoked.keys.push(RevokedKey { path: node.path().to_owned(), name: text(&node)? }),
-            (_, None) => revoked.tokens.push(text(&node)?),
+            continue;
+        }
+        if let Some(node) = fields.optional("issuedBefore") {
+            node.fail::<()>("goes with `issuer`");
+        }
+        match text {
+            Some(name) if kind == "kid" => revoked.keys.push(RevokedKey { path, name }),
+            text => revoked.tokens.extend(text),
         }
     }
-    Ok(revoked)
+    revoked
 }
 
-fn cache(node: &Node<'_>) -> Result<Capacity, ConfigError> {
-    let fields = node.object(&["tokens", "bytes"])?;
+fn cache(node: &Node<'_>) -> Capacity {
+    let fields = node.object(&CACHE);
     let limit = |name, default, most| {
-        let number = fields.optional(name).map(|node| node.integer(0..=most)).transpose()?;
-        Ok::<_, ConfigError>(number.map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX)))
+        let number = fields.read(name, |node| node.integer(0..=most));
+        number.map_or(default, |number| usize::try_from(number).unwrap_or(usize::MAX))
     };
     let default = Capacity::default();
-    Ok(Capacity {
-        values: limit("tokens", default.values, MAX_CACHE)?,
-        bytes: limit("bytes", default.bytes, MAX_BYTES)?,
-    })
-}
-
-fn replay(node: &Node<'_>) -> Result<u32, ConfigError> {
-    node.object(&["cache"])?.required("cache")?.integer(1..=MAX_REPLAY)
+    Capacity { values: limit("tokens", default.values, MAX_CACHE), bytes: limit("bytes", default.bytes, MAX_BYTES) }
 }
 
 #[inline(never)]
-fn credential_header(node: Node<'_>) -> Result<Place, ConfigError> {
-    let fields = node.object(&["name", "prefix"])?;
-    Ok(Place::Header {
-        name: header_name(&fields.required("name")?)?,
-        prefix: or(fields.optional("prefix"), String::new(), prefix)?,
-    })
+fn credential_header(node: &Node<'_>) -> Option<Place> {
+    let fields = node.object(&FROM_HEADER);
+    let prefix = fields.or("prefix", String::new(), prefix);
+    Some(Place::Header { name: header_name(&fields.required("name")?)?, prefix })
 }
 
 /// `Bearer ` and its like: a scheme (RFC 9110, section 11.1) and one space. Anything else would make it a guess where
 /// the prefix ends and the token begins.
-fn prefix(node: &Node<'_>) -> Result<String, ConfigError> {
+fn prefix(node: &Node<'_>) -> Option<String> {
     let text = node.string()?;
     let is_scheme = |scheme: &str| !scheme.is_empty() && scheme.bytes().all(is_token_character);
     if text.strip_suffix(' ').is_some_and(is_scheme) {
-        return Ok(text.to_owned());
+        return Some(text.to_owned());
     }
-    Err(node.error("expected an authentication scheme and one space, such as `Bearer `"))
+    node.fail("expected an authentication scheme and one space, such as `Bearer `")
 }
 
-fn claim_header(node: Node<'_>) -> Result<ClaimHeader, ConfigError> {
-    let fields = node.object(&["header", "claim"])?;
-    Ok(ClaimHeader {
-        path: node.path().to_owned(),
-        output: gateway::ClaimHeader {
-            header: owned_header(&fields.required("header")?)?,
-            claim: text(&fields.required("claim")?)?,
-        },
-    })
+fn claim_header(node: &Node<'_>) -> Option<ClaimHeader> {
+    let fields = node.object(&CLAIM_HEADER);
+    let header = fields.required("header").and_then(|node| owned_header(&node));
+    let claim = fields.required("claim").and_then(|node| text(&node));
+    let output = gateway::ClaimHeader { header: header?, claim: claim? };
+    Some(ClaimHeader { path: node.path().clone(), output })
 }

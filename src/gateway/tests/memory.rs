@@ -1,12 +1,16 @@
 //! What is remembered from one request to the next, and what is not.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 
 use super::{Story, own, peers, with};
 use crate::denial::Denial;
 use crate::gateway::Event;
-use crate::testing::{B, B_PEM, B_PUB, NOW, claims, gateway_a, key, sign, sign_text};
+use crate::testing::{A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, NOW, claims, gateway_a, key, sign, sign_text};
 use crate::time::Timestamp;
+use crate::trust::limits::Limits;
+use crate::trust::{KeySet, Ring, TrustedIssuer, TrustedKey};
 
 fn memory_events(events: &[Event]) -> Vec<Event> {
     let is_one = |event: &&Event| {
@@ -86,6 +90,72 @@ fn what_can_change_is_checked_every_time() {
         repeat(ending, &token, &[0, 59, 60, -30, -31]),
         [MISS, HIT, Event::Denied(Denial::UnknownKey), HIT, Event::Denied(Denial::TooLongLived)]
     );
+}
+
+/// One issuer of a ring with other keys.
+fn with_keys(ring: &Ring, name: &str, keys: Vec<Rc<TrustedKey>>) -> Ring {
+    let issuer = ring.select(name).unwrap();
+    let (is_own, limits) = (issuer.is_own, Rc::clone(&issuer.limits));
+    ring.clone().with(TrustedIssuer { name: name.to_owned(), is_own, keys: KeySet::new(keys), limits })
+}
+
+#[test]
+fn a_remembered_token_is_accepted_only_while_its_key_is_the_one_that_is_trusted() {
+    let mut configuration = gateway_a();
+    configuration["peers"][0]["keys"] = json!([key("b", B_PUB), key("b2", A_NEXT_PUB)]);
+    let story = Story::new(configuration);
+    let gateway = story.gateway();
+    let token = peers();
+    let run = || {
+        let events = story.run_on(&gateway, NOW, &[("x-wristband-token", &token)]).events;
+        let denial = events.iter().find(|event| matches!(event, Event::Denied(_)));
+        denial.copied().unwrap_or_else(|| memory_events(&events)[0])
+    };
+    let first = gateway.ring();
+    let of_b = first.select(B).unwrap().keys.keys().to_vec();
+    let renamed = |key: &Rc<TrustedKey>| Rc::new(TrustedKey { name: "b".to_owned(), ..(**key).clone() });
+    assert_eq!([run(), run()], [MISS, HIT]);
+    for (ring, expected) in [
+        // Withdrawn; another one under its name; the issuer itself is gone.
+        (with_keys(&first, B, vec![Rc::clone(&of_b[1])]), Event::Denied(Denial::UnknownKey)),
+        (with_keys(&first, B, vec![renamed(&of_b[1])]), Event::Denied(Denial::BadSignature)),
+        (Ring::default(), Event::Denied(Denial::UnknownIssuer)),
+        // The same key, while others come and go.
+        (with_keys(&first, B, vec![Rc::clone(&of_b[0])]), HIT),
+        (with_keys(&first, A, Vec::new()), HIT),
+        ((*first).clone(), HIT),
+        // The same numbers, but taken in once more: they are looked at once more.
+        (with_keys(&first, B, vec![renamed(&of_b[0])]), MISS),
+    ] {
+        gateway.trust(ring);
+        assert_eq!(run(), expected);
+    }
+    // Other limits of its word.
+    let issuer = first.select(B).unwrap();
+    let limits = Rc::new(Limits { audiences: vec!["other".to_owned()], ..Limits::default() });
+    let keys = KeySet::new(vec![Rc::clone(&of_b[0])]);
+    gateway.trust((*first).clone().with(TrustedIssuer { name: issuer.name.clone(), is_own: false, keys, limits }));
+    assert_eq!(run(), Event::Denied(Denial::WrongAudience));
+}
+
+#[test]
+fn a_key_that_is_withdrawn_is_published_no_more() {
+    let mut configuration = gateway_a();
+    configuration["signingKeyRefs"] = json!([key("a", A_PEM), key("a2", A_NEXT_PUB)]);
+    let story = Story::new(configuration);
+    let gateway = story.gateway();
+    let kids = || {
+        let reply = story.run_on(&gateway, NOW, &[(":path", "/.well-known/jwks.json")]).reply.unwrap();
+        let jwks: Value = serde_json::from_str(&reply.body).unwrap();
+        jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kids(), ["a", "a2"]);
+    let first = gateway.ring();
+    let keys = first.own().unwrap().keys.keys();
+    gateway.trust(with_keys(&first, A, vec![Rc::clone(&keys[1])]));
+    assert_eq!(kids(), ["a2"]);
+    gateway.trust((*first).clone());
+    assert_eq!(kids(), ["a", "a2"]);
 }
 
 #[test]

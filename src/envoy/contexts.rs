@@ -1,27 +1,25 @@
 //! The plugin's contexts.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::time::SystemTime;
 
-use log::{debug, error, info, warn};
-use prost::Message as _;
+use log::{error, info, warn};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use super::abi::{self, HeaderMap, Refused};
+use super::active::{Active, reply};
 use super::answers::Envoy;
+use super::{filter_state, now};
 use crate::compile::{self, Compiled, Report};
 use crate::crypto::Backend;
 use crate::encoding::pairs;
-use crate::gateway::{Admission, Admitted, Decision, Edits, Event, Gateway};
+use crate::gateway::{Admission, Admitted};
 use crate::host::{Crypto as _, Setup as _};
 use crate::http::headers::Headers;
 use crate::http::reply::Reply;
-use crate::time::Timestamp;
 
-/// The name of the filter state; Envoy puts `wasm.` before it.
-const FILTER_STATE: &str = "wristband";
+/// How many problems of a configuration are logged: more than anyone mends at once.
+const MOST_PROBLEMS: usize = 20;
 
 #[cfg(target_family = "wasm")]
 proxy_wasm::main! {{
@@ -33,32 +31,6 @@ proxy_wasm::main! {{
 #[derive(Default)]
 pub struct Root {
     active: Option<Rc<Active>>,
-}
-
-/// A configuration in force and the counters it counts with.
-struct Active {
-    gateway: Gateway,
-    counters: Vec<(Event, u32)>,
-    /// Of what the host refuses, which is the operator's to mend.
-    refusals: Complaint,
-    /// Of what cannot be signed. Clients can cause it, so it must not silence the other.
-    failures: Complaint,
-}
-
-/// What a person should know, said at most once a minute and worker: whoever can cause it could fill the log.
-#[derive(Default)]
-struct Complaint {
-    silent_until: Cell<Option<Timestamp>>,
-}
-
-impl Complaint {
-    fn say(&self, problem: &str) {
-        let now = now();
-        if self.silent_until.get().is_none_or(|end| now >= end) {
-            self.silent_until.set(Some(now.after(60)));
-            warn!("{problem}");
-        }
-    }
 }
 
 impl Context for Root {}
@@ -76,8 +48,12 @@ impl RootContext for Root {
                 self.active = Some(Rc::new(active));
                 true
             }
-            Err(problem) => {
-                error!("configuration rejected: {problem}");
+            Err(problems) => {
+                problems.iter().take(MOST_PROBLEMS).for_each(|problem| error!("configuration rejected: {problem}"));
+                let more = problems.len().saturating_sub(MOST_PROBLEMS);
+                if more > 0 {
+                    error!("configuration rejected: {more} more problems");
+                }
                 false
             }
         }
@@ -93,8 +69,8 @@ impl RootContext for Root {
 }
 
 #[inline(never)]
-fn configure(size: usize) -> Result<(Active, Report), String> {
-    let refused = |what: &str| format!("the host does not allow {what}; see `capability_restriction_config`");
+fn configure(size: usize) -> Result<(Active, Report), Vec<String>> {
+    let refused = |what: &str| vec![format!("the host does not allow {what}; see `capability_restriction_config`")];
     let bytes = match abi::plugin_configuration() {
         Ok(bytes) => bytes,
         Err(Refused) if size == 0 => Vec::new(),
@@ -104,47 +80,15 @@ fn configure(size: usize) -> Result<(Active, Report), String> {
     if !Envoy.random(&mut [0]) {
         return Err(refused("random_get"));
     }
-    let Compiled { gateway, report } = compile::load(&bytes, &Envoy).map_err(|error| error.to_string())?;
-    declare_filter_state().map_err(|Refused| refused("proxy_call_foreign_function"))?;
+    let Compiled { gateway, report } = compile::load(&bytes, &Envoy)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    filter_state::declare().map_err(|Refused| refused("proxy_call_foreign_function"))?;
     for ((operation, algorithm), backend) in &report.arithmetic {
         let name = format!("wristband.host_crypto.{}.{}", operation.name(), algorithm.name());
         abi::set_gauge(&name, u64::from(*backend == Backend::Host));
     }
-    let counters = Event::all().map(|event| Ok((event, abi::define_counter(&event.counter())?)));
-    let counters = counters.collect::<Result<_, Refused>>().map_err(|Refused| refused("proxy_define_metric"))?;
-    Ok((Active { gateway, counters, refusals: Complaint::default(), failures: Complaint::default() }, report))
-}
-
-/// The arguments of Envoy's `declare_property`
-/// (`envoy.source.extensions.common.wasm.DeclarePropertyArguments`).
-#[derive(Clone, PartialEq, prost::Message)]
-struct DeclareProperty {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(bool, tag = "2")]
-    readonly: bool,
-    #[prost(int32, tag = "3")]
-    kind: i32,
-    #[prost(string, tag = "4")]
-    schema: String,
-    #[prost(int32, tag = "5")]
-    span: i32,
-}
-
-/// Gives the filter state a type, so that CEL, RBAC and access logs can look into it: without one a rule that denies a
-/// subject would never match.
-#[inline(never)]
-fn declare_filter_state() -> Result<(), Refused> {
-    const PROTOBUF: i32 = 3;
-    const FILTER_CHAIN: i32 = 0;
-    let arguments = DeclareProperty {
-        name: FILTER_STATE.to_owned(),
-        readonly: false,
-        kind: PROTOBUF,
-        schema: "type.googleapis.com/google.protobuf.Struct".to_owned(),
-        span: FILTER_CHAIN,
-    };
-    abi::declare_property(&arguments.encode_to_vec())
+    let active = Active::new(gateway).map_err(|Refused| refused("proxy_define_metric"))?;
+    Ok((active, report))
 }
 
 /// One request and its response.
@@ -222,64 +166,4 @@ impl Stream {
         }
         reply(&Reply::new(500, &[], String::new(), "wristband_host_error".to_owned()))
     }
-}
-
-impl Active {
-    fn carry_out(&self, map: HeaderMap, decision: Decision) -> Result<Action, Refused> {
-        match decision {
-            Decision::Forward(edits) => self.apply(map, &edits).map(|()| Action::Continue),
-            Decision::Reply(answer, events) => Ok(self.answer(&answer, &events)),
-        }
-    }
-
-    fn answer(&self, answer: &Reply, events: &[Event]) -> Action {
-        events.iter().for_each(|event| self.count(*event));
-        reply(answer)
-    }
-
-    fn apply(&self, map: HeaderMap, edits: &Edits) -> Result<(), Refused> {
-        for name in &edits.remove {
-            map.remove(name.as_str())?;
-        }
-        for (name, value) in &edits.set {
-            map.set(name.as_str(), value.as_bytes())?;
-        }
-        for (name, value) in &edits.add {
-            map.add(name.as_str(), value)?;
-        }
-        if let Some((name, value)) = &edits.rewrite {
-            map.set(name, value)?;
-        }
-        if let Some(state) = &edits.filter_state {
-            abi::set_property(FILTER_STATE, state)?;
-        }
-        edits.events.iter().for_each(|event| self.count(*event));
-        Ok(())
-    }
-
-    fn count(&self, event: Event) {
-        if let Event::Denied(denial) = event {
-            debug!("denied: {}", denial.code());
-        }
-        if let Event::IssueSkipped(skip) = event
-            && skip.is_failure()
-        {
-            self.failures.say(&format!("no wristband could be signed: {}", skip.code()));
-        }
-        if let Some((_, counter)) = self.counters.iter().find(|(counted, _)| *counted == event) {
-            abi::increment(*counter);
-        }
-    }
-}
-
-/// Answers, and stops the request even if that fails.
-fn reply(reply: &Reply) -> Action {
-    if abi::reply(reply).is_err() {
-        warn!("a response could not be sent");
-    }
-    Action::Pause
-}
-
-fn now() -> Timestamp {
-    Timestamp::of_clock(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok())
 }
