@@ -26,8 +26,8 @@ test: check build ## Test everything, the end-to-end tests in a real Envoy inclu
 	    CRYPTO=$$backend cargo test --locked --test e2e -- federation:: issuing:: tokens:: trust:: verifying::; \
 	  done
 
-bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: in a minute, and less of it)
-	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY BENCH='$(BENCH)'; cargo bench --locked --quiet --bench envoy
+bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: less of it; BESIDE=FILE: beside another module)
+	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY BENCH='$(BENCH)' BESIDE='$(BESIDE)'; cargo bench --locked --quiet --bench envoy
 
 weight: ## Show what the parts of the filter weigh (builds it once more)
 	@CARGO_PROFILE_FILTER_STRIP=debuginfo $(MAKE) -s build MODULE=target/with-names.wasm

@@ -2,7 +2,8 @@
 //!
 //! `make bench` runs it and prints Markdown; `BENCH=quick make bench` is over in a minute and says less. The figure that
 //! counts is CPU time, not latency: on a machine with few cores the load generator and Envoy would measure each other.
-//! Absolute figures move with the machine, so what is held against a target is a ratio within one run.
+//! Absolute figures move with the machine, so what is held against a target is a ratio within one run. With `BESIDE=FILE`
+//! another module runs in the same Envoy, and what ours costs is printed as a ratio to it.
 //!
 //! Nothing here fails because the filter is slow: noise must not fail a build. It fails where an answer is not what the
 //! variant is there to measure.
@@ -67,6 +68,7 @@ fn main() {
     let costs = rounds::run(&rig, &variants, &effort);
     let others = watch.others();
     report::print_costs(&variants, &costs);
+    report::print_beside(&variants, &costs);
     println!("Meanwhile others had {others:.0} % of the machine.\n");
     // The Envoys of what follows have the machine for themselves.
     drop(rig);

@@ -3,7 +3,7 @@
 use crate::rounds::Costs;
 use crate::startup::Startup;
 use crate::statistics::Summary;
-use crate::variants::{BARE, BARE_WITHOUT_TOKEN, Variant};
+use crate::variants::{BARE, BARE_WITHOUT_TOKEN, BESIDE, Variant};
 
 pub fn print_costs(variants: &[Variant], costs: &Costs) {
     println!(
@@ -19,6 +19,21 @@ pub fn print_costs(variants: &[Variant], costs: &Costs) {
         }
         let delta = Summary::of(costs.beyond(variant.name, variant.bare));
         println!("| {title} | {:.1} | {:.1} | {:.1}..{:.1} |", total.median, delta.median, delta.lower, delta.upper);
+    }
+    println!();
+}
+
+/// Our filter beside itself, where another module was given.
+pub fn print_beside(variants: &[Variant], costs: &Costs) {
+    let pairs = variants.iter().filter_map(|variant| {
+        let other = variants.iter().find(|other| other.name.strip_prefix(BESIDE) == Some(variant.name))?;
+        Some((variant, ratio(&costs.beyond(variant.name, variant.bare), &costs.beyond(other.name, other.bare))))
+    });
+    for (index, (variant, Summary { median, lower, upper })) in pairs.enumerate() {
+        if index == 0 {
+            println!("Deltas of this module / of the other one.\n\n| | ratio | middle half |\n|---|---|---|");
+        }
+        println!("| {} | {median:.3} | {lower:.3}..{upper:.3} |", variant.title);
     }
     println!();
 }

@@ -18,6 +18,11 @@ use crate::tokens::{Folder, KEY};
 pub const BARE: &str = "bare";
 pub const BARE_WITHOUT_TOKEN: &str = "bare-without-token";
 
+/// Before the name of a variant: with the other module.
+pub const BESIDE: &str = "beside-";
+/// The module that `make build` makes, as the listeners name it.
+const MODULE: &str = "target/wristband.wasm";
+
 const CERTS: &str = "/.well-known/openid-connect/certs";
 
 /// One row of the table.
@@ -73,10 +78,29 @@ impl Builder<'_> {
         load: Load,
         answer: Option<&Answer>,
     ) -> &mut Variant {
+        self.beside(name, title, &filters, &load);
         self.plan.listen(name, |port| answering(name, port, filters, answer));
         let bare = if load.tokens.is_some() { BARE } else { BARE_WITHOUT_TOKEN };
         self.variants.push(Variant { name, title, bare, load, expected: Expected::PASSES, brings: false });
         self.variants.last_mut().unwrap()
+    }
+
+    /// The same with the module that `BESIDE` names, just before the one that is built here.
+    fn beside(&mut self, name: &str, title: &str, filters: &[Value], load: &Load) {
+        let Some(module) = std::env::var_os("BESIDE").filter(|module| !module.is_empty()) else {
+            return;
+        };
+        let module = std::fs::canonicalize(module).expect("BESIDE is a module");
+        let text = json!(filters).to_string();
+        let Some(filters) = text.contains(MODULE).then(|| text.replace(MODULE, module.to_str().unwrap())) else {
+            return;
+        };
+        let filters: Vec<Value> = serde_json::from_str(&filters).unwrap();
+        let (name, title): (&str, &str) = (format!("{BESIDE}{name}").leak(), format!("{title}, other module").leak());
+        let load = Load::new(self.folder.path(), name, load.path, load.headers.clone(), load.tokens.as_deref());
+        self.plan.listen(name, |port| answering(name, port, filters, None));
+        let bare = if load.tokens.is_some() { BARE } else { BARE_WITHOUT_TOKEN };
+        self.variants.push(Variant { name, title, bare, load, expected: Expected::PASSES, brings: false });
     }
 
     /// With a token from this file.
@@ -144,7 +168,13 @@ pub fn start(folder: &Folder) -> (Rig, Vec<Variant>) {
     let direct = load("jwks-direct", CERTS, None);
     builder.answers("jwks-direct", "`direct_response` of the same", vec![], direct, Some(&published));
 
-    let (rig, variants) = (builder.plan.start("1"), builder.variants);
+    let (rig, mut variants) = (builder.plan.start("1"), builder.variants);
+    for index in 1..variants.len() {
+        if variants[index - 1].name.starts_with(BESIDE) {
+            (variants[index - 1].expected, variants[index - 1].brings) =
+                (variants[index].expected, variants[index].brings);
+        }
+    }
     variants.iter().for_each(|variant| variant.check(&rig));
     let [ours, direct] = ["jwks", "jwks-direct"].map(|name| without_envoys(http::get(&(rig.url(name) + CERTS))));
     assert_eq!(ours, direct);
