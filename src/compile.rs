@@ -67,6 +67,9 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
         let problem = "no key could verify anything; list `signingKeyRefs` or `peers`";
         problems.error(&Path::of(&["verify"]), problem);
     }
+    if let Some(verify) = &config.verify {
+        verify::check_claims(verify, &config.peers, problems);
+    }
     if let (Some(issue), Some(verify)) = (&config.issue, &config.verify) {
         check_headers_of_both(issue, verify, problems);
         if issue.reuse > 0 && verify.replay.is_some() {
@@ -76,8 +79,10 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
     let mut keys = Keys::load(&config, problems, setup);
     let revoked = config.verify.iter().flat_map(|verify| &verify.revoked.keys);
     let unpublished: HashSet<_> = revoked.map(|revoked| revoked.name.clone()).collect();
-    let discovery =
-        config.issuer.as_deref().map(|issuer| Discovery::new(issuer, unpublished, config.discovery.max_age));
+    let discovery = config
+        .issuer
+        .as_deref()
+        .map(|issuer| Discovery::new(issuer, unpublished, config.discovery.max_age, config.discovery.hosts.clone()));
     let verifies = config.verify.is_some();
     let verification = match &config.verify {
         None => Some(None),
@@ -95,7 +100,7 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
     Some((Gateway::new(ring, discovery, verification?, delivery), keys))
 }
 
-/// Two issuers that differ in a slash at the end are one to people.
+/// An issuer is one peer. Two that differ in a slash at the end are two, although people take them for one.
 #[inline(never)]
 fn check_issuers(config: &Config, problems: &Problems) {
     if config.issuer.is_none()
@@ -105,16 +110,26 @@ fn check_issuers(config: &Config, problems: &Problems) {
         let problem = "is missing; only a filter that verifies nobody but peers can do without";
         problems.error(&Path::of(&["issuer"]), problem);
     }
-    let mut seen: HashMap<&str, &Path> = HashMap::new();
+    let mut seen: HashMap<&str, (&String, &Path)> = HashMap::new();
     for peer in &config.peers {
         let (path, Some(issuer)) = (peer.path.member("issuer"), &peer.issuer) else {
             continue;
         };
-        if config.issuer.as_deref().map(without_slash) == Some(without_slash(issuer)) {
+        if config.issuer.as_ref() == Some(issuer) {
             problems.error(&path, "is our own `issuer`; put its public keys under `signingKeyRefs`");
+        } else if config.issuer.as_deref().map(without_slash) == Some(without_slash(issuer)) {
+            problems
+                .warn(&path, "differs from our own `issuer` in nothing but a slash at the end; they are two issuers");
         }
-        if let Some(first) = seen.insert(without_slash(issuer), &peer.path) {
-            problems.error(&path, format!("the same issuer as that of {first}"));
+        match seen.insert(without_slash(issuer), (issuer, &peer.path)) {
+            Some((other, first)) if other == issuer => {
+                problems.error(&path, format!("the same issuer as that of {first}"));
+            }
+            Some((_, first)) => {
+                let problem = "in nothing but a slash at the end; they are two issuers";
+                problems.warn(&path, format!("differs from that of {first} {problem}"));
+            }
+            None => {}
         }
     }
 }
@@ -122,8 +137,11 @@ fn check_issuers(config: &Config, problems: &Problems) {
 #[inline(never)]
 fn check_headers_of_both(issue: &Issue, verify: &Verify, problems: &Problems) {
     let is_written = |name: &HeaderName| verify.outputs().any(|(_, output)| output == name);
-    if let Some(Identity::Header(name)) = &issue.identity {
-        let path = Path::of(&["issue", "identity", "header"]);
+    for (path, identity) in &issue.identity {
+        let Identity::Header(name) = identity else {
+            continue;
+        };
+        let path = path.member("header");
         if is_written(name) {
             problems.error(&path, "is written by `verify`; use `{wristband: true}`");
         } else if verify.carries_tokens(name) {

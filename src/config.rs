@@ -17,9 +17,9 @@ pub use problems::{Problem, Problems};
 use crate::cache::Capacity;
 use crate::crypto::Preference;
 use crate::gateway::{self, Mode, OnFailure};
-use crate::http::cookie::Cookie;
 use crate::http::credential::Place;
 use crate::http::headers::HeaderName;
+use crate::http::set_cookie::Cookie;
 use crate::issue::Placement;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::path::Path;
@@ -96,8 +96,8 @@ pub struct Issue {
     pub cookie: Option<Cookie>,
     /// To whom they are delivered.
     pub placement: Placement,
-    /// Who the request was authenticated as.
-    pub identity: Option<Identity>,
+    /// Who the request was authenticated as: the first source that has a value counts. Each has the place where it stands.
+    pub identity: Vec<(Path, Identity)>,
     /// What `sub` is made of. Absent: of the identity.
     pub subject: Option<Subject>,
     /// CEL condition, evaluated in the request phase.
@@ -116,6 +116,8 @@ pub struct Issue {
     pub typ: String,
     /// Seconds for which a wristband is handed out again where another one would say the same; zero: never.
     pub reuse: u32,
+    /// Seconds by which `iat` and `nbf` lie in the past.
+    pub backdate: u32,
     /// What happens when a wristband is due and cannot be signed.
     pub on_failure: OnFailure,
 }
@@ -155,6 +157,8 @@ pub enum ClaimSource {
 pub struct Verify {
     /// What a missing or bad token does.
     pub mode: Mode,
+    /// The largest token that is looked at, in bytes.
+    pub max_token_bytes: u32,
     /// Where tokens are looked for.
     pub places: Vec<Place>,
     /// Accepted values of `typ`; `None`: `JWT`, or none at all.
@@ -237,4 +241,6 @@ pub struct ClaimHeader {
 pub struct Discovery {
     /// Seconds that clients may cache them.
     pub max_age: u32,
+    /// The hosts that have them, in lower case and without a port; empty: all.
+    pub hosts: Vec<String>,
 }

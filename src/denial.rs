@@ -7,7 +7,7 @@ pub enum Denial {
     Missing,
     /// More than one credential, even if they are the same.
     Ambiguous,
-    /// Over [`crate::jose::token::MAX_SIZE`].
+    /// Over `verify.maxTokenBytes`.
     TooLarge,
     /// Not a token in the one form that is accepted.
     Malformed,
@@ -15,8 +15,10 @@ pub enum Denial {
     UnknownIssuer,
     /// `alg` is none of ours, or not the key's.
     WrongAlgorithm,
-    /// The issuer has no such key, or it has ended.
+    /// The issuer has no such key.
     UnknownKey,
+    /// The key has passed its `notAfter`.
+    EndedKey,
     /// `typ` is none of those that are accepted (RFC 8725, section 3.11).
     WrongType,
     /// The key, the token or everything the issuer said at that time is revoked.
@@ -41,7 +43,7 @@ pub enum Denial {
 
 impl Denial {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Missing,
         Self::Ambiguous,
         Self::TooLarge,
@@ -49,6 +51,7 @@ impl Denial {
         Self::UnknownIssuer,
         Self::WrongAlgorithm,
         Self::UnknownKey,
+        Self::EndedKey,
         Self::WrongType,
         Self::Revoked,
         Self::Expired,
@@ -82,6 +85,7 @@ impl Denial {
             Self::UnknownIssuer => ("unknown_issuer", "issuer of the token is not trusted"),
             Self::WrongAlgorithm => ("wrong_algorithm", "algorithm of the token is not allowed"),
             Self::UnknownKey => ("unknown_key", "key of the token is not known"),
+            Self::EndedKey => ("ended_key", "key of the token has ended"),
             Self::WrongType => ("wrong_type", "type of the token is not accepted"),
             Self::Revoked => ("revoked", "token has been revoked"),
             Self::Expired => ("expired", "token has expired"),

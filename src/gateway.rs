@@ -7,6 +7,7 @@
 mod delivery;
 mod edits;
 mod event;
+mod outputs;
 mod verification;
 
 use std::cell::RefCell;
@@ -15,11 +16,13 @@ use std::rc::Rc;
 pub use delivery::{Delivery, OnFailure};
 pub use edits::Edits;
 pub use event::Event;
-pub use verification::{ClaimHeader, Mode, Outputs, Verification};
+pub use outputs::{ClaimFormat, ClaimHeader, Outputs, PRINCIPAL};
+pub use verification::{Mode, Verification};
 
+use crate::denial::Denial;
 use crate::host::Host;
 use crate::http::discovery::Discovery;
-use crate::http::headers::{HeaderName, Headers};
+use crate::http::headers::{HeaderName, Headers, SET_COOKIE};
 use crate::http::reply::Reply;
 use crate::issue::{Evaluated, Placement, Skip};
 use crate::time::Timestamp;
@@ -106,7 +109,7 @@ impl Gateway {
         }
         let (mut edits, mut admitted) = (Edits::default(), Admitted::default());
         if let Some(verification) = &self.verification {
-            admitted.is_preflight = verification.allow_cors_preflight && is_preflight(headers);
+            admitted.is_preflight = verification.allow_cors_preflight && headers.is_preflight();
             edits.remove.extend(verification.owned_headers().filter(|name| headers.has(name)).cloned());
             admitted.is_redirected = self.delivery.is_some() && is_redirected(headers);
             if !admitted.is_preflight {
@@ -119,7 +122,7 @@ impl Gateway {
                         admitted.forwarded = if verification.forward { place.header() } else { None };
                     }
                     Err(denial) => {
-                        return Admission::Answered(verification.denial(denial), Event::Denied(denial));
+                        return Admission::Answered(self.denied(denial, verification, headers), Event::Denied(denial));
                     }
                 }
             }
@@ -129,9 +132,20 @@ impl Gateway {
             // Unless it is the accepted one, on its way to an upstream that is to have it.
             && admitted.forwarded != delivery.header
         {
-            delivery.clear(headers, &mut edits);
+            delivery.clear_header(headers, &mut edits);
         }
         Admission::Admitted(edits, admitted)
+    }
+
+    /// The answer to a request that is denied. What came in the cookie that we set is deleted with it: a browser would send
+    /// it again until it ends.
+    fn denied(&self, denial: Denial, verification: &Verification, headers: &Headers<'_>) -> Rc<Reply> {
+        let reply = verification.denial(denial);
+        let cookie = self.delivery.as_ref().and_then(|delivery| delivery.cookie.as_ref());
+        match cookie.filter(|cookie| denial != Denial::Missing && verification.looks_into(headers, &cookie.name)) {
+            Some(cookie) => Rc::new((*reply).clone().with(SET_COOKIE.as_str(), &cookie.clear())),
+            None => reply,
+        }
     }
 
     /// The second step of a request that was let through: what can be said of it before there is a response.
@@ -183,7 +197,25 @@ impl Gateway {
             return Decision::Forward(edits);
         };
         // Whoever wrote it, it is not ours; or it is, and an upstream hands on what was meant for itself.
-        delivery.clear(headers, &mut edits);
+        delivery.clear_header(headers, &mut edits);
+        let deletions = delivery.clear_cookie(headers, now, &mut edits);
+        let mut decision = self.respond(delivery, admitted, headers, now, host, edits);
+        if let Decision::Forward(edits) = &mut decision {
+            // Behind one of ours, so that logging out has the last word.
+            edits.add.extend(deletions.into_iter().map(|deletion| (SET_COOKIE, deletion)));
+        }
+        decision
+    }
+
+    fn respond(
+        &self,
+        delivery: &Delivery,
+        admitted: Option<Admitted>,
+        headers: &Headers<'_>,
+        now: Timestamp,
+        host: &impl Host,
+        mut edits: Edits,
+    ) -> Decision {
         let Some(Admitted { inbound, evaluated: Some(mut evaluated), .. }) = admitted else {
             return Decision::Forward(edits);
         };
@@ -207,13 +239,6 @@ fn is_success(headers: &Headers<'_>) -> bool {
 /// filters have had it before, and what they have changed in it is changed.
 fn is_redirected(headers: &Headers<'_>) -> bool {
     headers.has(&HeaderName::known("x-envoy-original-url"))
-}
-
-/// A CORS preflight, which browsers send without credentials (Fetch standard, section 3.2.2).
-fn is_preflight(headers: &Headers<'_>) -> bool {
-    headers.pseudo(":method") == Some(b"OPTIONS")
-        && headers.has(&HeaderName::known("origin"))
-        && headers.has(&HeaderName::known("access-control-request-method"))
 }
 
 #[cfg(test)]

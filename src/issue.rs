@@ -45,8 +45,10 @@ pub struct Rules {
     pub duration: u32,
     /// To whom wristbands are delivered.
     pub placement: Placement,
-    /// Who the request was authenticated as.
-    pub identity: Source,
+    /// Who the request was authenticated as: the first source that has a value counts.
+    pub identity: Vec<Source>,
+    /// Seconds by which `iat` and `nbf` lie in the past.
+    pub backdate: u32,
     /// What `sub` is made of, unless of the identity.
     pub subject: Option<Subject>,
     /// Asked in the request phase.
@@ -116,8 +118,8 @@ pub enum Subject {
 #[cfg_attr(test, derive(Debug))]
 pub struct Evaluated {
     condition: Option<bool>,
-    /// Unless it is the accepted wristband.
-    identity: Option<Value>,
+    /// Of each source, but for the accepted wristband.
+    identity: Vec<Option<Value>>,
     subject: Option<Value>,
     claims: Vec<Option<Value>>,
 }
@@ -143,10 +145,11 @@ impl Issuer {
             claims: self.rules.computed.iter().map(|_| None).collect(),
             ..Evaluated::default()
         };
-        evaluated.identity = match &self.rules.identity {
+        let sources = self.rules.identity.iter().map(|source| match source {
             Source::Header(name) => headers.only_text(name).map(Value::from),
             Source::Wristband | Source::Expression(_) => None,
-        };
+        });
+        evaluated.identity = sources.collect();
         if !inbound.is_some_and(Verified::is_own) {
             self.evaluate(&mut evaluated, &attributes);
         }
@@ -172,8 +175,14 @@ impl Issuer {
                 *value = expression.value(attributes);
             }
         };
-        if let Source::Expression(expression) = &self.rules.identity {
-            fill(&mut evaluated.identity, expression);
+        for (value, source) in evaluated.identity.iter_mut().zip(&self.rules.identity) {
+            if let Source::Expression(expression) = source {
+                fill(value, expression);
+            }
+            if value.as_ref().is_some_and(|value| !Identity::Value(value).is_nobody()) {
+                // Those behind it do not count.
+                break;
+            }
         }
         if let Some(Subject::Expression(expression)) = &self.rules.subject {
             fill(&mut evaluated.subject, expression);
@@ -200,13 +209,13 @@ impl Issuer {
         if evaluated.condition == Some(false) {
             return Err(Skip::Condition);
         }
-        let identity = match (&self.rules.identity, inbound) {
-            (Source::Wristband, Some(inbound)) => Identity::Wristband(inbound.claims()),
-            _ => evaluated.identity.as_ref().map(Identity::Value).ok_or(Skip::NoIdentity)?,
-        };
-        if identity.is_nobody() {
-            return Err(Skip::NoIdentity);
-        }
+        let sources = self.rules.identity.iter().zip(&evaluated.identity);
+        let mut known = sources.filter_map(|(source, value)| match source {
+            Source::Wristband => inbound.map(|inbound| Identity::Wristband(inbound.claims())),
+            Source::Header(_) | Source::Expression(_) => value.as_ref().map(Identity::Value),
+        });
+        let nobody = if inbound.is_some() { Skip::PeerWristband } else { Skip::NoIdentity };
+        let identity = known.find(|identity| !identity.is_nobody()).ok_or(nobody)?;
         let mut claims = self.claims(evaluated, inbound, host)?;
         let end = now.after(self.rules.duration);
         let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
@@ -218,7 +227,7 @@ impl Issuer {
         if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(claims.text(), now, end)) {
             return Ok(Wristband::new(signed, now, true));
         }
-        let signed = Rc::new(self.signer.sign(&claims, now, end, host)?);
+        let signed = Rc::new(self.signer.sign(&claims, now, now.before(self.rules.backdate), end, host)?);
         if let Some(reusable) = &self.reusable {
             reusable.keep(claims.text(), &signed, now);
         }

@@ -16,6 +16,7 @@ mod parts;
 mod key_type;
 mod oid;
 mod error;
+mod recognition;
 #[cfg(test)]
 mod tests;
 
@@ -25,3 +26,4 @@ pub use private::PrivateKey;
 pub(crate) use private::Secret;
 pub(crate) use public::Numbers;
 pub use public::PublicKey;
+pub use recognition::looks_like_material;

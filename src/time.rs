@@ -40,6 +40,12 @@ impl Timestamp {
         seconds
     }
 
+    /// This many seconds earlier.
+    #[must_use]
+    pub fn before(self, seconds: u32) -> Self {
+        Self(self.0.saturating_sub(seconds.into()))
+    }
+
     /// This many seconds later.
     #[must_use]
     pub fn after(self, seconds: u32) -> Self {

@@ -24,14 +24,13 @@ pub(super) fn delivery(
     check(&issue, verifies, problems);
     let path = |names: &[&str]| Path::of(&[&["issue"], names].concat());
     let compile = |path: Path, source: &str| expression(&path, source, problems, setup);
-    let identity = match issue.identity {
-        None => None,
-        Some(Identity::Header(name)) => Some(Source::Header(name)),
-        Some(Identity::Wristband) => Some(Source::Wristband),
-        Some(Identity::Expression(source)) => {
-            compile(path(&["identity", "expression"]), &source).map(Source::Expression)
-        }
-    };
+    let sources = issue.identity.len();
+    let identity = issue.identity.into_iter().filter_map(|(path, identity)| match identity {
+        Identity::Header(name) => Some(Source::Header(name)),
+        Identity::Wristband => Some(Source::Wristband),
+        Identity::Expression(source) => compile(path.member("expression"), &source).map(Source::Expression),
+    });
+    let identity: Vec<_> = identity.collect();
     let subject = issue.subject.map(|subject| match subject {
         Subject::Hash => Some(issue::Subject::Hash),
         Subject::Expression(source) => {
@@ -44,13 +43,18 @@ pub(super) fn delivery(
     let when_request = condition("request", issue.when_request);
     let when_response = condition("response", issue.when_response);
     let (fixed, computed) = claims(issue.custom_claims, problems, setup);
+    // One that is missing would make the next one count.
+    if identity.is_empty() || identity.len() < sources {
+        return None;
+    }
     let NamedKey { name, key } = key?;
     let signer = Signer::new(&name, key, &issue.typ, &issuer, &issue.audiences, fixed);
     let rules = Rules {
         issuer,
         duration,
         placement: issue.placement,
-        identity: identity?,
+        identity,
+        backdate: issue.backdate,
         subject: all(subject)?,
         when_request: all(when_request)?,
         when_response: all(when_response)?,
@@ -77,7 +81,6 @@ fn all<T>(part: Option<Option<T>>) -> Option<Option<T>> {
 fn check(issue: &Issue, verifies: bool, problems: &Problems) {
     let error = |names: &[&str], problem: &str| problems.error(&Path::of(&[&["issue"], names].concat()), problem);
     let to_upstream = issue.placement == Placement::Request;
-    let is_inbound = matches!(issue.identity, Some(Identity::Wristband));
     if to_upstream && issue.when_response.is_some() {
         let problem = "cannot be asked: with `placement: request` the wristband is signed before there is a response";
         error(&["when", "response"], problem);
@@ -85,17 +88,23 @@ fn check(issue: &Issue, verifies: bool, problems: &Problems) {
     if to_upstream && issue.cookie.is_some() {
         error(&["cookie"], "is set with a response; it excludes `placement: request`");
     }
-    if let Some(Identity::Header(name)) = &issue.identity
-        && to_upstream
-        && issue.header.as_ref() == Some(name)
-    {
-        let problem = "delivers the wristband; what a client writes into it would be its name";
-        error(&["identity", "header"], problem);
+    let mut is_inbound = false;
+    for (path, identity) in &issue.identity {
+        match identity {
+            Identity::Header(name) if to_upstream && issue.header.as_ref() == Some(name) => {
+                let problem = "delivers the wristband; what a client writes into it would be its name";
+                problems.error(&path.member("header"), problem);
+            }
+            Identity::Wristband => {
+                is_inbound = true;
+                if !verifies {
+                    problems.error(&path.member("wristband"), "needs `verify`");
+                }
+            }
+            Identity::Header(_) | Identity::Expression(_) => {}
+        }
     }
-    if is_inbound && !verifies {
-        error(&["identity", "wristband"], "needs `verify`");
-    }
-    if issue.chain.is_some() && issue.identity.is_some() && !is_inbound {
+    if issue.chain.is_some() && !issue.identity.is_empty() && !is_inbound {
         error(&["chain"], "needs `identity: {wristband: true}`");
     }
 }

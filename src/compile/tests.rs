@@ -146,7 +146,8 @@ fn all_that_is_wrong_is_said_in_one_load_and_nothing_that_only_follows_from_it()
     let variable = "signingKeyRefs[0].key: the environment variable `A_KEY` is missing or empty; set it, and list it in \
                     `vm_config.environment_variables.host_env_keys`";
     let root = "`issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`";
-    let of_peer = "`issuer`, `keys`, `subjects`, `audiences`, `claims`, `maxLifetime`, `publish`";
+    let of_peer = "`issuer`, `keys`, `typ`, `subjects`, `audiences`, `allowMissingAudience`, `claims`, `maxLifetime`, \
+                   `publish`";
     let problems = load(&configuration).err().unwrap();
     assert_eq!(
         problems.lines().collect::<Vec<_>>(),
@@ -154,9 +155,9 @@ fn all_that_is_wrong_is_said_in_one_load_and_nothing_that_only_follows_from_it()
             &format!("tokenduration: unknown field, expected one of {root}; did you mean `tokenDuration`?"),
             "issuer: expected an absolute http or https URL without query and fragment",
             "signingKeyRefs[0].notAfter: expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`",
-            "signingKeyRefs[1].name: expected at most 100 visible ASCII characters without spaces",
+            "signingKeyRefs[1].name: expected at most 255 visible ASCII characters without spaces",
             "signingKeyRefs[1].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, \
-             PS256, PS384, PS512, EdDSA",
+             PS256, PS384, PS512, EdDSA, Ed25519",
             "peers[0].issuer: expected a string, found a number",
             "peers[0].keys[1].algorithm: is missing",
             "peers[0].keys[1].key: is missing",
@@ -180,6 +181,71 @@ fn all_that_is_wrong_is_said_in_one_load_and_nothing_that_only_follows_from_it()
             "issue.customClaims.x.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why",
         ]
     );
+}
+
+#[test]
+fn a_peer_s_issuer_is_any_text_that_real_issuers_have() {
+    for issuer in [
+        "testing@secure.istio.io",
+        "sa@project.iam.gserviceaccount.com",
+        "accounts.google.com",
+        "urn:x",
+        "kubernetes/serviceaccount",
+        "https://b.example/?tenant=1",
+    ] {
+        assert_eq!(with("/peers/0/issuer", json!(issuer)), "accepted", "{issuer}");
+    }
+    let slash = |issuers: [&str; 2]| {
+        let mut configuration = gateway_a();
+        let peers = issuers.map(|issuer| json!({"issuer": issuer, "keys": [key("b", B_PUB)]}));
+        configuration["peers"] = json!(peers);
+        let mut warnings = warnings(&configuration);
+        warnings.retain(|warning| warning.contains("slash"));
+        warnings
+    };
+    let two = "in nothing but a slash at the end; they are two issuers";
+    assert_eq!(
+        slash([B, "https://cluster-b.example.com/"]),
+        [format!("peers[1].issuer: differs from that of peers[0] {two}")]
+    );
+    let ours = format!("peers[0].issuer: differs from our own `issuer` {two}");
+    assert_eq!(slash(["https://cluster-a.example.com/", B]), [ours]);
+    assert!(slash([B, "https://c.example"]).is_empty());
+}
+
+#[test]
+fn a_claim_that_no_peer_may_pass_on_is_warned_of() {
+    let warned = |claims: [Value; 2], claim: &str| {
+        let mut configuration = gateway_a();
+        let peers = ["https://b.example", "https://c.example"].into_iter().zip(claims).map(|(issuer, claims)| {
+            let mut peer = json!({"issuer": issuer, "keys": [key("b", B_PUB)]});
+            if !claims.is_null() {
+                peer["claims"] = claims;
+            }
+            peer
+        });
+        configuration["peers"] = peers.collect();
+        configuration["verify"]["outputClaimToHeaders"] = json!([{"header": "x-a", "claim": claim}]);
+        let warning = "verify.outputClaimToHeaders[0].claim: the `claims` of every peer leave it out, so no peer's token \
+                       brings it";
+        warnings(&configuration).iter().any(|found| found == warning)
+    };
+    let (none, roles) = (json!(["x"]), json!(["roles", "a.b", "a/b"]));
+    for (claims, claim, expected) in [
+        ([none.clone(), none.clone()], "roles", true),
+        ([none.clone(), none.clone()], "/roles/0", true),
+        ([none.clone(), roles.clone()], "roles", false),
+        ([none.clone(), roles.clone()], "roles.x", false),
+        ([none.clone(), roles.clone()], "/roles/0", false),
+        ([none.clone(), roles.clone()], "a.b", false),
+        ([none.clone(), roles.clone()], "/a~1b/c", false),
+        ([none.clone(), roles.clone()], "a.c", true),
+        ([none.clone(), json!(null)], "roles", false),
+        ([none.clone(), none.clone()], "sub", false),
+        ([none.clone(), none.clone()], "principal", false),
+    ] {
+        assert_eq!(warned(claims.clone(), claim), expected, "{claims:?} {claim}");
+    }
 }
 
 #[test]
@@ -220,7 +286,6 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issuer", json!("https://a example"), format!("issuer: {url}")),
         ("/issuer", json!("https://user:secret@a.example"), format!("issuer: {url}")),
         ("/issuer", json!("https://a.example:99999"), format!("issuer: {url}")),
-        ("/peers/0/issuer", json!("https://cluster-a.example.com/"), "peers[0].issuer: is our own `issuer`; put its public keys under `signingKeyRefs`".into()),
         ("/issue/header", json!("Set-Cookie"), "issue.header: `set-cookie` has a meaning of its own and cannot be used".into()),
         ("/verify/revoked", json!([{"kid": "B"}]), "verify.revoked[0].kid: no key has this name".into()),
         ("/verify/revoked", json!([{"issuer": "https://b.example", "issuedBefore": "2026-01-01T00:00:00Z"}]), "verify.revoked[0].issuer: is neither our own nor a peer's".into()),
@@ -228,7 +293,23 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/signingKeyRefs/0/key", json!({A_PEM: "x"}), "signingKeyRefs[0].key.<member>: unknown field, expected one of `inlineString`, `environmentVariable`".into()),
         ("/issuer", json!(""), "issuer: is empty".into()),
         ("/issuer", json!(7), "issuer: expected a string, found a number".into()),
-        ("/peers/0/issuer", json!("b"), format!("peers[0].issuer: {url}")),
+        ("/peers/0/issuer", json!("a b"), "peers[0].issuer: expected 1 to 255 visible ASCII characters without `#`".into()),
+        ("/peers/0/issuer", json!("did:a#b"), "peers[0].issuer: expected 1 to 255 visible ASCII characters without `#`".into()),
+        ("/peers/0/issuer", json!("j\u{fc}rgen"), "peers[0].issuer: expected 1 to 255 visible ASCII characters without `#`".into()),
+        ("/peers/0/issuer", json!("x".repeat(256)), "peers[0].issuer: expected 1 to 255 visible ASCII characters without `#`".into()),
+        ("/peers/0/issuer", json!(""), "peers[0].issuer: is empty".into()),
+        ("/verify/maxTokenBytes", json!(1023), "verify.maxTokenBytes: expected a whole number from 1024 to 65536, found 1023".into()),
+        ("/issue/backdate", json!(61), "issue.backdate: expected a whole number from 0 to 60, found 61".into()),
+        ("/issue/identity", json!([]), "issue.identity: is empty; list at least one".into()),
+        ("/issue/identity", json!([{"header": "x-user"}, {"header": "cookie"}]), "issue.identity[1].header: carries credentials, which are nobody's name".into()),
+        ("/issue/identity", json!([{"header": "x-user"}, {"expression": "broken"}]), "issue.identity[1].expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/verify/fromHeaders", json!([{"name": "Sec-WebSocket-Protocol"}]), "verify.fromHeaders[0].name: is a list of protocols; use `fromWebSocketProtocols: [{prefix: wristband.bearer.}]`".into()),
+        ("/verify/fromWebSocketProtocols", json!([{"prefix": "a b"}]), "verify.fromWebSocketProtocols[0].prefix: expected the start of a WebSocket protocol, such as `wristband.bearer.`".into()),
+        ("/verify/fromWebSocketProtocols", json!([{"prefix": "wb."}, {"prefix": "wb.b."}]), "verify.fromWebSocketProtocols: the same place is listed already".into()),
+        ("/verify/outputClaimToHeaders", json!([{"header": "x-a", "claim": "/a~2"}]), "verify.outputClaimToHeaders[0].claim: not a JSON Pointer: write `~` as `~0`, and `/` in a name as `~1`".into()),
+        ("/verify/outputClaimToHeaders", json!([{"header": "x-a", "claim": "a", "format": "json"}]), "verify.outputClaimToHeaders[0].format: expected one of `text`, `percent`, `list`".into()),
+        ("/discovery", json!({"hosts": ["https://a.example"]}), "discovery.hosts[0]: expected the name of a host, without scheme, port and path".into()),
+        ("/discovery", json!({"hosts": ["a.example:443"]}), "discovery.hosts[0]: expected the name of a host, without scheme, port and path".into()),
         ("/tokenDuration", json!(0), "tokenDuration: expected a whole number from 1 to 86400, found 0".into()),
         ("/tokenDuration", json!(86401), "tokenDuration: expected a whole number from 1 to 86400, found 86401".into()),
         ("/tokenDuration", json!(1.5), "tokenDuration: expected a whole number from 1 to 86400, found 1.5".into()),
@@ -236,8 +317,8 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/signingKeyRefs", json!([]), "signingKeyRefs: is empty; list at least one".into()),
         ("/signingKeyRefs", json!({}), "signingKeyRefs: expected an array, found an object".into()),
         ("/signingKeyRefs/-", json!({}), "signingKeyRefs[1].name: is missing\nsigningKeyRefs[1].algorithm: is missing\nsigningKeyRefs[1].key: is missing".into()),
-        ("/signingKeyRefs/0/algorithm", json!("none"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
-        ("/signingKeyRefs/0/algorithm", json!("HS256"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA".into()),
+        ("/signingKeyRefs/0/algorithm", json!("none"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA, Ed25519".into()),
+        ("/signingKeyRefs/0/algorithm", json!("HS256"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA, Ed25519".into()),
         ("/signingKeyRefs/0/algorithm", json!("RS256"), "signingKeyRefs[0].key: `RS256` needs an RSA key, found a P-256 key".into()),
         ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`; did you mean `algorithm`?".into()),
         ("/signingKeyRefs/0/key", json!("text"), "signingKeyRefs[0].key: expected `{inlineString: TEXT}` or `{environmentVariable: NAME}`, found a string".into()),
@@ -426,9 +507,19 @@ fn no_message_repeats_a_key_wherever_it_was_put() {
         let message = with(pointer, json!(A_PEM));
         assert!(body.iter().all(|line| !message.contains(line)), "{pointer}: {message}");
     }
-    let name = "expected at most 100 visible ASCII characters without spaces";
-    for text in [A_PEM, &A_PEM.replace('\n', " "), "a b", "a\u{e9}", &"x".repeat(101)] {
+    let name = "expected at most 255 visible ASCII characters without spaces";
+    for text in ["a b", "a\u{e9}", &"x".repeat(256)] {
         assert_eq!(with("/signingKeyRefs/0/name", json!(text)), format!("signingKeyRefs[0].name: {name}"));
+    }
+    let material = "looks like key material; name the key here, its text goes under `key`";
+    let der = A_PEM.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+    for text in [A_PEM, &A_PEM.replace('\n', " "), &der, der.trim_end_matches('='), r#"{"kty":"EC"}"#, "{"] {
+        assert_eq!(with("/signingKeyRefs/0/name", json!(text)), format!("signingKeyRefs[0].name: {material}"));
+    }
+    for text in
+        ["x".repeat(255).as_str(), "projects/p/locations/eu/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1", "did:web:a#0"]
+    {
+        assert_eq!(with("/signingKeyRefs/0/name", json!(text)), "accepted", "{text}");
     }
     let hex = "A7".repeat(32);
     for text in [A_PEM, A_PEM.lines().nth(1).unwrap(), &hex] {

@@ -8,9 +8,10 @@ use super::keys::Keys;
 use crate::cache::{Cache, Capacity};
 use crate::config::{LONGEST_DURATION, Peer, Problems, Revocations, Verify};
 use crate::denial::Denial;
-use crate::gateway::Verification;
+use crate::gateway::{PRINCIPAL, Verification};
 use crate::host::Setup;
 use crate::http::credential::Place;
+use crate::jose::claims;
 use crate::jose::path::Path;
 use crate::trust::limits::Limits;
 use crate::trust::replay::Replay;
@@ -23,7 +24,9 @@ pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verif
     // What is to be accepted once must come to an end. No wristband lives longer than a day.
     let longest = verify.is_some_and(|verify| verify.replay.is_some()).then_some(LONGEST_DURATION);
     let audiences = verify.map(|verify| verify.audiences.as_slice()).unwrap_or_default();
+    let types = verify.and_then(|verify| verify.types.as_ref());
     let limited = |mut limits: Limits| {
+        limits.types = limits.types.or_else(|| types.cloned());
         if limits.audiences.is_empty() {
             limits.audiences = audiences.to_vec();
         }
@@ -57,7 +60,7 @@ pub(super) fn verification(verify: &Verify, problems: &Problems, setup: &impl Se
         denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),
         remembered: (cache.values > 0).then(|| RefCell::new(Cache::new(cache))),
         verifier: Verifier {
-            types: verify.types.clone(),
+            max_token_bytes: usize::try_from(verify.max_token_bytes).unwrap_or(usize::MAX),
             clock_skew: verify.clock_skew,
             revoked: revoked(&verify.revoked),
             replay,
@@ -110,8 +113,29 @@ fn check_places(verify: &Verify, problems: &Problems) {
                 Place::Header { .. } => Path::of(&["verify", "fromHeaders"]).item(index),
                 Place::Cookie(_) => Path::of(&["verify", "fromCookies"]),
                 Place::Parameter(_) => Path::of(&["verify", "fromParams"]),
+                Place::WebSocketProtocol(_) => Path::of(&["verify", "fromWebSocketProtocols"]),
             };
             problems.error(&path, "the same place is listed already");
+        }
+    }
+}
+
+/// A claim that no peer may pass on is a header that never comes.
+pub(super) fn check_claims(verify: &Verify, peers: &[Peer], problems: &Problems) {
+    for output in &verify.output_claim_to_headers {
+        let claim = &*output.output.claim;
+        let first = match claim.strip_prefix('/') {
+            Some(pointer) => pointer.split('/').next().unwrap_or_default().replace("~1", "/").replace("~0", "~"),
+            None => claim.split('.').next().unwrap_or_default().to_owned(),
+        };
+        let passes = |name: &str| claims::reserved(name).is_some() || name == PRINCIPAL;
+        let is_left_out = |peer: &Peer| {
+            let is_listed = |claims: &Vec<String>| claims.iter().any(|listed| listed == claim || *listed == first);
+            peer.limits.claims.as_ref().is_some_and(|claims| !is_listed(claims))
+        };
+        if !peers.is_empty() && !passes(&first) && peers.iter().all(is_left_out) {
+            let problem = "the `claims` of every peer leave it out, so no peer's token brings it";
+            problems.warn(&output.path.member("claim"), problem);
         }
     }
 }

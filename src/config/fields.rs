@@ -21,11 +21,13 @@ objects! {
     ROOT "" ["issuer" "tokenDuration" "signingKeyRefs" "peers" "issue" "verify" "discovery" "crypto"]
     KEY_REF "signingKeyRefs[]" ["name" "algorithm" "key" "notAfter"]
     KEY "signingKeyRefs[].key" ["inlineString" "environmentVariable"]
-    PEER "peers[]" ["issuer" "keys" "subjects" "audiences" "claims" "maxLifetime" "publish"]
+    PEER "peers[]" [
+        "issuer" "keys" "typ" "subjects" "audiences" "allowMissingAudience" "claims" "maxLifetime" "publish"
+    ]
     PATTERN "peers[].subjects[]" ["exact" "prefix"]
     ISSUE "issue" [
         "header" "placement" "identity" "subject" "when" "audiences" "customClaims" "cookie" "chain" "maxHops"
-        "bindClientCertificate" "onFailure" "typ" "reuse"
+        "bindClientCertificate" "onFailure" "typ" "reuse" "backdate"
     ]
     IDENTITY "issue.identity" ["header" "expression" "wristband"]
     SUBJECT "issue.subject" ["expression" "hash"]
@@ -34,14 +36,15 @@ objects! {
     COOKIE "issue.cookie" ["name" "path" "domain" "sameSite" "secure" "httpOnly"]
     VERIFY "verify" [
         "mode" "fromHeaders" "fromCookies" "fromParams" "typ" "revoked" "replay" "cache" "allowCorsPreflight" "audiences"
-        "clockSkew" "forward" "outputPayloadToHeader" "outputClaimToHeaders"
+        "clockSkew" "forward" "outputPayloadToHeader" "outputClaimToHeaders" "maxTokenBytes" "fromWebSocketProtocols"
     ]
     FROM_HEADER "verify.fromHeaders[]" ["name" "prefix"]
+    FROM_WEB_SOCKET_PROTOCOL "verify.fromWebSocketProtocols[]" ["prefix"]
     REVOKED "verify.revoked[]" ["kid" "jti" "issuer" "issuedBefore"]
     REPLAY "verify.replay" ["cache"]
     CACHE "verify.cache" ["tokens" "bytes"]
-    CLAIM_HEADER "verify.outputClaimToHeaders[]" ["header" "claim"]
-    DISCOVERY "discovery" ["maxAge"]
+    CLAIM_HEADER "verify.outputClaimToHeaders[]" ["header" "claim" "format"]
+    DISCOVERY "discovery" ["maxAge" "hosts"]
 }
 
 /// The field here that a name is nearly.

@@ -13,12 +13,13 @@ use super::{Config, Discovery, KeyRef, KeySource, LONGEST_DURATION, Node, Peer, 
 use crate::crypto::Preference;
 use crate::http::headers::{HeaderName, is_token_character};
 use crate::jose::algorithm::Algorithm;
+use crate::keys::looks_like_material;
 use crate::time::Timestamp;
 use crate::trust::limits::{Limits, Pattern};
 
 const DEFAULT_DURATION: u32 = 300;
 const DEFAULT_MAX_AGE: u32 = 300;
-const MAX_NAME: usize = 100;
+const MAX_NAME: usize = 255;
 
 const PUBLISH_IS_GONE: &str = "is gone: whoever verifies with our JWKS alone would take this peer's keys for ours; leave it \
      out, and have consumers fetch the peer's own JWKS (who is trusted will be shown by `discovery.trust`)";
@@ -86,9 +87,22 @@ fn key_ref(node: &Node<'_>) -> KeyRef {
     }
 }
 
-/// A `kid` is published. What could be a key by mistake, PEM or a private JWK, is longer or has spaces in it.
+/// A peer's issuer: a StringOrURI (RFC 7519, section 2) that no `#` divides, since `principal` puts one behind it. Real ones
+/// are names of accounts and hosts as well as URLs.
+fn peer_issuer(node: &Node<'_>) -> Option<String> {
+    let text = node.string()?;
+    if text.len() <= MAX_NAME && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return Some(text.to_owned());
+    }
+    node.fail(format!("expected 1 to {MAX_NAME} visible ASCII characters without `#`"))
+}
+
+/// A `kid` is published, so it must not be a key by mistake.
 fn key_name(node: &Node<'_>) -> Option<String> {
     let name = node.string()?;
+    if looks_like_material(name.as_bytes()) {
+        return node.fail("looks like key material; name the key here, its text goes under `key`");
+    }
     if name.len() <= MAX_NAME && name.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Some(name.to_owned());
     }
@@ -126,10 +140,12 @@ fn peer(node: &Node<'_>) -> Peer {
     let keys = fields.required("keys").into_iter().flat_map(|node| node.items());
     Peer {
         path: node.path().clone(),
-        issuer: fields.required("issuer").and_then(|node| issuer(&node)),
+        issuer: fields.required("issuer").and_then(|node| peer_issuer(&node)),
         keys: keys.map(|node| key_ref(&node)).collect(),
         limits: Limits {
+            types: fields.read("typ", types),
             audiences: fields.list("audiences", |node| text(&node)),
+            allow_missing_audience: fields.or("allowMissingAudience", false, Node::boolean),
             subjects: fields.list("subjects", |node| pattern(&node)),
             claims: fields.read("claims", texts),
             max_lifetime: fields.read("maxLifetime", |node| node.integer(1..=LONGEST_DURATION)),
@@ -145,6 +161,12 @@ fn pattern(node: &Node<'_>) -> Option<Pattern> {
 
 fn texts(node: &Node<'_>) -> Option<Vec<String>> {
     Some(node.items().filter_map(|node| text(&node)).collect())
+}
+
+/// Values of `typ`. The empty one stands for a token that has none.
+fn types(node: &Node<'_>) -> Option<Vec<String>> {
+    let typ = |node: Node<'_>| if node.value() == "" { Some(String::new()) } else { text(&node) };
+    Some(node.items().filter_map(typ).collect())
 }
 
 fn cookie_name(node: &Node<'_>) -> Option<String> {
@@ -187,6 +209,18 @@ fn owned_header(node: &Node<'_>) -> Option<HeaderName> {
 
 fn discovery(node: Option<Node<'_>>) -> Discovery {
     let fields = node.map(|node| node.object(&DISCOVERY));
+    let fields = fields.as_ref();
     let max_age = fields.and_then(|fields| fields.read("maxAge", |node| node.integer(0..=LONGEST_DURATION)));
-    Discovery { max_age: max_age.unwrap_or(DEFAULT_MAX_AGE) }
+    let hosts = fields.map(|fields| fields.list("hosts", |node| host(&node))).unwrap_or_default();
+    Discovery { max_age: max_age.unwrap_or(DEFAULT_MAX_AGE), hosts }
+}
+
+/// A host as it stands in a request, without its port.
+fn host(node: &Node<'_>) -> Option<String> {
+    let text = node.string()?;
+    let is_plain = |authority: &::http::uri::Authority| authority.host() == text && authority.as_str() == text;
+    if text.parse().is_ok_and(|authority| is_plain(&authority)) {
+        return Some(text.to_ascii_lowercase());
+    }
+    node.fail("expected the name of a host, without scheme, port and path")
 }

@@ -1,8 +1,8 @@
 //! The bytes that Envoy hands to the plugin, as one tree of values.
 //!
-//! Envoy delivers a `google.protobuf.Struct` (plain YAML) as serialized protobuf and a `StringValue` as its text.
-//! The two cannot be confused: a serialized `Struct` with a member starts with byte 0x0A and a length, and JSON
-//! that starts with a line feed does not go on as protobuf.
+//! Envoy delivers a `google.protobuf.Struct` (plain YAML) and a `GenericSecret` as serialized protobuf, and a `StringValue`
+//! as its text. None can be taken for another: the first two start with byte 0x0A and a length, and JSON that starts with a
+//! line feed does not go on as protobuf; the members of a `Struct` have no field where a `GenericSecret` has its text.
 
 use prost::Message as _;
 use serde_json::Value;
@@ -12,9 +12,11 @@ use crate::encoding::protobuf::{self, NotJson};
 use crate::jose::json;
 use crate::jose::path::Path;
 
+const NOT_INLINE: &str = "of a GenericSecret only `secret.inline_string` reaches the filter; put the JSON text there";
+
 const NO_YAML: &str = "; write YAML as a google.protobuf.Struct";
 
-/// Reads a configuration as [`prost_types::Struct`] or as JSON text.
+/// Reads a configuration as [`prost_types::Struct`], as a `GenericSecret` with JSON text, or as JSON text.
 ///
 /// # Errors
 /// No bytes at all; neither of the two; JSON that [`json::parse`] refuses, or a `Struct` that is no such JSON.
@@ -23,17 +25,54 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, Problem> {
     if bytes.is_empty() {
         return Err(whole("the configuration is empty; set `issue`, `verify` or both"));
     }
+    if let Some(specifier) = secret(bytes) {
+        return match specifier {
+            Specifier::InlineString(text) => from_json(text.as_bytes()),
+            Specifier::EnvironmentVariable(_) => Err(whole(NOT_INLINE)),
+        };
+    }
     match prost_types::Struct::decode(bytes) {
         Ok(message) => protobuf::from_struct(message)
             .map_err(|NotJson { path, problem }| Problem { path, message: problem.to_owned() }),
-        Err(_) if looks_like_json(bytes) => json::parse(bytes).map_err(|error| {
-            let begins_as_json = matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..]);
-            let is_text = bytes.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
-            let hint = if is_text && !begins_as_json { NO_YAML } else { "" };
-            Problem { path: error.path, message: error.problem + hint }
-        }),
+        Err(_) if looks_like_json(bytes) => from_json(bytes),
         Err(_) => Err(whole("expected a google.protobuf.Struct or a StringValue that holds JSON")),
     }
+}
+
+fn from_json(text: &[u8]) -> Result<Value, Problem> {
+    json::parse(text).map_err(|error| {
+        let begins_as_json = matches!(text.trim_ascii_start(), [b'{' | b'[', ..]);
+        let is_text = text.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
+        let hint = if is_text && !begins_as_json { NO_YAML } else { "" };
+        Problem { path: error.path, message: error.problem + hint }
+    })
+}
+
+/// `envoy.extensions.transport_sockets.tls.v3.GenericSecret`, which Envoy's `/config_dump` does not show.
+#[derive(Clone, PartialEq, prost::Message)]
+struct GenericSecret {
+    #[prost(message, tag = "1")]
+    secret: Option<DataSource>,
+}
+
+/// `envoy.config.core.v3.DataSource`, as far as it cannot be taken for a member of a `Struct`: a file's name stands where
+/// that has its name, and bytes where it has its value. Envoy resolves none of them.
+#[derive(Clone, PartialEq, prost::Message)]
+struct DataSource {
+    #[prost(oneof = "Specifier", tags = "3, 4")]
+    specifier: Option<Specifier>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Specifier {
+    #[prost(string, tag = "3")]
+    InlineString(String),
+    #[prost(string, tag = "4")]
+    EnvironmentVariable(String),
+}
+
+fn secret(bytes: &[u8]) -> Option<Specifier> {
+    GenericSecret::decode(bytes).ok()?.secret?.specifier
 }
 
 fn whole(message: &str) -> Problem {
@@ -70,6 +109,26 @@ mod tests {
         assert_eq!(bytes.len(), to_struct(&value).encoded_len());
         for text in [value.to_string(), format!("\n\n \t{value:#}\n")] {
             assert_eq!(read(text.as_bytes()).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_its_text_and_no_struct_is_taken_for_one() {
+        let secret =
+            |specifier| GenericSecret { secret: Some(DataSource { specifier: Some(specifier) }) }.encode_to_vec();
+        let text = r#"{"issuer": "https://a.example", "n": 300}"#;
+        let bytes = secret(Specifier::InlineString(text.to_owned()));
+        assert_eq!(read(&bytes).unwrap(), json!({"issuer": "https://a.example", "n": 300}));
+        // As it was seen to arrive from Envoy.
+        assert_eq!(read(b"\x0a\x0b\x1a\x09{\"a\": 12}").unwrap(), json!({"a": 12}));
+        let error = |specifier| read(&secret(specifier)).unwrap_err().to_string();
+        assert_eq!(error(Specifier::InlineString("{".to_owned())), "not valid JSON at line 1, column 1");
+        assert_eq!(error(Specifier::EnvironmentVariable("A".to_owned())), NOT_INLINE);
+        for name in ["", "\x1a", "inline_string"] {
+            for value in [json!(null), json!("x"), json!({"": "\x1a\x01x"}), json!([1])] {
+                let value = json!({name: value, "other": 1});
+                assert_eq!(read(&struct_bytes(value.as_object().unwrap())).unwrap(), value);
+            }
         }
     }
 

@@ -36,7 +36,7 @@ fn scheme(algorithm: Algorithm) -> Option<(&'static str, Form)> {
         Algorithm::Rs256 => Some(("sha256", Form::Same)),
         Algorithm::Rs384 => Some(("sha384", Form::Same)),
         Algorithm::Rs512 => Some(("sha512", Form::Same)),
-        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 | Algorithm::EdDsa => None,
+        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 | Algorithm::EdDsa | Algorithm::Ed25519 => None,
     }
 }
 

@@ -39,7 +39,9 @@ fn answers(algorithm: Algorithm) -> Option<Answers> {
         Algorithm::Rs256 => answers!("rsa", "rs256", &[0; 256]),
         Algorithm::Rs384 => answers!("rsa", "rs384", &[0; 256]),
         Algorithm::Rs512 => answers!("rsa", "rs512", &[0; 256]),
-        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 | Algorithm::EdDsa => return None,
+        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 | Algorithm::EdDsa | Algorithm::Ed25519 => {
+            return None;
+        }
     })
 }
 

@@ -175,7 +175,8 @@ const OF_HOST: [Algorithm; 6] =
     [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512];
 
 /// What it does not have.
-const OF_VM: [Algorithm; 4] = [Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512, Algorithm::EdDsa];
+const OF_VM: [Algorithm; 5] =
+    [Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512, Algorithm::EdDsa, Algorithm::Ed25519];
 
 macro_rules! form {
     ($name:literal) => {
@@ -188,7 +189,7 @@ fn private(algorithm: Algorithm) -> PrivateKey {
         Algorithm::Es256 => form!("sec1.pem"),
         Algorithm::Es384 => form!("p384.pem"),
         Algorithm::Es512 => form!("p521.pem"),
-        Algorithm::EdDsa => form!("ed25519.pem"),
+        Algorithm::EdDsa | Algorithm::Ed25519 => form!("ed25519.pem"),
         _ => form!("rsa.pem"),
     };
     match Material::parse(text, algorithm) {

@@ -93,7 +93,7 @@ fn rsa_scheme(algorithm: Algorithm, message: &[u8]) -> Option<(Vec<u8>, Padding)
         Algorithm::Ps256 => (Sha256::digest(message).to_vec(), Padding::Pss256(Pss::new())),
         Algorithm::Ps384 => (Sha384::digest(message).to_vec(), Padding::Pss384(Pss::new())),
         Algorithm::Ps512 => (Sha512::digest(message).to_vec(), Padding::Pss512(Pss::new())),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return None,
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa | Algorithm::Ed25519 => return None,
     })
 }
 

@@ -55,6 +55,10 @@ impl Active {
         if let Some(state) = &edits.filter_state {
             filter_state::set(state)?;
         }
+        for claim in &edits.dropped {
+            debug!("claim dropped: {claim}");
+            self.count(Event::ClaimDropped);
+        }
         edits.events.iter().for_each(|event| self.count(*event));
         Ok(())
     }

@@ -4,14 +4,17 @@ use serde_json::json;
 
 use super::{Decision, Edits, Event};
 use crate::host::Host;
-use crate::http::cookie::Cookie;
 use crate::http::headers::{HeaderName, Headers, SET_COOKIE};
 use crate::http::reply::Reply;
+use crate::http::set_cookie::Cookie;
 use crate::issue::{Evaluated, Issuer, Placement, Skip};
 use crate::time::Timestamp;
 use crate::verify::Verified;
 
 const CACHE_CONTROL: HeaderName = HeaderName::known("cache-control");
+
+/// Browsers drop a larger `set-cookie` (RFC 6265, section 6.1).
+const LARGEST_COOKIE: usize = 4096;
 
 /// Whether a header says how long a response may be kept: to everyone, to proxies of one make, or to those of one operator
 /// (RFC 9213, section 2.1, where anybody may have one).
@@ -47,13 +50,19 @@ impl Delivery {
         self.header.as_ref().filter(|_| self.issuer.placement() == Placement::Request)
     }
 
-    /// Removes what would pass for a wristband of ours.
-    pub(super) fn clear(&self, headers: &Headers<'_>, edits: &mut Edits) {
+    /// Removes the header that would pass for a wristband of ours.
+    pub(super) fn clear_header(&self, headers: &Headers<'_>, edits: &mut Edits) {
         edits.remove.extend(self.header.iter().filter(|header| headers.has(header)).cloned());
-        if let Some(others) = self.cookie.as_ref().and_then(|cookie| cookie.others(headers)) {
-            edits.remove.push(SET_COOKIE);
-            edits.add.extend(others.into_iter().map(|other| (SET_COOKIE, other)));
-        }
+    }
+
+    /// Removes the cookie that would pass for a wristband of ours from a response. What deletes it is returned.
+    pub(super) fn clear_cookie(&self, headers: &Headers<'_>, now: Timestamp, edits: &mut Edits) -> Vec<Vec<u8>> {
+        let Some(remaining) = self.cookie.as_ref().and_then(|cookie| cookie.others(headers, now)) else {
+            return Vec::new();
+        };
+        edits.remove.push(SET_COOKIE);
+        edits.add.extend(remaining.others.into_iter().map(|other| (SET_COOKIE, other)));
+        remaining.deletions
     }
 
     /// Signs a wristband and puts it where it belongs.
@@ -66,7 +75,12 @@ impl Delivery {
         host: &impl Host,
         mut edits: Edits,
     ) -> Decision {
-        let wristband = match self.issuer.wristband(evaluated, inbound, now, host) {
+        let wristband = self.issuer.wristband(evaluated, inbound, now, host).and_then(|wristband| {
+            let cookie = self.cookie.as_ref().map(|cookie| cookie.set(&wristband.signed.token, wristband.seconds));
+            let is_too_large = cookie.as_ref().is_some_and(|cookie| cookie.len() > LARGEST_COOKIE);
+            if is_too_large { Err(Skip::TooLarge) } else { Ok((wristband, cookie)) }
+        });
+        let (wristband, cookie) = match wristband {
             Ok(wristband) => wristband,
             Err(skip) => {
                 edits.events.push(Event::IssueSkipped(skip));
@@ -85,8 +99,8 @@ impl Delivery {
             edits.remove.extend(headers.names().filter(|name| is_on_caching(name)).filter_map(HeaderName::parse));
             edits.set.push((CACHE_CONTROL, "no-store".to_owned()));
         }
-        if let Some(cookie) = &self.cookie {
-            edits.add.push((SET_COOKIE, cookie.set(&wristband.signed.token, wristband.seconds).into_bytes()));
+        if let Some(cookie) = cookie {
+            edits.add.push((SET_COOKIE, cookie.into_bytes()));
         }
         if let Some(header) = &self.header {
             edits.set.push((header.clone(), wristband.signed.token.clone()));

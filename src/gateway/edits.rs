@@ -19,6 +19,8 @@ pub struct Edits {
     pub rewrite: Option<(&'static str, Vec<u8>)>,
     /// A serialized `google.protobuf.Struct` for the filter state `wasm.wristband`.
     pub filter_state: Option<Rc<[u8]>>,
+    /// Claims that are there and could not be handed on.
+    pub dropped: Vec<Rc<str>>,
     /// What to count.
     pub events: Vec<Event>,
 }

@@ -16,6 +16,8 @@ pub enum Event {
     Denied(Denial),
     /// `observe` would have denied it.
     Observed(Denial),
+    /// A claim of an accepted token could not be handed on.
+    ClaimDropped,
     /// A well-known document was asked for.
     Discovery,
     /// A token was accepted because it had been before.
@@ -34,6 +36,7 @@ impl Event {
         let plain = [
             Self::Issued,
             Self::Verified,
+            Self::ClaimDropped,
             Self::Discovery,
             Self::TokenCacheHit,
             Self::TokenCacheMiss,
@@ -56,6 +59,7 @@ impl Event {
             Self::Verified => "wristband.verified".to_owned(),
             Self::Denied(denial) => format!("wristband.denied.{}", denial.code()),
             Self::Observed(denial) => format!("wristband.observed.{}", denial.code()),
+            Self::ClaimDropped => "wristband.claim_dropped".to_owned(),
             Self::Discovery => "wristband.discovery".to_owned(),
             Self::TokenCacheHit => "wristband.token_cache.hit".to_owned(),
             Self::TokenCacheMiss => "wristband.token_cache.miss".to_owned(),

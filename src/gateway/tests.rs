@@ -145,6 +145,7 @@ fn who_is_authenticated_gets_a_wristband_and_it_is_never_cached() {
     let wristband = outcome.wristband().unwrap();
     let mut expected = claims(A);
     expected["jti"] = json!("BwcHBwcHBwcHBwcHBwcHBw");
+    (expected["iat"], expected["nbf"]) = (json!(NOW.0 - 5), json!(NOW.0 - 5));
     expected["region"] = json!("eu-1");
     expected["n"] = json!([1, {"a": null}]);
     assert_eq!(Value::Object(wristband.claims().clone()), expected);
@@ -438,9 +439,12 @@ fn claims_become_headers_as_text_or_not_at_all() {
             ("x-b", "true"),
             ("x-l", "WyJ4Il0"),
             ("x-o", "eyJhIjoxfQ"),
+            ("x-utf8", "\u{e9}"),
             ("x-o-a", "1"),
         ]
     );
+    let dropped: Vec<_> = outcome.request.dropped.iter().map(|claim| &**claim).collect();
+    assert_eq!(dropped, ["crlf", "space", "empty"], "those that are there");
     for (name, _) in forged {
         assert!(outcome.request.remove.iter().any(|removed| removed == name), "{name}");
     }
@@ -488,7 +492,7 @@ fn what_is_forwarded_is_the_accepted_token_and_no_other_that_looks_like_ours() {
         let sent = accepted.iter().map(|(name, token)| (*name, token.as_str())).chain(others);
         let outcome = Story::new(configuration.clone()).run(&sent.collect::<Vec<_>>());
         assert_eq!(outcome.request.remove, removed, "{header}");
-        assert_eq!(outcome.events, [Event::Verified, Event::IssueSkipped(Skip::NoIdentity)], "{header}");
+        assert_eq!(outcome.events, [Event::Verified, Event::IssueSkipped(Skip::PeerWristband)], "{header}");
     }
     // The same header may be a place for tokens with a scheme, and one without hides nothing.
     with(&mut configuration, "/issue/header", json!("x-wristband-token"));
@@ -539,6 +543,118 @@ fn a_cookie_takes_the_place_of_the_header_unless_both_are_asked_for() {
     let outcome = story.run(&[("x-user", "alice")]);
     assert!(outcome.wristband().is_some());
     assert_eq!(outcome.response.add.len(), 2);
+}
+
+fn with_cookie() -> Story {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/issue/cookie", json!({}));
+    with(&mut configuration, "/verify/fromCookies", json!(["wristband"]));
+    with(&mut configuration, "/verify/fromHeaders", json!([{"name": "x-wristband-token"}]));
+    Story::new(configuration)
+}
+
+#[test]
+fn an_application_can_log_out_and_has_the_last_word() {
+    let mut story = with_cookie();
+    story.response = vec![
+        ("set-cookie", "wristband=x; Path=/; Max-Age=0"),
+        ("set-cookie", "theme=dark"),
+        ("set-cookie", "wristband=forged; Path=/"),
+    ];
+    let cookies = |outcome: &Outcome| {
+        let added = outcome.response.add.iter().map(|(_, value)| String::from_utf8(value.clone()).unwrap());
+        added.collect::<Vec<_>>()
+    };
+    let expected = ["theme=dark", "wristband=; Path=/; Max-Age=0"];
+    for (headers, status) in
+        [(vec![], "200"), (vec![("cookie", format!("wristband={}", own()))], "200"), (vec![], "302")]
+    {
+        story.status = status;
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(cookies(&story.run(&headers)), expected, "{status}");
+    }
+    story.status = "200";
+    let found = cookies(&story.run(&[("x-user", "alice")]));
+    assert_eq!([&found[0], &found[2]], expected);
+    assert!(found[1].starts_with("wristband=ey"), "{}", found[1]);
+}
+
+#[test]
+fn a_cookie_that_browsers_would_drop_is_not_sent() {
+    let mut story = with_cookie();
+    let with_claim = |story: &mut Story, length: usize| {
+        with(&mut story.configuration, "/issue/customClaims", json!({"x": {"value": "x".repeat(length)}}));
+        story.run(&[("x-user", "alice")])
+    };
+    let largest = |story: &mut Story| {
+        let length = (2500..3200).take_while(|length| with_claim(story, *length).response.add.len() == 1).last();
+        with_claim(story, length.unwrap()).response.add[0].1.len()
+    };
+    let most = largest(&mut story);
+    assert!((4093..=4096).contains(&most), "{most}");
+    assert_eq!(with_claim(&mut story, 3200).events, [Event::IssueSkipped(Skip::TooLarge)]);
+    assert_eq!(with_claim(&mut story, 3200).response.add.len(), 0);
+}
+
+#[test]
+fn what_is_denied_in_our_cookie_is_deleted_with_the_denial() {
+    let story = with_cookie();
+    let cleared = |headers: &[(&str, &str)]| {
+        let reply = story.run(headers).reply.unwrap();
+        let pairs = reply.pairs();
+        let cookie = pairs.iter().find(|(name, _)| *name == "set-cookie").map(|(_, value)| (*value).to_owned());
+        (reply.status, cookie)
+    };
+    let cleared_cookie = || Some("wristband=; Path=/; Max-Age=0; SameSite=Lax; Secure; HttpOnly".to_owned());
+    let good = own();
+    for cookie in ["wristband=junk", "a=1; wristband=x.y.z", "wristband=a; wristband=b"] {
+        assert_eq!(cleared(&[("cookie", cookie)]), (401, cleared_cookie()), "{cookie}");
+    }
+    let both = [("cookie", &*format!("wristband={good}")), ("x-wristband-token", &*good)];
+    assert_eq!(cleared(&both), (401, cleared_cookie()), "ambiguous");
+    assert_eq!(cleared(&[("x-wristband-token", "junk")]), (401, None));
+    assert_eq!(cleared(&[("x-wristband-token", "junk"), ("cookie", "other=1")]), (401, None));
+}
+
+#[test]
+fn the_first_source_that_has_a_value_is_the_identity() {
+    let mut configuration = gateway_a();
+    let sources = json!([{"expression": "late"}, {"header": "x-user"}, {"wristband": true}, {"expression": "last"}]);
+    with(&mut configuration, "/issue/identity", sources);
+    let subject = |late: Option<&str>, last: Option<&str>, headers: &[(&str, &str)]| {
+        let mut story = Story::new(configuration.clone());
+        let values = [("late", late), ("last", last)].into_iter();
+        let values = values.filter_map(|(name, value)| Some((name.to_owned(), value?.as_bytes().to_vec())));
+        story.host.values = values.collect();
+        let outcome = story.run(headers);
+        outcome.wristband().map(|wristband| wristband.claims()["sub"].clone()).ok_or(outcome.events)
+    };
+    let token = sign(B_PEM, "b", &json!({"iss": B, "sub": "peer", "exp": NOW.0 + 300}));
+    let both = [("x-user", "header"), ("x-wristband-token", &*token)];
+    for (late, last, headers, expected) in [
+        (Some("late"), Some("last"), &both[..], "late"),
+        (None, Some("last"), &both, "header"),
+        (Some(""), Some("last"), &both, "header"),
+        (None, Some("last"), &both[1..], "peer"),
+        (None, Some("last"), &[], "last"),
+    ] {
+        assert_eq!(subject(late, last, headers), Ok(json!(expected)), "{late:?} {last:?} {headers:?}");
+    }
+    assert_eq!(subject(None, None, &[]), Err(vec![Event::IssueSkipped(Skip::NoIdentity)]));
+}
+
+#[test]
+fn a_wristband_is_valid_for_consumers_whose_clock_is_a_little_behind() {
+    for (backdate, expected) in [(None, 5), (Some(0), 0), (Some(60), 60)] {
+        let mut configuration = gateway_a();
+        if let Some(backdate) = backdate {
+            with(&mut configuration, "/issue/backdate", json!(backdate));
+        }
+        let wristband = Story::new(configuration).run(&[("x-user", "alice")]).wristband().unwrap();
+        let claims = wristband.claims();
+        let [issued, start, end] = ["iat", "nbf", "exp"].map(|name| claims[name].as_i64().unwrap() - NOW.0);
+        assert_eq!([issued, start, end], [-expected, -expected, 300]);
+    }
 }
 
 #[test]
@@ -738,6 +854,7 @@ fn no_claim_stands_twice_whatever_is_asked_for() {
     let outcome = story.run(&[("x-wristband-token", &sign(B_PEM, "b", &bound))]);
     let mut expected = claims(A);
     expected["jti"] = json!("BwcHBwcHBwcHBwcHBwcHBw");
+    (expected["iat"], expected["nbf"]) = (json!(NOW.0 - 5), json!(NOW.0 - 5));
     expected["cnf"] = bound["cnf"].clone();
     expected["act"] = json!({"iss": B, "sub": "alice"});
     expected["fixed"] = json!(1);
@@ -780,7 +897,7 @@ fn a_principal_that_cannot_stand_in_a_header_is_left_out() {
     with(&mut configuration, "/verify/outputClaimToHeaders", json!([{"header": "x-who", "claim": "principal"}]));
     let story = Story::new(configuration);
     for (subject, expected) in
-        [("alice", 1), ("a\r\nx-admin: 1", 0), ("a\n", 0), ("a\0", 0), ("caf\u{e9}", 0), ("a ", 0)]
+        [("alice", 1), ("a\r\nx-admin: 1", 0), ("a\n", 0), ("a\0", 0), ("caf\u{e9}", 1), ("a\u{2028}", 0), ("a ", 0)]
     {
         let mut claims = claims(B);
         claims["sub"] = json!(subject);

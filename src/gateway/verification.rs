@@ -3,26 +3,20 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use serde_json::Value;
-
+use super::outputs::{ClaimHeader, Outputs};
 use super::{Edits, Event};
 use crate::cache::Cache;
 use crate::denial::Denial;
-use crate::encoding::protobuf;
 use crate::host::Host;
 use crate::http::credential::{self, Place};
-use crate::http::headers::{COOKIE, HeaderName, Headers, can_be_value};
+use crate::http::headers::{COOKIE, HeaderName, Headers, SEC_WEBSOCKET_PROTOCOL};
 use crate::http::reply::Reply;
-use crate::jose::base64url;
 use crate::time::Timestamp;
 use crate::trust::Ring;
-use crate::verify::{Facts, Verified, Verifier};
+use crate::verify::{Verified, Verifier};
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
 const LOOKED_UP_BY: usize = 32;
-
-/// The output that is no claim but issuer and subject together; no claim of that name takes its place.
-const PRINCIPAL: &str = "principal";
 
 /// How inbound tokens are treated.
 pub struct Verification {
@@ -44,15 +38,6 @@ pub struct Verification {
     pub payload_header: Option<HeaderName>,
     /// Receive claims.
     pub claim_headers: Vec<ClaimHeader>,
-}
-
-/// A claim that the upstream receives as a header.
-#[derive(Clone)]
-pub struct ClaimHeader {
-    /// The header.
-    pub header: HeaderName,
-    /// The claim: a member of the payload, or a dotted path into it.
-    pub claim: String,
 }
 
 /// What happens to a request whose token is missing or bad.
@@ -136,18 +121,18 @@ impl Verification {
         let key = token.get(token.len().saturating_sub(LOOKED_UP_BY)..).unwrap_or(token);
         let known = self.remembered.as_ref().and_then(|remembered| remembered.borrow_mut().get(key));
         if let Some(known) = known
-            && let Some(verified) = self.verifier.verify_again(&known.facts, token, ring, now, host)
+            && let Some(verified) = self.verifier.verify_again(known.facts(), token, ring, now, host)
         {
             known.write(edits);
             edits.events.push(Event::TokenCacheHit);
             return Ok(verified);
         }
         let verified = self.verifier.verify(token, ring, now, host)?;
-        let outputs = Rc::new(self.outputs(&verified));
+        let outputs = Rc::new(Outputs::of(&verified, self.payload_header.as_ref(), &self.claim_headers));
         outputs.write(edits);
         if let Some(remembered) = &self.remembered {
             edits.events.push(Event::TokenCacheMiss);
-            if outputs.facts.are_worth_remembering() {
+            if outputs.facts().are_worth_remembering() {
                 let bytes = outputs.bytes();
                 remembered.borrow_mut().insert(key, outputs, bytes);
             }
@@ -155,49 +140,16 @@ impl Verification {
         Ok(verified)
     }
 
+    /// Whether a token was looked for in this cookie, and the request has one of that name.
+    pub(super) fn looks_into(&self, headers: &Headers<'_>, cookie: &str) -> bool {
+        let is_place = self.places.iter().any(|place| matches!(place, Place::Cookie(name) if name == cookie));
+        is_place && credential::has_cookie(headers, cookie)
+    }
+
     /// The answer to a request that is denied.
     pub(super) fn denial(&self, denial: Denial) -> Rc<Reply> {
         let prepared = self.denials.iter().find(|(of, _)| *of == denial);
         prepared.map_or_else(|| Rc::new(denial.into()), |(_, reply)| Rc::clone(reply))
-    }
-
-    #[inline(never)]
-    fn outputs(&self, verified: &Verified) -> Outputs {
-        let payload = self.payload_header.iter().map(|name| (name.clone(), verified.payload().to_owned()));
-        let claims = self.claim_headers.iter().filter_map(|output| {
-            let text = match output.claim.as_str() {
-                PRINCIPAL => verified.principal().filter(|text| can_be_value(text)),
-                claim => verified.claim(claim).and_then(header_text),
-            };
-            Some((output.header.clone(), text?))
-        });
-        Outputs {
-            facts: Rc::clone(verified.facts()),
-            headers: payload.chain(claims).collect(),
-            filter_state: protobuf::struct_bytes(verified.claims()).into(),
-        }
-    }
-}
-
-/// What follows from an accepted token for its request, whatever else the request is.
-pub struct Outputs {
-    facts: Rc<Facts>,
-    headers: Vec<(HeaderName, String)>,
-    filter_state: Rc<[u8]>,
-}
-
-impl Outputs {
-    fn write(&self, edits: &mut Edits) {
-        edits.events.push(Event::Verified);
-        edits.set.extend_from_slice(&self.headers);
-        edits.filter_state = Some(Rc::clone(&self.filter_state));
-    }
-
-    /// The bytes that they take.
-    fn bytes(&self) -> usize {
-        let headers =
-            self.headers.iter().map(|(_, value)| value.len().saturating_add(size_of::<(HeaderName, String)>()));
-        headers.fold(self.facts.bytes(), usize::saturating_add).saturating_add(self.filter_state.len())
     }
 }
 
@@ -212,17 +164,11 @@ fn take_out(headers: &Headers<'_>, place: &Place, edits: &mut Edits) {
             let others = credential::without_cookie(headers, name);
             edits.rewrite = (!others.is_empty()).then_some(("cookie", others));
         }
+        Place::WebSocketProtocol(prefix) => {
+            edits.remove.push(SEC_WEBSOCKET_PROTOCOL);
+            let others = credential::without_protocol(headers, prefix);
+            edits.rewrite = (!others.is_empty()).then_some(("sec-websocket-protocol", others));
+        }
         Place::Parameter(name) => edits.rewrite = Some((":path", credential::without_parameter(headers, name))),
-    }
-}
-
-/// A claim as the value of a header, or `None` if it cannot stand there.
-fn header_text(claim: &Value) -> Option<String> {
-    match claim {
-        Value::Null => None,
-        // Many take an empty header for a name, and others for none.
-        Value::String(text) => (!text.is_empty() && can_be_value(text)).then(|| text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(claim.to_string()),
-        Value::Array(_) | Value::Object(_) => Some(base64url::encode(claim.to_string())),
     }
 }

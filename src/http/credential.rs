@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use form_urlencoded::parse;
 
 use crate::denial::Denial;
-use crate::http::headers::{COOKIE, HeaderName, Headers, is_token_character};
+use crate::http::headers::{COOKIE, HeaderName, Headers, SEC_WEBSOCKET_PROTOCOL, is_token_character};
 
 /// A place where a token may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Place {
     Cookie(String),
     /// A query parameter (RFC 6750, section 2.3). URLs end up in logs and histories: only where nothing else will do.
     Parameter(String),
+    /// The one item of `sec-websocket-protocol` that starts so: browsers have no other header for a WebSocket.
+    WebSocketProtocol(String),
 }
 
 impl Place {
@@ -33,6 +35,7 @@ impl Place {
         match self {
             Self::Header { name, .. } => Some(name.clone()),
             Self::Cookie(_) => Some(COOKIE),
+            Self::WebSocketProtocol(_) => Some(SEC_WEBSOCKET_PROTOCOL),
             Self::Parameter(_) => None,
         }
     }
@@ -46,6 +49,9 @@ impl Place {
             }
             (Self::Header { name, .. }, Self::Cookie(_)) | (Self::Cookie(_), Self::Header { name, .. }) => {
                 *name == COOKIE
+            }
+            (Self::WebSocketProtocol(prefix), Self::WebSocketProtocol(other)) => {
+                prefix.starts_with(other.as_str()) || other.starts_with(prefix.as_str())
             }
             _ => self == other,
         }
@@ -75,6 +81,7 @@ pub fn find<'r, 'p>(
             Place::Header { name, prefix } => in_header(headers, name, prefix)?.map(Cow::Borrowed),
             Place::Cookie(name) => only(cookies(headers, name).map(Cow::Borrowed))?,
             Place::Parameter(name) => only(parameters(headers, name))?,
+            Place::WebSocketProtocol(prefix) => only(protocols(headers, prefix).map(Cow::Borrowed))?,
         };
         if hides_another(headers, place) {
             return Err(Denial::Ambiguous);
@@ -101,7 +108,7 @@ fn only<'r>(mut values: impl Iterator<Item = Cow<'r, [u8]>>) -> Result<Option<Co
 #[inline(never)]
 fn hides_another(headers: &Headers<'_>, place: &Place) -> bool {
     match place {
-        Place::Header { .. } => false,
+        Place::Header { .. } | Place::WebSocketProtocol(_) => false,
         Place::Cookie(name) => {
             let mut later = pairs(headers).flat_map(|pair| pair.split(|byte| *byte == b',').skip(1));
             later.any(|part| is_cookie(part, name))
@@ -128,15 +135,52 @@ fn is_cookie(pair: &[u8], name: &str) -> bool {
     pair.split(|byte| *byte == b'=').next().is_some_and(|key| key.trim_ascii() == name.as_bytes())
 }
 
+/// What stands behind the name, without the quotes that may stand around it (RFC 6265, section 4.1.1).
 fn value_of(pair: &[u8]) -> &[u8] {
-    pair.iter().position(|byte| *byte == b'=').and_then(|equals| pair.get(equals..)?.get(1..)).unwrap_or_default()
+    let equals = pair.iter().position(|byte| *byte == b'=');
+    let value = equals.and_then(|equals| pair.get(equals..)?.get(1..)).unwrap_or_default().trim_ascii();
+    let inside = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    inside.unwrap_or(value)
 }
 
-/// What remains of the cookies without those of that name; empty when none do.
+/// What remains of the cookies without those of that name, byte for byte; empty when none do.
 #[must_use]
 pub fn without_cookie(headers: &Headers<'_>, name: &str) -> Vec<u8> {
-    let others: Vec<_> = pairs(headers).filter(|pair| !pair.is_empty() && !is_cookie(pair, name)).collect();
-    others.join(&b"; "[..])
+    let mut remaining = Vec::new();
+    for line in headers.values(&COOKIE) {
+        let others: Vec<_> = line.split(|byte| *byte == b';').filter(|pair| !is_cookie(pair, name)).collect();
+        let others = others.join(&b";"[..]);
+        if !others.trim_ascii().is_empty() {
+            remaining.push(others.trim_ascii_start().to_vec());
+        }
+    }
+    // As several lines are joined (RFC 9113, section 8.2.3).
+    remaining.join(&b"; "[..])
+}
+
+/// Whether there is a cookie of that name, with a value or without.
+#[must_use]
+pub fn has_cookie(headers: &Headers<'_>, name: &str) -> bool {
+    pairs(headers).any(|pair| is_cookie(pair, name))
+}
+
+/// The items of `sec-websocket-protocol` (RFC 6455, section 4.1).
+fn items<'r>(headers: &Headers<'r>) -> impl Iterator<Item = &'r [u8]> {
+    let lines: Vec<_> = headers.values(&SEC_WEBSOCKET_PROTOCOL).collect();
+    lines.into_iter().flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// What stands behind the prefix in every item that starts so.
+fn protocols<'r>(headers: &Headers<'r>, prefix: &str) -> impl Iterator<Item = &'r [u8]> {
+    items(headers).filter_map(move |item| item.strip_prefix(prefix.as_bytes()))
+}
+
+/// What remains of the WebSocket protocols without the one that carried the token; empty when none does.
+#[must_use]
+pub fn without_protocol(headers: &Headers<'_>, prefix: &str) -> Vec<u8> {
+    let others: Vec<_> =
+        items(headers).filter(|item| !item.is_empty() && !item.starts_with(prefix.as_bytes())).collect();
+    others.join(&b", "[..])
 }
 
 /// The values of all query parameters of that name, as the upstream would decode it: an encoded name is the same name.
@@ -283,7 +327,8 @@ mod tests {
         for value in ["Bearer", "Bearer ", "Bearer  t", "Bearer\tt", "Bearer=t", "Bearer\"t\""] {
             let token = found(&[("authorization", value.as_bytes())]).unwrap().unwrap();
             assert!(
-                crate::jose::token::Untrusted::parse(token.as_bytes()).is_err_and(|denial| denial == Denial::Malformed),
+                crate::jose::token::Untrusted::parse(token.as_bytes(), 8192)
+                    .is_err_and(|denial| denial == Denial::Malformed),
                 "{value}"
             );
         }
@@ -300,10 +345,15 @@ mod tests {
         let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
         for (cookies, found, rest) in [
             (&["wb=t"][..], some("t"), ""),
-            (&["a=1; wb=t;b=2"], some("t"), "a=1; b=2"),
+            (&["a=1; wb=t;b=2"], some("t"), "a=1;b=2"),
+            (&["wb=t; a=\"x;y\";  b=2"], some("t"), "a=\"x;y\";  b=2"),
+            (&["a=\"x;y\"; wb=t", "c=3"], some("t"), "a=\"x;y\"; c=3"),
             (&["a=1", "wb=t"], some("t"), "a=1"),
             (&["wb=t=="], some("t=="), ""),
-            (&["wb=\"t\""], some("\"t\""), ""),
+            (&["wb=\"t\""], some("t"), ""),
+            (&["wb=\"t"], some("\"t"), ""),
+            (&["wb=\"\""], Ok(None), ""),
+            (&["wb=\""], some("\""), ""),
             (&["wbx=t; xwb=t; WB=t"], Ok(None), "wbx=t; xwb=t; WB=t"),
             (&["wb="], Ok(None), ""),
             (&["wb"], Ok(None), ""),
@@ -339,6 +389,31 @@ mod tests {
             ("/a?token=t&t%6fken=u", Err(Denial::Ambiguous), "/a"),
         ] {
             assert_eq!(token(path), (found, rest.as_bytes().to_vec()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_token_among_websocket_protocols_is_found_once_and_taken_out_alone() {
+        let places = [Place::WebSocketProtocol("wb.".to_owned())];
+        let token = |lines: &[&'static str]| {
+            let pairs = lines.iter().map(|value| (&b"sec-websocket-protocol"[..], value.as_bytes()));
+            let headers = Headers::new(pairs.collect());
+            let found = find(&headers, &places).map(|found| found.map(|found| found.token.into_owned()));
+            (found, without_protocol(&headers, "wb."))
+        };
+        let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
+        for (lines, found, rest) in [
+            (&["chat, wb.t,superchat"][..], some("t"), "chat, superchat"),
+            (&["wb.t"], some("t"), ""),
+            (&["chat", "wb.t , x"], some("t"), "chat, x"),
+            (&["chat"], Ok(None), "chat"),
+            (&["wb., chat"], Ok(None), "chat"),
+            (&["WB.t"], Ok(None), "WB.t"),
+            (&["wb.t, wb.u"], Err(Denial::Ambiguous), ""),
+            (&["wb.t", "chat, wb.t"], Err(Denial::Ambiguous), "chat"),
+            (&["wb.t, wb."], Err(Denial::Ambiguous), ""),
+        ] {
+            assert_eq!(token(lines), (found, rest.as_bytes().to_vec()), "{lines:?}");
         }
     }
 

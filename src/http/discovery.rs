@@ -30,7 +30,10 @@ pub struct Discovery {
     cache_control: String,
     /// Names of keys that are revoked.
     unpublished: HashSet<String>,
+    /// The hosts that have the documents, in lower case; empty: all.
+    hosts: Vec<String>,
     wrong_method: Rc<Reply>,
+    preflight: Rc<Reply>,
     current: RefCell<Option<Rc<Documents>>>,
 }
 
@@ -48,6 +51,14 @@ struct Document {
     /// For whoever has it.
     unchanged: Rc<Reply>,
 }
+
+/// To a CORS preflight (Fetch standard, section 3.2.3): every origin may ask, with every header.
+const PREFLIGHT: [(&str, &str); 4] = [
+    ("access-control-allow-origin", "*"),
+    ("access-control-allow-methods", "GET, HEAD"),
+    ("access-control-allow-headers", "*"),
+    ("access-control-max-age", "86400"),
+];
 
 /// Envoy's `RESPONSE_CODE_DETAILS` of all answers.
 const DETAILS: &str = "wristband_discovery";
@@ -76,9 +87,10 @@ pub fn without_slash(issuer: &str) -> &str {
 }
 
 impl Discovery {
-    /// Documents of `issuer` that publish its keys but for those with these names. `max_age` is in seconds.
+    /// Documents of `issuer` that publish its keys but for those with these names. `max_age` is in seconds;
+    /// without `hosts` every host has them.
     #[must_use]
-    pub fn new(issuer: &str, unpublished: HashSet<String>, max_age: u32) -> Self {
+    pub fn new(issuer: &str, unpublished: HashSet<String>, max_age: u32, hosts: Vec<String>) -> Self {
         let authority = without_slash(issuer).split_once("://").map_or("", |(_, rest)| rest);
         let path = authority.find('/').and_then(|start| authority.get(start..)).unwrap_or_default();
         Self {
@@ -87,7 +99,9 @@ impl Discovery {
             jwks_paths: [format!("{path}{CERTS}"), format!("{path}/.well-known/jwks.json")],
             cache_control: format!("public, max-age={max_age}"),
             unpublished,
+            hosts,
             wrong_method: Rc::new(Reply::new(405, &[("allow", "GET, HEAD")], String::new(), DETAILS.to_owned())),
+            preflight: Rc::new(Reply::new(204, &PREFLIGHT, String::new(), DETAILS.to_owned())),
             current: RefCell::new(None),
         }
     }
@@ -99,6 +113,12 @@ impl Discovery {
         let is_jwks = self.jwks_paths.iter().any(|jwks| jwks.as_bytes() == path);
         if !is_jwks && path != self.configuration_path.as_bytes() {
             return None;
+        }
+        if !self.hosts.is_empty() && !self.hosts.iter().any(|host| is_for(headers, host)) {
+            return None;
+        }
+        if headers.is_preflight() {
+            return Some(Rc::clone(&self.preflight));
         }
         if !matches!(headers.pseudo(":method"), Some(b"GET" | b"HEAD")) {
             return Some(Rc::clone(&self.wrong_method));
@@ -141,6 +161,14 @@ impl Discovery {
             jwks: Document::new(serde_json::to_string(&jwks).unwrap_or_default(), &self.cache_control),
         }
     }
+}
+
+/// Whether a request is for a host, on whatever port.
+fn is_for(headers: &Headers<'_>, host: &str) -> bool {
+    let authority = headers.pseudo(":authority").unwrap_or_default();
+    let (start, port) = authority.split_at_checked(host.len()).unwrap_or_default();
+    let is_port = port.is_empty() || port.strip_prefix(b":").is_some_and(|port| port.iter().all(u8::is_ascii_digit));
+    start.eq_ignore_ascii_case(host.as_bytes()) && is_port
 }
 
 impl<'a> From<&'a TrustedKey> for Entry<'a> {
@@ -235,6 +263,29 @@ mod tests {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "get"] {
             let reply = ask(&gateway_a(), method, "/.well-known/jwks.json", &[], NOW).unwrap();
             assert_eq!((reply.status, reply.pairs()), (405, vec![("allow", "GET, HEAD")]));
+        }
+    }
+
+    #[test]
+    fn a_browser_may_ask_from_everywhere() {
+        let preflight = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+        let reply = ask(&gateway_a(), "OPTIONS", "/.well-known/jwks.json", &preflight, NOW).unwrap();
+        assert_eq!((reply.status, reply.pairs()), (204, PREFLIGHT.to_vec()));
+    }
+
+    #[test]
+    fn only_the_hosts_that_are_listed_have_the_documents() {
+        let mut configuration = gateway_a();
+        configuration["discovery"] = json!({"hosts": ["A.example", "[::1]"]});
+        let status = |authority: &str| {
+            let headers = [(":authority", authority)];
+            ask(&configuration, "GET", "/.well-known/jwks.json", &headers, NOW).map(|reply| reply.status)
+        };
+        for host in ["a.example", "A.EXAMPLE", "a.example:8080", "[::1]", "[::1]:80"] {
+            assert_eq!(status(host), Some(200), "{host}");
+        }
+        for host in ["", "b.example", "a.example.com", "xa.example", "a.example:x", "a.example@b", "a.exampl", "::1"] {
+            assert_eq!(status(host), None, "{host}");
         }
     }
 

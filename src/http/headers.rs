@@ -1,6 +1,6 @@
 //! The headers of a message as bytes: Envoy lets through what is not UTF-8.
 
-pub use super::name::{COOKIE, HeaderName, SET_COOKIE, is_token_character};
+pub use super::name::{COOKIE, HeaderName, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE, is_token_character};
 
 /// Names and values in the order of the message. Envoy has made the names lower-case.
 pub struct Headers<'m>(Vec<(&'m [u8], &'m [u8])>);
@@ -34,6 +34,14 @@ impl<'m> Headers<'m> {
         self.raw(name).next()
     }
 
+    /// Whether it is a CORS preflight, which browsers send without credentials (Fetch standard, section 3.2.2).
+    #[must_use]
+    pub fn is_preflight(&self) -> bool {
+        self.pseudo(":method") == Some(b"OPTIONS")
+            && self.has(&HeaderName::known("origin"))
+            && self.has(&HeaderName::known("access-control-request-method"))
+    }
+
     /// The value of a header that stands once and is not empty, as text.
     #[must_use]
     pub fn only_text(&self, name: &HeaderName) -> Option<&'m str> {
@@ -50,11 +58,13 @@ impl<'m> Headers<'m> {
     }
 }
 
-/// Whether a text can be the value of a header without losing anything: visible ASCII and inner spaces. Everything else
-/// is cut, re-encoded or, as CR and LF, taken for the end of the header, and Envoy writes what a filter sets as it is.
+/// Whether a text can be the value of a header, as its UTF-8 bytes, without losing anything. Spaces at an end are cut, and
+/// a control character may be taken for the end of the line, by HTTP or by whoever reads a log: Envoy writes what a filter
+/// sets as it is.
 #[must_use]
 pub fn can_be_value(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && text.trim_matches(' ').len() == text.len()
+    let ends_line = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+    !text.contains(ends_line) && !text.starts_with(' ') && !text.ends_with(' ')
 }
 
 #[cfg(test)]
@@ -63,10 +73,22 @@ mod tests {
 
     #[test]
     fn only_what_arrives_unchanged_can_be_a_value() {
-        for text in ["", "a", "a b", "~!\"#,;=", "0"] {
+        for text in ["", "a", "a b", "~!\"#,;=", "0", "j\u{fc}rgen", "\u{1f600}", "\u{a0}a"] {
             assert!(can_be_value(text), "{text:?}");
         }
-        for text in [" a", "a ", "a\r\nb: c", "a\nb", "a\0", "a\tb", "\u{e9}", "a\u{7f}"] {
+        for text in [
+            " a",
+            "a ",
+            "a\r\nb: c",
+            "a\nb",
+            "a\0",
+            "a\tb",
+            "a\u{7f}",
+            "a\u{85}",
+            "a\u{9f}b",
+            "a\u{2028}b",
+            "a\u{2029}",
+        ] {
             assert!(!can_be_value(text), "{text:?}");
         }
     }

@@ -57,6 +57,9 @@ pub const COOKIE: HeaderName = HeaderName::known("cookie");
 /// `set-cookie` (RFC 6265).
 pub const SET_COOKIE: HeaderName = HeaderName::known("set-cookie");
 
+/// `sec-websocket-protocol` (RFC 6455, section 11.3.4).
+pub const SEC_WEBSOCKET_PROTOCOL: HeaderName = HeaderName::known("sec-websocket-protocol");
+
 /// Whether a byte may stand in a token (RFC 9110, section 5.6.2): the name of a header or a cookie, a scheme.
 #[must_use]
 pub fn is_token_character(byte: u8) -> bool {

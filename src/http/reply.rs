@@ -6,7 +6,7 @@ use crate::denial::Denial;
 use crate::encoding::pairs;
 
 /// A response, without the parts that Envoy adds.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The status code.
     pub status: u16,
@@ -19,6 +19,14 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(self, name: &str, value: &str) -> Self {
+        let mut headers = pairs::read(&self.headers).unwrap_or_default();
+        headers.push((name.as_bytes(), value.as_bytes()));
+        Self { headers: pairs::write(&headers), ..self }
+    }
+
     /// A response, ready to be sent.
     #[must_use]
     pub fn new(status: u16, headers: &[(&str, &str)], body: String, details: String) -> Self {

@@ -76,7 +76,7 @@ impl Signer {
         Self { header: format!("{}.", base64url::encode(header)), members, key }
     }
 
-    /// Signs these claims and those that every wristband has: JWS Compact Serialization (RFC 7515, section 7.1).
+    /// Signs these claims and those that every wristband has, which is valid from `start` to `end`: JWS Compact Serialization (RFC 7515, section 7.1).
     ///
     /// # Errors
     /// [`Skip::SigningFailed`] and [`Skip::TooLarge`].
@@ -84,6 +84,7 @@ impl Signer {
         &self,
         claims: &ClaimMembers,
         now: Timestamp,
+        start: Timestamp,
         end: Timestamp,
         host: &dyn Crypto,
     ) -> Result<Signed, Skip> {
@@ -96,7 +97,7 @@ impl Signer {
         let lengths = [self.members.len(), OTHERS, claims.0.len()].into_iter().fold(0, usize::saturating_add);
         let mut payload = Vec::with_capacity(lengths);
         payload.extend_from_slice(&self.members);
-        let (start, last, id) = (now.0, end.0, base64url::encode(id));
+        let (start, last, id) = (start.0, end.0, base64url::encode(id));
         write!(payload, ",\"iat\":{start},\"nbf\":{start},\"exp\":{last},\"jti\":\"{id}\"")
             .map_err(|_| Skip::SigningFailed)?;
         payload.extend_from_slice(&claims.0);

@@ -5,6 +5,8 @@
 pub enum Skip {
     /// Nobody was authenticated.
     NoIdentity,
+    /// Nobody but whom a peer's wristband speaks of, which is no identity here.
+    PeerWristband,
     /// The identity has no name.
     NoSubject,
     /// The response is not 2xx.
@@ -25,7 +27,7 @@ pub enum Skip {
     TooManyHops,
     /// The identity has passed through one gateway twice, or its path cannot be read.
     Loop,
-    /// Our own verifier would refuse it as too large.
+    /// Verifiers would refuse it, or browsers its cookie, as too large.
     TooLarge,
     /// No randomness or no signature.
     SigningFailed,
@@ -33,8 +35,9 @@ pub enum Skip {
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoIdentity,
+        Self::PeerWristband,
         Self::NoSubject,
         Self::ResponseStatus,
         Self::Condition,
@@ -54,6 +57,7 @@ impl Skip {
     pub fn code(self) -> &'static str {
         match self {
             Self::NoIdentity => "no_identity",
+            Self::PeerWristband => "peer_wristband",
             Self::NoSubject => "no_subject",
             Self::ResponseStatus => "response_status",
             Self::Condition => "condition",

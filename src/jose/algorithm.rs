@@ -1,6 +1,6 @@
 //! The signature algorithms that exist here.
 
-/// A signature algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1). Neither `none` nor a symmetric one exists
+/// A signature algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1; RFC 9864). Neither `none` nor a symmetric one exists
 /// here: with the latter, whoever verifies could sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
@@ -24,11 +24,13 @@ pub enum Algorithm {
     Ps512,
     /// EdDSA on Ed25519.
     EdDsa,
+    /// The same under the name of RFC 9864, section 2.2, which names the curve.
+    Ed25519,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Es256,
         Self::Es384,
         Self::Es512,
@@ -39,6 +41,7 @@ impl Algorithm {
         Self::Ps384,
         Self::Ps512,
         Self::EdDsa,
+        Self::Ed25519,
     ];
 
     /// The value of `alg`.
@@ -55,6 +58,7 @@ impl Algorithm {
             Self::Ps384 => "PS384",
             Self::Ps512 => "PS512",
             Self::EdDsa => "EdDSA",
+            Self::Ed25519 => "Ed25519",
         }
     }
 
@@ -74,7 +78,7 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
         }
-        for name in ["", "none", "None", "HS256", "HS512", "es256", "ES256 ", "ES256K", "EdDsa", "Ed25519"] {
+        for name in ["", "none", "None", "HS256", "HS512", "es256", "ES256 ", "ES256K", "EdDsa", "ed25519", "Ed448"] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
     }

@@ -12,10 +12,8 @@ use crate::jose::base64url;
 use crate::jose::confirmation;
 use crate::jose::json;
 
-/// The largest token that is looked at, in bytes. Envoy's default for all request headers together is 60 KiB; eight
-/// are what common servers take in one header. It is also the budget for members and for the length of strings: 6,144
-/// bytes of JSON hold no more than a thousand of the one and six thousand of the other. Depth has one of its own,
-/// [`json::MAX_DEPTH`].
+/// The largest token that is signed, in bytes, and what verifiers look at by default: Envoy's default for all request
+/// headers together is 60 KiB; eight are what common servers take in one header.
 pub const MAX_SIZE: usize = 8192;
 
 /// The largest date that is accepted, in seconds: the end of the year 9999, where RFC 3339 ends. Up to there a double
@@ -39,12 +37,13 @@ pub struct Untrusted<'t> {
 }
 
 impl<'t> Untrusted<'t> {
-    /// Takes a token apart.
+    /// Takes a token of at most so many bytes apart. That is also the budget for members and for the length of strings; depth
+    /// has one of its own, [`json::MAX_DEPTH`].
     ///
     /// # Errors
     /// [`Denial::TooLarge`] and [`Denial::Malformed`].
-    pub fn parse(token: &'t [u8]) -> Result<Self, Denial> {
-        if token.len() > MAX_SIZE {
+    pub fn parse(token: &'t [u8], most: usize) -> Result<Self, Denial> {
+        if token.len() > most {
             return Err(Denial::TooLarge);
         }
         let text = std::str::from_utf8(token).map_err(|_| Denial::Malformed)?;

@@ -32,7 +32,7 @@ impl KeyType {
             | Algorithm::Ps256
             | Algorithm::Ps384
             | Algorithm::Ps512 => Self::Rsa,
-            Algorithm::EdDsa => Self::Ed25519,
+            Algorithm::EdDsa | Algorithm::Ed25519 => Self::Ed25519,
         }
     }
 

@@ -462,3 +462,17 @@ fn a_certificate_has_three_members_and_no_more() {
     der[2..4].copy_from_slice(&length.to_be_bytes());
     assert_eq!(parse(&block("CERTIFICATE", der), Algorithm::Es256).unwrap_err(), UNREADABLE);
 }
+
+/// RFC 9864 names the curve; the keys are the same, and each entry of a configuration has one of the two names.
+#[test]
+fn an_ed25519_key_has_two_names_for_its_algorithm() {
+    let pem = include_str!("../../testdata/worthless-keys/forms/ed25519.pem");
+    let key = |algorithm| match Material::parse(pem, algorithm) {
+        Ok(Material::Private(key)) => key,
+        other => panic!("{other:?}"),
+    };
+    let (old, new) = (key(Algorithm::EdDsa), key(Algorithm::Ed25519));
+    assert_eq!((old.public_key().algorithm(), new.public_key().algorithm()), (Algorithm::EdDsa, Algorithm::Ed25519));
+    let signature = vm::sign(&new, b"a", &mut |_| false).unwrap();
+    assert!(vm::verifies(&new.public_key(), b"a", &signature));
+}

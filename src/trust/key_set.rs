@@ -65,14 +65,18 @@ impl KeySet {
     /// The key that a token has to be signed with.
     ///
     /// # Errors
-    /// [`Denial::WrongAlgorithm`] when `algorithm` is none of ours or not that of the key, [`Denial::UnknownKey`] when
-    /// there is no such key, it has ended, or no name is given and not exactly one key has the algorithm.
+    /// [`Denial::WrongAlgorithm`] when `algorithm` is none of ours or not that of the key, [`Denial::EndedKey`] when the key
+    /// has ended, [`Denial::UnknownKey`] when there is no such key, or no name is given and not exactly one live key has the
+    /// algorithm.
     pub fn select(&self, algorithm: &str, name: Option<&str>, now: Timestamp) -> Result<&Rc<TrustedKey>, Denial> {
         let algorithm = Algorithm::from_name(algorithm).ok_or(Denial::WrongAlgorithm)?;
         let Some(name) = name else {
             return self.only(algorithm, now);
         };
-        let key = self.by_name.get(name).filter(|key| key.is_live(now)).ok_or(Denial::UnknownKey)?;
+        let key = self.by_name.get(name).ok_or(Denial::UnknownKey)?;
+        if !key.is_live(now) {
+            return Err(Denial::EndedKey);
+        }
         if key.algorithm() != algorithm {
             return Err(Denial::WrongAlgorithm);
         }

@@ -11,8 +11,12 @@ use crate::time::Timestamp;
 /// The limits of one issuer's word.
 #[derive(Debug, Default)]
 pub struct Limits {
+    /// Accepted values of `typ`, the empty one for none at all; `None`: `JWT`, or none at all.
+    pub types: Option<Vec<String>>,
     /// One of these has to be in `aud`; empty: a token with an `aud` is denied (RFC 7519, section 4.1.3).
     pub audiences: Vec<String>,
+    /// Whether a token without `aud` is accepted although there are audiences.
+    pub allow_missing_audience: bool,
     /// Whom it may name; empty: everyone.
     pub subjects: Vec<Pattern>,
     /// The claims that are passed on beside those that say who vouches for whom; `None`: all.
@@ -34,10 +38,11 @@ impl Limits {
     /// Checks what a token says against the policy of who says it. `clock_skew` is in seconds.
     ///
     /// # Errors
-    /// [`Denial::WrongAudience`], [`Denial::WrongSubject`], [`Denial::TooLongLived`].
+    /// [`Denial::WrongType`], [`Denial::WrongAudience`], [`Denial::WrongSubject`], [`Denial::TooLongLived`].
     pub fn check(&self, token: &Untrusted<'_>, now: Timestamp, clock_skew: f64) -> Result<(), Denial> {
+        self.check_type(token.typ())?;
         let meant_for_us = match token.audiences() {
-            None => self.audiences.is_empty(),
+            None => self.audiences.is_empty() || self.allow_missing_audience,
             Some(mut audiences) => audiences.any(|audience| self.audiences.iter().any(|ours| ours == audience)),
         };
         if !meant_for_us {
@@ -49,6 +54,17 @@ impl Limits {
             return Err(Denial::WrongSubject);
         }
         check_lifetime(self.max_lifetime, token.expires, now, clock_skew)
+    }
+
+    /// Media types are compared without case, and `application/` may be left out (RFC 7515, section 4.1.9).
+    fn check_type(&self, typ: Option<&str>) -> Result<(), Denial> {
+        let accepted = match (&self.types, typ) {
+            (None, None) => true,
+            (None, Some(typ)) => is_type(typ, "JWT"),
+            (Some(types), None) => types.iter().any(String::is_empty),
+            (Some(types), Some(typ)) => types.iter().any(|accepted| !accepted.is_empty() && is_type(typ, accepted)),
+        };
+        if accepted { Ok(()) } else { Err(Denial::WrongType) }
     }
 
     /// Whether all claims are passed on.
@@ -70,6 +86,17 @@ impl Limits {
             }
         }
     }
+}
+
+/// Whether two media types are the same.
+fn is_type(typ: &str, accepted: &str) -> bool {
+    short(typ).eq_ignore_ascii_case(short(accepted))
+}
+
+fn short(typ: &str) -> &str {
+    const PREFIX: &str = "application/";
+    let parts = typ.split_at_checked(PREFIX.len()).filter(|(start, _)| start.eq_ignore_ascii_case(PREFIX));
+    parts.map_or(typ, |(_, rest)| rest)
 }
 
 /// That a token has no more seconds left to live than it may. What is left counts, not what was given: `iat` is the

@@ -94,7 +94,7 @@ fn a_key_ends_at_its_second() {
     let token = sign(B_PEM, "b", &claims(B));
     assert_eq!(Timestamp::from_rfc3339("2027-01-15T08:00:00Z"), Some(NOW));
     assert!(verify_with(&configuration, &token, Timestamp(NOW.0 - 1)).is_ok());
-    assert_eq!(verify_with(&configuration, &token, NOW).unwrap_err(), Denial::UnknownKey);
+    assert_eq!(verify_with(&configuration, &token, NOW).unwrap_err(), Denial::EndedKey);
 }
 
 #[test]
@@ -453,6 +453,95 @@ fn a_key_a_token_and_an_issuer_s_past_can_be_revoked() {
     let mut undated = claims(B);
     undated.as_object_mut().unwrap().remove("iat");
     assert_eq!(denied(before("2020-01-01T00:00:00Z"), &sign(B_PEM, "b", &undated)), Some(Denial::Revoked));
+}
+
+#[test]
+fn each_peer_has_types_and_audiences_of_its_own() {
+    let configuration = |peer: Value| {
+        let mut configuration = gateway_a();
+        configuration["verify"] = json!({"typ": ["wristband+jwt"], "audiences": ["us"]});
+        configuration["peers"][0].as_object_mut().unwrap().extend(peer.as_object().unwrap().clone());
+        configuration
+    };
+    let token = |typ: Option<&str>, audience: Option<&str>| {
+        let mut claims = claims(B);
+        if let Some(audience) = audience {
+            claims["aud"] = json!(audience);
+        }
+        let typ = typ.map(|typ| format!(",\"typ\":\"{typ}\"")).unwrap_or_default();
+        sign_text(B_PEM, &format!("{{\"alg\":\"ES256\",\"kid\":\"b\"{typ}}}"), &claims.to_string())
+    };
+    let (wrong_type, wrong_audience) = (Err(Denial::WrongType), Err(Denial::WrongAudience));
+    for (peer, typ, audience, expected) in [
+        (json!({}), Some("wristband+jwt"), Some("us"), Ok(())),
+        (json!({}), None, Some("us"), wrong_type),
+        (json!({}), Some("JWT"), Some("us"), wrong_type),
+        (json!({"typ": ["at+jwt"]}), Some("application/AT+JWT"), Some("us"), Ok(())),
+        (json!({"typ": ["at+jwt"]}), Some("wristband+jwt"), Some("us"), wrong_type),
+        (json!({"typ": ["at+jwt"]}), None, Some("us"), wrong_type),
+        (json!({"typ": ["at+jwt", ""]}), None, Some("us"), Ok(())),
+        (json!({"typ": [""]}), None, Some("us"), Ok(())),
+        (json!({"typ": [""]}), Some(""), Some("us"), wrong_type),
+        (json!({"typ": [""]}), Some("application/"), Some("us"), wrong_type),
+        (json!({"typ": [""]}), Some("JWT"), Some("us"), wrong_type),
+        (json!({"typ": [""]}), None, None, wrong_audience),
+        (json!({"typ": [""], "allowMissingAudience": true}), None, None, Ok(())),
+        (json!({"typ": [""], "allowMissingAudience": true}), None, Some("us"), Ok(())),
+        (json!({"typ": [""], "allowMissingAudience": true}), None, Some("them"), wrong_audience),
+    ] {
+        let verified = verify_with(&configuration(peer.clone()), &token(typ, audience), NOW).map(drop);
+        assert_eq!(verified, expected, "{peer} {typ:?} {audience:?}");
+    }
+    // Ours are as strict as before.
+    let own = sign(A_PEM, "a", &claims(A));
+    let lenient = configuration(json!({"typ": ["", "JWT"], "allowMissingAudience": true}));
+    assert_eq!(verify_with(&lenient, &own, NOW).map(drop), wrong_type);
+}
+
+#[test]
+fn a_token_is_as_large_as_the_configuration_allows() {
+    let of_size = |size: usize| {
+        let token = |padding: usize| with("padding", json!("x".repeat(padding)));
+        let least = token(0).len();
+        (0..4).map(|more| token((size - least) * 3 / 4 + more)).find(|token| token.len() >= size).unwrap()
+    };
+    let verify = |most: Option<usize>, size: usize| {
+        let mut configuration = gateway_a();
+        if let Some(most) = most {
+            configuration["verify"]["maxTokenBytes"] = json!(most);
+        }
+        verify_with(&configuration, &of_size(size), NOW).map(drop)
+    };
+    assert_eq!((verify(None, 8190), verify(None, 8193)), (Ok(()), Err(Denial::TooLarge)));
+    assert_eq!((verify(Some(1024), 1020), verify(Some(1024), 1025)), (Ok(()), Err(Denial::TooLarge)));
+    assert_eq!((verify(Some(65_536), 65_530), verify(Some(65_536), 65_537)), (Ok(()), Err(Denial::TooLarge)));
+}
+
+#[test]
+fn a_claim_is_found_by_name_path_or_pointer() {
+    let nested = json!({"namespace": "n", "a/b": {"~": [1, {"x": 2}]}});
+    let mut all = claims(B);
+    all["kubernetes.io"] = nested;
+    all["a.b"] = json!("name");
+    all["a"] = json!({"b": "path"});
+    all[""] = json!("empty");
+    let verified = verify(&sign(B_PEM, "b", &all)).unwrap();
+    for (name, expected) in [
+        ("a.b", Some(json!("name"))),
+        ("/a/b", Some(json!("path"))),
+        ("/a.b", Some(json!("name"))),
+        ("/kubernetes.io/namespace", Some(json!("n"))),
+        ("kubernetes.io.namespace", None),
+        ("/kubernetes.io/a~1b/~0/1/x", Some(json!(2))),
+        ("/kubernetes.io/a~1b/~0/0", Some(json!(1))),
+        ("/kubernetes.io/a~1b/~0/01", None),
+        ("/kubernetes.io/a~1b/~0/-", None),
+        ("/", Some(json!("empty"))),
+        ("/sub/x", None),
+        ("/absent", None),
+    ] {
+        assert_eq!(verified.claim(name), expected.as_ref(), "{name}");
+    }
 }
 
 #[test]

@@ -4,14 +4,18 @@ use super::{cookie_name, header_name, owned_header, text};
 use crate::config::fields::{CLAIM, COOKIE, IDENTITY, ISSUE, SUBJECT, WHEN};
 use crate::config::{ClaimSource, DEFAULT_HEADER, Identity, Issue, LONGEST_DURATION, Node, Subject};
 use crate::gateway::OnFailure;
-use crate::http::cookie::{Cookie, SameSite};
 use crate::http::headers::HeaderName;
+use crate::http::set_cookie::{Cookie, SameSite};
 use crate::issue::Placement;
 use crate::jose::claims;
+use crate::jose::path::Path;
 
 const DEFAULT_COOKIE: &str = "wristband";
 const DEFAULT_HOPS: u32 = 3;
 const MAX_HOPS: u32 = 16;
+/// Consumers whose clock is a second behind refuse a token from the future.
+const DEFAULT_BACKDATE: u32 = 5;
+const MAX_BACKDATE: u32 = 60;
 
 #[inline(never)]
 pub(super) fn issue(node: &Node<'_>) -> Issue {
@@ -30,7 +34,7 @@ pub(super) fn issue(node: &Node<'_>) -> Issue {
         header: fields.optional("header").map_or(default_header, |node| owned_header(&node)),
         cookie,
         placement: fields.or("placement", Placement::Response, |node| node.word(&PLACEMENTS)),
-        identity: fields.required("identity").and_then(|node| identity(&node)),
+        identity: fields.required("identity").map(|node| identities(&node)).unwrap_or_default(),
         subject: fields.read("subject", subject),
         when_request: condition("request"),
         when_response: condition("response"),
@@ -40,6 +44,7 @@ pub(super) fn issue(node: &Node<'_>) -> Issue {
         bind_client_certificate: fields.or("bindClientCertificate", false, Node::boolean),
         typ: fields.or("typ", "JWT".to_owned(), text),
         reuse: fields.or("reuse", 0, |node| node.integer(0..=LONGEST_DURATION)),
+        backdate: fields.or("backdate", DEFAULT_BACKDATE, |node| node.integer(0..=MAX_BACKDATE)),
         on_failure: fields.or("onFailure", OnFailure::Pass, |node| node.word(&ON_FAILURE)),
     }
 }
@@ -68,6 +73,16 @@ fn cookie(node: &Node<'_>) -> Cookie {
         node.fail_at::<()>(field, problem);
     }
     cookie
+}
+
+/// One source, or a list of them.
+fn identities(node: &Node<'_>) -> Vec<(Path, Identity)> {
+    let one = |node: &Node<'_>| Some((node.path().clone(), identity(node)?));
+    if node.value().is_array() {
+        node.items().filter_map(|node| one(&node)).collect()
+    } else {
+        one(node).into_iter().collect()
+    }
 }
 
 fn identity(node: &Node<'_>) -> Option<Identity> {

@@ -1,14 +1,20 @@
 //! `verify`: which tokens are accepted, and what follows from them.
 
-use super::{cookie_name, header_name, instant, owned_header, text, texts};
+use std::ops::RangeInclusive;
+
+use super::{cookie_name, header_name, instant, owned_header, text, types};
 use crate::cache::Capacity;
-use crate::config::fields::{CACHE, CLAIM_HEADER, FROM_HEADER, REPLAY, REVOKED, VERIFY};
+use crate::config::fields::{CACHE, CLAIM_HEADER, FROM_HEADER, FROM_WEB_SOCKET_PROTOCOL, REPLAY, REVOKED, VERIFY};
 use crate::config::{ClaimHeader, DEFAULT_HEADER, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify};
-use crate::gateway::{self, Mode};
+use crate::gateway::{self, ClaimFormat, Mode};
 use crate::http::credential::Place;
-use crate::http::headers::{HeaderName, is_token_character};
+use crate::http::headers::{HeaderName, SEC_WEBSOCKET_PROTOCOL, is_token_character};
 
 const DEFAULT_CLOCK_SKEW: u32 = 30;
+/// What common servers take in one header.
+const DEFAULT_TOKEN_BYTES: u32 = 8192;
+/// Envoy takes 60 KiB of headers by default.
+const TOKEN_BYTES: RangeInclusive<u32> = 1024..=65_536;
 const MAX_CACHE: u32 = 1_000_000;
 /// A quarter of what a VM can address.
 const MAX_BYTES: u32 = 1 << 30;
@@ -20,8 +26,9 @@ pub(super) fn verify(node: &Node<'_>) -> Verify {
     let modes = Mode::ALL.map(|mode| (mode.name(), mode));
     Verify {
         mode: fields.or("mode", Mode::Require, |node| node.word(&modes)),
+        max_token_bytes: fields.or("maxTokenBytes", DEFAULT_TOKEN_BYTES, |node| node.integer(TOKEN_BYTES)),
         places: places(&fields),
-        types: fields.read("typ", texts),
+        types: fields.read("typ", types),
         revoked: fields.or("revoked", Revocations::default(), |node| Some(revoked(node))),
         replay: fields.read("replay", |node| node.object(&REPLAY).required("cache")?.integer(1..=MAX_REPLAY)),
         cache: fields.read("cache", |node| Some(cache(node))),
@@ -40,6 +47,7 @@ fn places(fields: &Object<'_>) -> Vec<Place> {
     let mut places = fields.list("fromHeaders", |node| credential_header(&node));
     places.extend(fields.list("fromCookies", |node| cookie_name(&node).map(Place::Cookie)));
     places.extend(fields.list("fromParams", |node| text(&node).map(Place::Parameter)));
+    places.extend(fields.list("fromWebSocketProtocols", |node| web_socket_protocol(&node)));
     if places.is_empty() {
         let header = |name, prefix: &str| Place::Header { name, prefix: prefix.to_owned() };
         places = vec![header(DEFAULT_HEADER, ""), header(HeaderName::known("authorization"), "Bearer ")];
@@ -88,7 +96,22 @@ fn cache(node: &Node<'_>) -> Capacity {
 fn credential_header(node: &Node<'_>) -> Option<Place> {
     let fields = node.object(&FROM_HEADER);
     let prefix = fields.or("prefix", String::new(), prefix);
-    Some(Place::Header { name: header_name(&fields.required("name")?)?, prefix })
+    let node = fields.required("name")?;
+    let name = header_name(&node)?;
+    if name == SEC_WEBSOCKET_PROTOCOL {
+        return node.fail("is a list of protocols; use `fromWebSocketProtocols: [{prefix: wristband.bearer.}]`");
+    }
+    Some(Place::Header { name, prefix })
+}
+
+/// The start of the one item that carries the token; an item is a token (RFC 6455, section 4.1).
+fn web_socket_protocol(node: &Node<'_>) -> Option<Place> {
+    let node = node.object(&FROM_WEB_SOCKET_PROTOCOL).required("prefix")?;
+    let prefix = text(&node)?;
+    if prefix.bytes().all(is_token_character) {
+        return Some(Place::WebSocketProtocol(prefix));
+    }
+    node.fail("expected the start of a WebSocket protocol, such as `wristband.bearer.`")
 }
 
 /// `Bearer ` and its like: a scheme (RFC 9110, section 11.1) and one space. Anything else would make it a guess where
@@ -102,10 +125,23 @@ fn prefix(node: &Node<'_>) -> Option<String> {
     node.fail("expected an authentication scheme and one space, such as `Bearer `")
 }
 
+/// A name, a dotted path, or a JSON Pointer (RFC 6901).
+fn claim(node: &Node<'_>) -> Option<String> {
+    let claim = text(node)?;
+    let mut escapes = claim.split('~').skip(1);
+    if claim.starts_with('/') && !escapes.all(|rest| rest.starts_with(['0', '1'])) {
+        return node.fail("not a JSON Pointer: write `~` as `~0`, and `/` in a name as `~1`");
+    }
+    Some(claim)
+}
+
 fn claim_header(node: &Node<'_>) -> Option<ClaimHeader> {
     let fields = node.object(&CLAIM_HEADER);
     let header = fields.required("header").and_then(|node| owned_header(&node));
-    let claim = fields.required("claim").and_then(|node| text(&node));
-    let output = gateway::ClaimHeader { header: header?, claim: claim? };
+    let claim = fields.required("claim").and_then(|node| claim(&node));
+    let format = fields.or("format", ClaimFormat::Text, |node| {
+        node.word(&[("text", ClaimFormat::Text), ("percent", ClaimFormat::Percent), ("list", ClaimFormat::List)])
+    });
+    let output = gateway::ClaimHeader { header: header?, claim: claim?.into(), format };
     Some(ClaimHeader { path: node.path().clone(), output })
 }

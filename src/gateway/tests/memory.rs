@@ -88,7 +88,7 @@ fn what_can_change_is_checked_every_time() {
     let token = sign(B_PEM, "b", &ageless);
     assert_eq!(
         repeat(ending, &token, &[0, 59, 60, -30, -31]),
-        [MISS, HIT, Event::Denied(Denial::UnknownKey), HIT, Event::Denied(Denial::TooLongLived)]
+        [MISS, HIT, Event::Denied(Denial::EndedKey), HIT, Event::Denied(Denial::TooLongLived)]
     );
 }
 

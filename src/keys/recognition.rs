@@ -1,0 +1,30 @@
+//! What could be a key although it stands where none should: names are published, and shown in messages.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use pkcs8::der::asn1::AnyRef;
+use pkcs8::der::{Decode as _, Tag, Tagged as _};
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Base64 with or without padding, in one line or many.
+pub(super) fn base64_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let text: Vec<_> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    BASE64.decode(text).ok().filter(|bytes| !bytes.is_empty())
+}
+
+/// Whether a text looks like the text of a key: PEM, a JWK, or bare base64 of DER.
+#[must_use]
+pub fn looks_like_material(text: &[u8]) -> bool {
+    let is_sequence = |bytes: Vec<u8>| AnyRef::from_der(&bytes).is_ok_and(|any| any.tag() == Tag::Sequence);
+    text.windows(BEGIN.len()).any(|window| window == BEGIN)
+        || text.trim_ascii_start().starts_with(b"{")
+        || base64_decoded(text).is_some_and(is_sequence)
+}
+
+/// How every PEM block starts (RFC 7468, section 2).
+pub(super) const BEGIN: &[u8] = b"-----BEGIN";
