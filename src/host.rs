@@ -24,8 +24,8 @@ pub trait Crypto {
 
 /// Asked while a configuration is compiled.
 pub trait Setup: Crypto {
-    /// A variable of the plugin's environment; `None` when there is none, or it is not UTF-8.
-    fn variable(&self, name: &str) -> Option<String>;
+    /// A variable of the plugin's environment, in whatever encoding it is.
+    fn variable(&self, name: &str) -> Option<Vec<u8>>;
 
     /// The plugin's name in Envoy's configuration.
     fn plugin_name(&self) -> String;

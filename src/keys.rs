@@ -7,6 +7,7 @@
 
 mod text;
 mod from_der;
+mod pss;
 mod jwk;
 mod material;
 mod private;

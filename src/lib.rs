@@ -6,19 +6,21 @@
 //!
 //! # The map of the house
 //!
-//! From the ground up: a module uses those above it in this list and none below it (`tests/tidy.rs` sees to it).
+//! A module uses only those that stand before it in this list (`tests/tidy.rs` sees to it).
 //!
-//! - [`time`], [`denial`]: when, and why not. [`jose`]: the texts of the RFCs: tokens, algorithms, claims, JSON.
-//!   [`encoding`]: the encodings of Envoy. [`host`]: what is asked of whoever runs the filter. [`cache`]: a bounded memory.
-//! - [`keys`]: what a key is, read from PEM and JWK. [`crypto`]: who computes with it. [`trust`]: whose key may say what.
-//! - [`http`]: headers, cookies, the one credential of a request, answers and documents of our own.
+//! - [`time`]: points in time. [`denial`]: why a request is denied. [`jose`]: tokens, algorithms, claims and JSON, as the
+//!   RFCs have them. [`encoding`]: how Envoy encodes what it hands over. [`host`]: what Envoy is asked for, as an interface.
+//!   [`cache`]: a memory of bounded size.
+//! - [`keys`]: what a key is, read from PEM and JWK. [`crypto`]: its arithmetic, done by Envoy or in the VM. [`trust`]: which
+//!   issuers are trusted, with which keys, and within which limits.
+//! - [`http`]: headers, cookies, the one credential of a request, replies and published documents.
 //! - [`verify`]: from a token to its claims, or to a denial. [`issue`]: from an identity to a wristband.
 //! - [`gateway`]: one request and its response: what to do with them.
 //! - [`config`]: the configuration as it is written. [`compile`]: from there to a gateway.
 //! - [`envoy`]: the adapter, and the only module that knows proxy-wasm.
 //!
-//! Everything but the adapter is pure: bytes, a time and a [`Host`](host::Host) in, a decision out. `docs/architecture.md`
-//! has the drawing, and follows a request and a configuration from file to file.
+//! Everything but the adapter is pure: it has no clock, no environment and no connection of its own, and asks its
+//! [`Host`](host::Host). `docs/architecture.md` has the drawing, and follows a request and a configuration from file to file.
 
 pub mod time;
 pub mod denial;

@@ -61,8 +61,8 @@ impl Crypto for Fake {
 }
 
 impl Setup for Fake {
-    fn variable(&self, name: &str) -> Option<String> {
-        self.environment.get(name).cloned()
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        self.environment.get(name).map(|text| text.clone().into_bytes())
     }
 
     fn plugin_name(&self) -> String {

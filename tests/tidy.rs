@@ -63,7 +63,7 @@ fn used(text: &str) -> HashSet<String> {
 }
 
 #[test]
-fn no_arrow_runs_up_so_there_is_no_circle() {
+fn a_module_uses_only_those_before_it_in_the_map_so_there_is_no_circle() {
     let modules = modules();
     let floor = |name: &str| modules.iter().position(|module| module == name);
     let mut arrows = 0;
@@ -78,7 +78,7 @@ fn no_arrow_runs_up_so_there_is_no_circle() {
         }
         for head in used(without_tests(&text)) {
             let other = floor(&head).unwrap_or_else(|| panic!("{}: crate::{head}", path.display()));
-            assert!(other <= own, "{}: {name} uses {head}, which stands above it", path.display());
+            assert!(other <= own, "{}: {name} uses {head}, which stands behind it in the map", path.display());
             arrows += usize::from(other < own);
         }
     }

@@ -11,7 +11,7 @@ use crate::crypto::{Arithmetic, Backend, Operation, SigningKey, Unusable, Verify
 use crate::host::Setup;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::path::Path;
-use crate::keys::{Material, PrivateKey, PublicKey};
+use crate::keys::{Material, PrivateKey, PublicKey, looks_like_material};
 use crate::trust::TrustedKey;
 use crate::trust::rules::{self, KeysOfOne, Refusal};
 
@@ -54,11 +54,17 @@ const OURS: &str = "is a key of our own too; whoever holds its private half spea
 
 const UNUSED: &str = "without `verify` nothing is done with its keys";
 
+/// The characters of the secret of a P-256 key in base64, the shortest of all.
+const LEAST_KEY: usize = 43;
+
 /// The message for a variable that is missing, with its name where that cannot be the key itself: whoever put the key
 /// there by mistake would find it in the log.
 fn missing_variable(name: &str) -> String {
-    let is_plain = name.contains('_') && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
-    let shown = if is_plain { format!(" `{name}`") } else { String::new() };
+    // No key is so short, and none has an underscore among its capitals.
+    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    let is_variable = name.contains('_') && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
+    let is_harmless = is_variable || is_word && name.len() < LEAST_KEY;
+    let shown = if is_harmless && !looks_like_material(name.as_bytes()) { format!(" `{name}`") } else { String::new() };
     format!(
         "the environment variable{shown} is missing or empty; set it, and list it in \
          `vm_config.environment_variables.host_env_keys`"
@@ -84,7 +90,7 @@ impl Keys {
             problems.error(&Path::of(&["signingKeyRefs"]), NEEDS_PRIVATE);
         }
         let mut signing = None;
-        let own = loader.issuer(&config.signing_key_refs, |loader, index, key, material| {
+        let own = loader.issuer(&config.signing_key_refs, false, |loader, index, key, material| {
             if index > 0 || !signs {
                 return loader.allowed(key, rules::verifying(material, signs));
             }
@@ -98,11 +104,9 @@ impl Keys {
             if config.verify.is_none() {
                 problems.warn(&peer.path, UNUSED);
             }
-            peers.push(
-                loader.issuer(&peer.keys, |loader, _, key, material| {
-                    loader.allowed(key, rules::verifying(material, true))
-                }),
-            );
+            peers.push(loader.issuer(&peer.keys, true, |loader, _, key, material| {
+                loader.allowed(key, rules::verifying(material, true))
+            }));
         }
         warn_of_shared(&own, config.peers.iter().zip(&peers), problems);
         Self { signing, own, peers, arithmetic: loader.arithmetic.into_chosen() }
@@ -129,12 +133,13 @@ impl<S: Setup> Loader<'_, S> {
     fn issuer(
         &mut self,
         keys: &[KeyRef],
+        is_peers: bool,
         mut role: impl FnMut(&mut Self, usize, &KeyRef, Material) -> Option<PublicKey>,
     ) -> Vec<Rc<TrustedKey>> {
         let mut of_one = KeysOfOne::default();
         let mut usable = Vec::new();
         for (index, key) in keys.iter().enumerate() {
-            let public = self.material(key).and_then(|material| role(self, index, key, material));
+            let public = self.material(key, is_peers).and_then(|material| role(self, index, key, material));
             let Some((name, public)) = key.name.as_ref().zip(public) else {
                 continue;
             };
@@ -151,19 +156,20 @@ impl<S: Setup> Loader<'_, S> {
     }
 
     #[inline(never)]
-    fn material(&self, key: &KeyRef) -> Option<Material> {
+    fn material(&self, key: &KeyRef, is_peers: bool) -> Option<Material> {
         let text = match key.key.as_ref()? {
             // What stands in the configuration stands in Envoy's memory anyway.
-            KeySource::Inline(text) => Zeroizing::new(text.clone()),
+            KeySource::Inline(text) => Zeroizing::new(text.clone().into_bytes()),
             KeySource::Environment(name) => match self.setup.variable(name) {
-                Some(text) if !text.trim().is_empty() => Zeroizing::new(text),
+                Some(text) if !text.trim_ascii().is_empty() => Zeroizing::new(text),
                 _ => {
                     self.key_error(key, missing_variable(name));
                     return None;
                 }
             },
         };
-        let material = Material::parse(&text, key.algorithm?);
+        let (text, algorithm) = (text.as_slice(), key.algorithm?);
+        let material = if is_peers { Material::parse_peers(text, algorithm) } else { Material::parse(text, algorithm) };
         material.map_err(|error| self.key_error(key, error.to_string())).ok()
     }
 

@@ -1,4 +1,6 @@
-//! Envoy as the core sees it.
+//! Envoy as the core sees it: it answers what a [`Host`] is asked.
+
+use std::ffi::OsString;
 
 use super::abi::{self, Refused};
 use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
@@ -21,8 +23,8 @@ impl Crypto for Envoy {
 }
 
 impl Setup for Envoy {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        std::env::var_os(name).map(OsString::into_encoded_bytes)
     }
 
     fn plugin_name(&self) -> String {

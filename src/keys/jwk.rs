@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::KeyError;
+use super::from_der;
 use super::key_type::KeyType;
 use super::material::Material;
 use super::private::PrivateKey;
@@ -16,12 +17,15 @@ use crate::jose::json;
 /// private key would pass for a public one.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+/// `uses` are the values of `use` that are accepted.
 #[inline(never)]
-pub(super) fn parse(text: &str, algorithm: Algorithm) -> Result<Material, KeyError> {
-    let members =
-        json::parse_object(text.as_bytes()).map_err(|error| KeyError::new(format!("the JWK is {}", error.problem)))?;
+pub(super) fn parse(text: &[u8], algorithm: Algorithm, uses: &[&str]) -> Result<Material, KeyError> {
+    let mut members =
+        json::parse_object(text).map_err(|error| KeyError::new(format!("the JWK is {}", error.problem)))?;
+    // Some tools write what is not there.
+    members.retain(|_, value| !value.is_null());
     let jwk = Jwk { members, algorithm };
-    jwk.check_purpose()?;
+    jwk.check_purpose(uses)?;
     match KeyType::of(algorithm) {
         KeyType::Rsa => jwk.rsa(),
         KeyType::Ed25519 => jwk.ed25519(),
@@ -44,28 +48,37 @@ impl Drop for Jwk {
     }
 }
 
-fn incomplete() -> KeyError {
-    KeyError::new("the JWK lacks a member of its key type or has one of the wrong form")
-}
-
 impl Jwk {
     /// That it is for signatures of this algorithm. What is not a string is refused.
-    fn check_purpose(&self) -> Result<(), KeyError> {
+    fn check_purpose(&self, uses: &[&str]) -> Result<(), KeyError> {
         let algorithm = self.algorithm;
         let member = |name: &str| self.members.get(name).map(|value| value.as_str().unwrap_or_default());
+        if self.members.contains_key("ciphertext") {
+            return Err(KeyError::new("the JWK is encrypted (JWE); decrypt it first"));
+        }
         if member("alg").is_some_and(|alg| alg != algorithm.name()) {
             return Err(KeyError::new(format!("the JWK's `alg` is not `{}`", algorithm.name())));
         }
-        if member("use").is_some_and(|usage| usage != "sig") {
+        if member("use").is_some_and(|usage| !uses.contains(&usage)) {
             return Err(KeyError::new("the JWK's `use` is not `sig`"));
+        }
+        let needed = if self.is_private() { "sign" } else { "verify" };
+        if let Some(operations) = self.members.get("key_ops")
+            && !operations.as_array().is_some_and(|operations| operations.iter().any(|operation| operation == needed))
+        {
+            return Err(KeyError::new(format!("the JWK's `key_ops` does not have `{needed}`")));
         }
         let found = match (member("kty"), member("crv")) {
             (Some("EC"), Some("P-256")) => KeyType::P256,
             (Some("EC"), Some("P-384")) => KeyType::P384,
             (Some("EC"), Some("P-521")) => KeyType::P521,
+            (Some("EC"), Some("secp256k1")) => KeyType::Other("a secp256k1 key"),
+            (Some("EC" | "OKP"), None) => return Err(KeyError::new("the JWK has no `crv`")),
             (Some("RSA"), _) => KeyType::Rsa,
             (Some("OKP"), Some("Ed25519")) => KeyType::Ed25519,
-            (Some(_), _) => KeyType::Other,
+            (Some("OKP"), Some("X25519")) => KeyType::Other("an X25519 key, which cannot sign"),
+            (Some("oct"), _) => KeyType::Other("a symmetric key"),
+            (Some(_), _) => KeyType::Other("a key of another type"),
             (None, _) if self.members.contains_key("keys") => {
                 return Err(KeyError::new("a JWK set where one JWK has to stand; take one of its `keys`"));
             }
@@ -74,48 +87,65 @@ impl Jwk {
         found.check(algorithm)
     }
 
-    /// A member that holds bytes.
+    /// A member that holds bytes, with padding or without.
     fn bytes(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let text = self.members.get(name).and_then(Value::as_str).ok_or_else(incomplete)?;
-        base64url::decode(text).map(Zeroizing::new).ok_or_else(incomplete)
+        let Some(value) = self.members.get(name) else {
+            return Err(KeyError::new(format!("the JWK has no `{name}`")));
+        };
+        let decoded = value.as_str().and_then(|text| base64url::decode(text.trim_end_matches('=')));
+        decoded.map(Zeroizing::new).ok_or_else(|| KeyError::new(format!("the JWK's `{name}` is no base64url")))
+    }
+
+    /// A coordinate in the size of the curve's field (RFC 7518, section 6.2.1.2), whose zeros may be cut or one too many:
+    /// that it is the right one the point shows.
+    fn coordinate(&self, name: &str, size: usize) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let bytes = self.bytes(name)?;
+        let length = bytes.len();
+        from_der::resized(&bytes, size)
+            .ok_or_else(|| KeyError::new(format!("the JWK's `{name}` has {length} bytes, its curve has {size}")))
+    }
+
+    fn is_private(&self) -> bool {
+        PRIVATE.iter().any(|name| self.members.contains_key(*name))
     }
 
     /// The secret of `d`, if the key is private; none of the members in `others` may be there then either.
     fn secret(&self, others: &[&str]) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
         let has = |name: &&str| self.members.contains_key(*name);
-        if !PRIVATE.iter().any(has) {
+        if !self.is_private() {
             return Ok(None);
         }
-        if PRIVATE.iter().any(|name| has(name) && *name != "d" && !others.contains(name)) {
-            return Err(incomplete());
+        if let Some(alien) = PRIVATE.iter().find(|name| has(name) && **name != "d" && !others.contains(name)) {
+            return Err(KeyError::new(format!("the JWK has a private `{alien}`, which keys of its type have not")));
         }
         self.bytes("d").map(Some)
     }
 
     #[inline(never)]
     fn elliptic_curve(&self) -> Result<Material, KeyError> {
-        let (x, y) = (self.bytes("x")?, self.bytes("y")?);
-        // Both have the size of the curve's field (RFC 7518, section 6.2.1.2).
-        let size = KeyType::of(self.algorithm).field_size().ok_or_else(incomplete)?;
-        if x.len() != size || y.len() != size {
-            return Err(incomplete());
-        }
+        let size = KeyType::of(self.algorithm).field_size().unwrap_or_default();
+        let (x, y) = (self.coordinate("x", size)?, self.coordinate("y", size)?);
         let point = [&[4], x.as_slice(), y.as_slice()].concat();
         let public = PublicKey::from_point(self.algorithm, &point)
             .ok_or_else(|| KeyError::new("the JWK's `x` and `y` are not a point on the curve"))?;
         let Some(secret) = self.secret(&[])? else {
             return Ok(Material::Public(public));
         };
-        let key = PrivateKey::from_scalar(self.algorithm, &secret).ok_or_else(incomplete)?;
+        let key = from_der::scalar(&secret, self.algorithm, true)?;
         belongs(key, &public, "the JWK's `d` does not belong to its `x` and `y`")
     }
 
     fn ed25519(&self) -> Result<Material, KeyError> {
-        let public = PublicKey::from_ed25519(self.algorithm, &self.bytes("x")?).ok_or_else(incomplete)?;
+        let x = self.bytes("x")?;
+        let public = PublicKey::from_ed25519(self.algorithm, &x).ok_or_else(|| {
+            KeyError::new("the JWK's `x` is no point of Ed25519, or one with which anything can be signed")
+        })?;
         let Some(secret) = self.secret(&[])? else {
             return Ok(Material::Public(public));
         };
-        let key = PrivateKey::from_seed(self.algorithm, &secret).ok_or_else(incomplete)?;
+        let length = secret.len();
+        let key = PrivateKey::from_seed(self.algorithm, &secret)
+            .ok_or_else(|| KeyError::new(format!("the JWK's `d` has {length} bytes, an Ed25519 key has 32")))?;
         belongs(key, &public, "the JWK's `d` does not belong to its `x`")
     }
 

@@ -12,11 +12,11 @@ pub(super) enum KeyType {
     P384,
     P521,
     Rsa,
-    /// What `openssl genpkey -algorithm RSA-PSS` makes. Parameters bind it to one hash (RFC 4055, section 3.1), and JOSE
-    /// knows nothing of them: PS256 and its like take any RSA key (RFC 7518, section 3.5).
+    /// What `openssl genpkey -algorithm RSA-PSS` makes: good for PS256 and its like alone.
     RsaPss,
     Ed25519,
-    Other,
+    /// What people call it, with its article.
+    Other(&'static str),
 }
 
 impl KeyType {
@@ -51,7 +51,7 @@ impl KeyType {
             Self::P256 => Some(32),
             Self::P384 => Some(48),
             Self::P521 => Some(66),
-            Self::Rsa | Self::RsaPss | Self::Ed25519 | Self::Other => None,
+            Self::Rsa | Self::RsaPss | Self::Ed25519 | Self::Other(_) => None,
         }
     }
 }
@@ -65,7 +65,7 @@ impl fmt::Display for KeyType {
             Self::Rsa => "an RSA key",
             Self::RsaPss => "one for RSASSA-PSS alone (id-RSASSA-PSS)",
             Self::Ed25519 => "an Ed25519 key",
-            Self::Other => "a key of another type",
+            Self::Other(name) => name,
         })
     }
 }

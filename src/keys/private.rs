@@ -37,7 +37,7 @@ impl PrivateKey {
             KeyType::P256 => Secret::P256(p256::SecretKey::from_slice(scalar).ok()?.into()),
             KeyType::P384 => Secret::P384(Box::new(p384::SecretKey::from_slice(scalar).ok()?.into())),
             KeyType::P521 => Secret::P521(Box::new(p521::SecretKey::from_slice(scalar).ok()?.into())),
-            KeyType::Rsa | KeyType::RsaPss | KeyType::Ed25519 | KeyType::Other => return None,
+            KeyType::Rsa | KeyType::RsaPss | KeyType::Ed25519 | KeyType::Other(_) => return None,
         };
         Some(Self { algorithm, secret })
     }

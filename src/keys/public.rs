@@ -42,7 +42,7 @@ impl PublicKey {
             KeyType::P256 => Numbers::P256(p256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?),
             KeyType::P384 => Numbers::P384(Box::new(p384::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?)),
             KeyType::P521 => Numbers::P521(Box::new(p521::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?)),
-            KeyType::Rsa | KeyType::RsaPss | KeyType::Ed25519 | KeyType::Other => return None,
+            KeyType::Rsa | KeyType::RsaPss | KeyType::Ed25519 | KeyType::Other(_) => return None,
         };
         Some(Self { algorithm, numbers })
     }
@@ -114,7 +114,7 @@ impl PublicKey {
             KeyType::P384 => "P-384",
             KeyType::P521 => "P-521",
             KeyType::Ed25519 => "Ed25519",
-            KeyType::Rsa | KeyType::RsaPss | KeyType::Other => "",
+            KeyType::Rsa | KeyType::RsaPss | KeyType::Other(_) => "",
         };
         match self.parts() {
             Parts::Point(point) => {

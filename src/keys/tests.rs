@@ -1,4 +1,4 @@
-//! What holds for keys of every type, in every form. Text that is no key at all is a matter of [`super::material`].
+//! What holds for keys of every type, in every form. Text that is no key at all is a matter of [`super::text`].
 
 use pem::Pem;
 use pkcs1::{RsaPrivateKeyRef, UintRef};
@@ -73,9 +73,6 @@ const PAIRS: [Pair; 5] = [
         public: &[form!("ed25519.pub.pem"), form!("ed25519-certificate.pem")],
     },
 ];
-
-const UNREADABLE: &str = "the key inside the PEM block cannot be read";
-const INCOMPLETE: &str = "the JWK lacks a member of its key type or has one of the wrong form";
 
 fn parse(text: &str, algorithm: Algorithm) -> Result<Material, String> {
     Material::parse(text, algorithm).map_err(|error| error.to_string())
@@ -296,8 +293,10 @@ fn a_key_with_an_algorithm_of_another_type_is_refused_with_what_was_found() {
             for text in pair.private_forms().iter().chain(&pair.public_forms()) {
                 if pair.is_elliptic_curve() && *text == pair.without_a_curve() {
                     // It may be of any curve, and its size says that it is not of this one.
-                    let other = format!("`{}` needs {}, found a key of another type", algorithm.name(), needed.name);
-                    let expected = if needed.is_elliptic_curve() { UNREADABLE.to_owned() } else { other };
+                    let other = format!("`{}` needs {}, found an EC key", algorithm.name(), needed.name);
+                    let point = bytes(&pair.jwk(), "x").len() * 2 + 1;
+                    let off = format!("the public point, of {point} bytes, is none on the curve of {}", needed.name);
+                    let expected = if needed.is_elliptic_curve() { off } else { other };
                     assert_eq!(parse(text, *algorithm).unwrap_err(), expected);
                 } else {
                     assert_eq!(parse(text, *algorithm).unwrap_err(), expected);
@@ -332,7 +331,8 @@ fn halves_that_do_not_belong_together_are_refused() {
             vec![ed25519_with_public_half(&bytes(&own, "d"), &bytes(&foreign, "x"))]
         };
         for form in forms {
-            assert_eq!(parse(&form, algorithm).unwrap_err(), UNREADABLE, "{}", pair.name);
+            let foreign = "the private key comes with the public half of another key; export it again";
+            assert_eq!(parse(&form, algorithm).unwrap_err(), foreign, "{}", pair.name);
         }
     }
 }
@@ -460,7 +460,8 @@ fn a_certificate_has_three_members_and_no_more() {
     assert_eq!(der[..2], [0x30, 0x82]);
     let length = u16::from_be_bytes([der[2], der[3]]) + 2;
     der[2..4].copy_from_slice(&length.to_be_bytes());
-    assert_eq!(parse(&block("CERTIFICATE", der), Algorithm::Es256).unwrap_err(), UNREADABLE);
+    let damaged = "the certificate in there is damaged or cut; make it again (openssl pkey -in KEY)";
+    assert_eq!(parse(&block("CERTIFICATE", der), Algorithm::Es256).unwrap_err(), damaged);
 }
 
 /// RFC 9864 names the curve; the keys are the same, and each entry of a configuration has one of the two names.

@@ -18,7 +18,7 @@ fn on_curve(key_type: KeyType) -> Option<AlgorithmIdentifierRef<'static>> {
         KeyType::P256 => &P256,
         KeyType::P384 => &P384,
         KeyType::P521 => &P521,
-        KeyType::Rsa | KeyType::RsaPss | KeyType::Ed25519 | KeyType::Other => return None,
+        KeyType::Rsa | KeyType::RsaPss | KeyType::Ed25519 | KeyType::Other(_) => return None,
     };
     Some(AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(curve)) })
 }

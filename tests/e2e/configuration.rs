@@ -97,7 +97,8 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
         }
         plugin
     };
-    let variable = |problem: &str| format!("signingKeyRefs[0].key: the environment variable {problem}");
+    let variable =
+        |name: &str, problem: &str| format!("signingKeyRefs[0].key: the environment variable `{name}` {problem}");
     let missing = "is missing or empty; set it, and list it in `vm_config.environment_variables.host_env_keys`";
     let mut misspelt = issuing(json!({"header": "x-user"}));
     misspelt["signingKeyRefs"][0]["algoritm"] = "ES256".into();
@@ -107,9 +108,9 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
     reserved["issue"]["customClaims"] = json!({"exp": {"value": 9_999_999_999_u64}});
     let cases = vec![
         (json!({"issuer": A}), "set `issue`, `verify` or both".to_owned()),
-        (with_keys(json!([private(A1, "ABSENT")])), variable(missing)),
-        (with_keys(json!([private(A1, "EMPTY")])), variable(missing)),
-        (with_keys(json!([private(A1, "BLANK")])), variable(missing)),
+        (with_keys(json!([private(A1, "ABSENT")])), variable("ABSENT", missing)),
+        (with_keys(json!([private(A1, "EMPTY")])), variable("EMPTY", missing)),
+        (with_keys(json!([private(A1, "BLANK")])), variable("BLANK", missing)),
         (with_keys(json!([private(A1, "KEY"), private(A2, "OTHER")])), format!("signingKeyRefs[1].key: {PUBLIC_ONLY}")),
         (
             verify_only(json!([public(A1)]), json!([{"issuer": B, "keys": [private(B1, "OTHER")]}])),

@@ -291,7 +291,7 @@ fn an_ended_key_is_neither_published_nor_accepted_and_may_end_while_running() {
     let codes = [code(&living), code(&ending), code(&peer), code(&ended)];
     assert!(now() < end, "the machine is too slow for this test");
     assert_eq!(keys(&before), [A2, A1]);
-    assert_eq!(codes, ["ok", "ok", "ok", "unknown_key"]);
+    assert_eq!(codes, ["ok", "ok", "ok", "ended_key"]);
 
     while now() < end {
         std::thread::sleep(Duration::from_millis(50));
@@ -306,7 +306,7 @@ fn an_ended_key_is_neither_published_nor_accepted_and_may_end_while_running() {
         assert_eq!(keys(&http::get(&format!("{url}{JWKS}"))), [A1]);
         assert_eq!(
             [code(&living), code(&ending), code(&peer), code(&ended)],
-            ["ok", "unknown_key", "unknown_key", "unknown_key"]
+            ["ok", "ended_key", "ended_key", "ended_key"]
         );
     }
 }

@@ -22,6 +22,10 @@ pub const DENIALS: [(&str, &str); 11] = [
     ("bad_signature", "signature of the token is not valid"),
 ];
 
+/// Those that need a field of their own.
+const FURTHER: [(&str, &str); 2] =
+    [("ended_key", "key of the token has ended"), ("wrong_type", "type of the token is not accepted")];
+
 /// A gateway that trusts one key of cluster A, its own issuer, and one of cluster B.
 pub fn plugin(verify: &Value) -> Value {
     json!({
@@ -39,7 +43,7 @@ pub fn outcome(answer: &Answer) -> &'static str {
     }
     assert_eq!(answer.status, 401, "{answer:?}");
     let text = &answer.json()["error_description"];
-    let row = DENIALS.iter().find(|row| *text == row.1);
+    let row = DENIALS.iter().chain(&FURTHER).find(|row| *text == row.1);
     row.unwrap_or_else(|| panic!("{text}")).0
 }
 

@@ -8,6 +8,7 @@ mod support;
 
 mod algorithms;
 mod around;
+mod clients;
 mod configuration;
 mod credentials;
 mod differential;

@@ -5,13 +5,14 @@ use serde_json::json;
 use crate::gate::{DENIALS, Gate, plugin};
 use crate::support::http;
 
-const SKIPPED: [&str; 13] = [
+const SKIPPED: [&str; 14] = [
     "no_identity",
     "no_subject",
     "claim_missing",
     "response_status",
     "condition",
     "own_wristband",
+    "peer_wristband",
     "redirected",
     "expired",
     "no_certificate",
@@ -22,14 +23,14 @@ const SKIPPED: [&str; 13] = [
 ];
 
 /// The denials beside those of every gateway.
-const CONFIGURED: [&str; 6] =
-    ["wrong_type", "revoked", "wrong_subject", "too_long_lived", "wrong_certificate", "replayed"];
+const CONFIGURED: [&str; 7] =
+    ["ended_key", "wrong_type", "revoked", "wrong_subject", "too_long_lived", "wrong_certificate", "replayed"];
 
 #[test]
 fn every_counter_exists_from_the_start_and_nothing_is_counted_twice() {
     let gate = Gate::start(&[plugin(&json!({}))]);
     let stats = gate.envoy.admin("/stats?filter=wasmcustom");
-    let mut names: Vec<String> = ["issued", "verified", "discovery"].map(str::to_owned).into();
+    let mut names: Vec<String> = ["issued", "verified", "claim_dropped", "discovery"].map(str::to_owned).into();
     names.extend(["token_cache.hit", "token_cache.miss", "issue_reuse.hit", "issue_reuse.miss"].map(str::to_owned));
     names.extend(SKIPPED.map(|code| format!("issue_skipped.{code}")));
     let denials: Vec<_> = DENIALS.into_iter().map(|(code, _)| code).chain(CONFIGURED).collect();

@@ -211,8 +211,10 @@ fn a_private_key_in_any_wrong_field_is_not_quoted() {
         with("/signingKeyRefs/0/key/inlineString", jwk.to_string().into()),
         with("/signingKeyRefs/0/key/inlineString", line.into()),
         with("/signingKeyRefs/0/key/inlineString", pem.replace(line, "").into()),
-        with("/signingKeyRefs/0/key/inlineString", pem.replace("PRIVATE", "PUBLIC").into()),
-        with("/signingKeyRefs/0/key/inlineString", pem.replace("PRIVATE KEY", "CERTIFICATE").into()),
+        // Whatever the label says, it is a private key.
+        second(json!({"inlineString": pem.replace("PRIVATE", "PUBLIC")})),
+        second(json!({"inlineString": pem.replace("PRIVATE KEY", "CERTIFICATE")})),
+        second(json!({"inlineString": pem.lines().filter(|line| !line.starts_with('-')).collect::<String>()})),
         with("/signingKeyRefs/0/key/inlineString", pem.replace("PRIVATE KEY", "SOMETHING").into()),
         with("/signingKeyRefs/0/key/inlineString", format!("{pem}{pem}").into()),
         with("/signingKeyRefs/0/key/inlineString", format!("{{\"d\":\"{line}\",\"d\":\"{line}\"}}").into()),

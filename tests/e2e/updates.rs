@@ -30,7 +30,7 @@ fn duration(url: &str) -> u64 {
     let answer = http::get_with(url, &[("x-user", "alice"), ("x-wristband-token", &sign(B1, &claims))]);
     assert_eq!(answer.status, 200, "{answer:?}");
     let payload = token::payload(answer.wristband().unwrap());
-    payload["exp"].as_u64().unwrap() - payload["iat"].as_u64().unwrap()
+    payload["exp"].as_u64().unwrap() - payload["iat"].as_u64().unwrap() - token::BACKDATE
 }
 
 #[test]

@@ -17,7 +17,7 @@ impl Crypto for Nobody {
 }
 
 impl Setup for Nobody {
-    fn variable(&self, _: &str) -> Option<String> {
+    fn variable(&self, _: &str) -> Option<Vec<u8>> {
         None
     }
 

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 pub const A: &str = "https://cluster-a.example.com";
 pub const B: &str = "https://cluster-b.example.com";
 
+/// Seconds by which `iat` and `nbf` of our wristbands lie in the past, unless the configuration says otherwise.
+pub const BACKDATE: u64 = 5;
+
 pub fn now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }

@@ -5,10 +5,7 @@
 use serde_json::{Value, json};
 
 use super::vm;
-use super::{
-    Algorithm, INCOMPLETE, Jwk, PAIRS, UNREADABLE, block, bytes, der, parse, private, public, rsa_blocks, sign, text,
-    with, without,
-};
+use super::{Algorithm, Jwk, PAIRS, block, bytes, der, parse, private, public, rsa_blocks, sign, text, with, without};
 
 const UNRELATED: &str = "the parts of the RSA key do not belong together";
 
@@ -52,10 +49,16 @@ fn parts_of_an_rsa_key_that_do_not_belong_together_are_refused() {
         assert_eq!(parse(&text(&changed), Algorithm::Rs256).unwrap_err(), UNRELATED, "{}", changes[0].0);
     }
     // Both primes or none, and no other ones; no private member without `d`.
-    for changed in [without(&own, &["p"]), without(&own, &["q"]), without(&own, &["d"]), with(&own, &[("oth", &one)])] {
-        assert_eq!(parse(&text(&changed), Algorithm::Rs256).unwrap_err(), INCOMPLETE);
+    for (changed, problem) in [
+        (without(&own, &["p"]), "the JWK has no `p`"),
+        (without(&own, &["q"]), "the JWK has no `q`"),
+        (without(&own, &["d"]), "the JWK has no `d`"),
+        (with(&own, &[("oth", &one)]), "the JWK has a private `oth`, which keys of its type have not"),
+    ] {
+        assert_eq!(parse(&text(&changed), Algorithm::Rs256).unwrap_err(), problem);
     }
-    assert_eq!(parse(form!("rsa-three-primes.pem"), Algorithm::Rs256).unwrap_err(), UNREADABLE);
+    let primes = "an RSA key of more than two primes; make one of two (openssl genpkey)";
+    assert_eq!(parse(form!("rsa-three-primes.pem"), Algorithm::Rs256).unwrap_err(), primes);
     // What follows from the rest is computed: a wrong one would give a signature away that gives the primes away.
     let changed = with(&own, &[("dp", &own["dq"]), ("dq", &own["dp"]), ("qi", &one)]);
     for form in [text(&changed)].iter().chain(&rsa_blocks(&changed)) {
@@ -146,11 +149,13 @@ fn a_weak_or_second_spelling_of_an_ed25519_point_is_refused() {
     for point in points {
         let jwk = with(&own, &[("x", &crate::jose::base64url::encode(&point).into())]);
         for form in [text(&jwk), text(&without(&jwk, &["d"]))] {
-            assert_eq!(parse(&form, Algorithm::EdDsa).unwrap_err(), INCOMPLETE, "{point:x?}");
+            let weak = "the JWK's `x` is no point of Ed25519, or one with which anything can be signed";
+            assert_eq!(parse(&form, Algorithm::EdDsa).unwrap_err(), weak, "{point:x?}");
         }
         if point.len() == 32 {
             let form = block("PUBLIC KEY", [&spki[..12], &point].concat());
-            assert_eq!(parse(&form, Algorithm::EdDsa).unwrap_err(), UNREADABLE, "{point:x?}");
+            let weak = "the public point is none of Ed25519, or one with which anything can be signed";
+            assert_eq!(parse(&form, Algorithm::EdDsa).unwrap_err(), weak, "{point:x?}");
         }
     }
 }
@@ -167,19 +172,36 @@ fn a_point_that_is_not_on_its_curve_is_refused() {
         let size = bytes(&own, "y").len();
         let (start, _) = spki.split_at(spki.len() - size);
         let form = block("PUBLIC KEY", [start, &bytes(&foreign, "y")].concat());
-        assert_eq!(parse(&form, algorithm).unwrap_err(), UNREADABLE, "{}", pair.name);
-        // Coordinates and secrets have the size of the curve, no more and no less (RFC 7518, section 6.2).
+        let off = format!("the public point, of {} bytes, is none on the curve of {}", 2 * size + 1, pair.name);
+        assert_eq!(parse(&form, algorithm).unwrap_err(), off);
+        // Coordinates and secrets are numbers: zeros before them come and go, but nothing else does (RFC 7518, section 6.2).
         for name in ["x", "y", "d"] {
             let value = bytes(&pair.jwk(), name);
-            for resized in [[&[0], &value[..]].concat(), value[1..].to_vec(), vec![]] {
+            let resize = |resized: Vec<u8>| {
                 let changed = with(&pair.jwk(), &[(name, &crate::jose::base64url::encode(&resized).into())]);
-                assert_eq!(parse(&text(&changed), algorithm).unwrap_err(), INCOMPLETE, "{} {name}", pair.name);
+                parse(&text(&changed), algorithm).map(drop)
+            };
+            assert_eq!(resize([&[0], &value[..]].concat()), Ok(()), "{} {name}", pair.name);
+            assert_eq!(resize([&[0, 0], &value[..]].concat()), Ok(()), "{} {name}", pair.name);
+            let zeros = value.iter().take_while(|byte| **byte == 0).count();
+            assert_eq!(resize(value[zeros..].to_vec()), Ok(()), "{} {name}", pair.name);
+            for other in [value[zeros + 1..].to_vec(), vec![], [&[1], &[0; 66 - 32][..], &value[..]].concat()] {
+                assert!(resize(other).is_err(), "{} {name}", pair.name);
             }
         }
+        let (d, x, y) = (bytes(&pair.jwk(), "d"), bytes(&pair.jwk(), "x"), bytes(&pair.jwk(), "y"));
+        let point = [&[4], &x[..], &y].concat();
+        for form in super::ec_blocks(pair, &[&[0], &d[..]].concat(), &point) {
+            private(&form, algorithm);
+        }
+        for form in super::ec_blocks(pair, &d[1..], &point).iter().filter(|_| d[0] != 0) {
+            assert!(parse(form, algorithm).is_err(), "{}", pair.name);
+        }
         // Zero, and the order of the group or more.
+        let order = "the secret scalar is zero, or not below the order of its curve";
         for byte in [0, 0xff] {
             let changed = with(&pair.jwk(), &[("d", &crate::jose::base64url::encode(vec![byte; size]).into())]);
-            assert_eq!(parse(&text(&changed), algorithm).unwrap_err(), INCOMPLETE, "{}", pair.name);
+            assert_eq!(parse(&text(&changed), algorithm).unwrap_err(), order, "{}", pair.name);
         }
     }
 }
