@@ -318,6 +318,44 @@ fn claims_by_formatter() -> Value {
     })
 }
 
+/// The filters that stand in `docs/claims.md`.
+fn documented_filters() -> Vec<Value> {
+    let page = crate::support::read("docs/claims.md");
+    let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.map(crate::support::sample::parse).collect()
+}
+
+#[test]
+fn the_filters_of_the_page_on_claims_let_an_admin_pass_and_nobody_else() {
+    let mut chain = vec![filter(&plugin(&json!({"mode": "optional"})))];
+    chain.extend(documented_filters());
+    assert_eq!(chain.len(), 3);
+    let by_text = json!({
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": {"action": "DENY", "policies": {"mallory": {
+                "permissions": [{"any": true}],
+                "principals": [{"filter_state": {"key": "wasm.wristband", "string_match": {"exact": "mallory"}}}],
+            }}},
+        },
+    });
+    let trap = vec![filter(&plugin(&json!({}))), by_text];
+    let mut gate = Gate::with_filters(vec![chain, trap]);
+    let with_roles = |roles: Value| {
+        let mut claims = claims(A);
+        claims["sub"] = "mallory".into();
+        claims["realm_access"] = json!({"roles": roles});
+        sign("cluster-a-2026-11", &claims)
+    };
+    let admin = gate.present(0, with_roles(json!(["dev", "admin"])));
+    assert_eq!((admin.status, admin.received("x-is-admin")), (200, Some("true")));
+    assert_eq!(gate.present(0, with_roles(json!(["administrator"]))).status, 403);
+    assert_eq!(gate.present(0, token::of_a()).status, 403, "no roles at all");
+    assert_eq!(gate.ask(0, &[]).status, 403, "no token");
+    assert_eq!(gate.present(1, with_roles(json!([]))).status, 200, "what the page warns of");
+}
+
 #[test]
 fn native_filters_and_access_logs_see_the_claims_of_accepted_tokens_only() {
     let chain =
