@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 use crate::jose::json::{MAX_DEPTH, TOO_DEEP};
 use crate::jose::path::Path;
 
-/// What the JSON of [`json::parse`] cannot be, and where it stands.
+/// What the JSON of [`json::parse`](crate::jose::json::parse) cannot be, and where it stands.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotJson {
     /// As far as that is known.
