@@ -35,6 +35,8 @@ pub enum Denial {
     TooLongLived,
     /// The token is bound to a certificate that the client has not shown (RFC 8705, section 3).
     WrongCertificate,
+    /// The token is bound to something that its bearer cannot be asked to prove here (RFC 7800).
+    WrongBinding,
     /// The signature is not the key's.
     BadSignature,
     /// The token was accepted before.
@@ -43,7 +45,7 @@ pub enum Denial {
 
 impl Denial {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Missing,
         Self::Ambiguous,
         Self::TooLarge,
@@ -60,6 +62,7 @@ impl Denial {
         Self::WrongSubject,
         Self::TooLongLived,
         Self::WrongCertificate,
+        Self::WrongBinding,
         Self::BadSignature,
         Self::Replayed,
     ];
@@ -94,6 +97,7 @@ impl Denial {
             Self::WrongSubject => ("wrong_subject", "subject of the token is not accepted from its issuer"),
             Self::TooLongLived => ("too_long_lived", "token lives longer than is accepted"),
             Self::WrongCertificate => ("wrong_certificate", "token is bound to another client certificate"),
+            Self::WrongBinding => ("wrong_binding", "token is bound to a proof that is not asked for here"),
             Self::BadSignature => ("bad_signature", "signature of the token is not valid"),
             Self::Replayed => ("replayed", "token has been used before"),
         }

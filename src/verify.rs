@@ -61,21 +61,28 @@ impl Verifier {
     /// Verifies a token: what is cheap first, the signature once, with one key, and only what is genuine is remembered.
     ///
     /// # Errors
-    /// The first [`Denial`] in the order in which RFC 8725 and the cost suggest: form, issuer, algorithm and key, type,
-    /// revocation, time, the issuer's limits, certificate, signature, replay.
+    /// The first [`Denial`] in this order: form, issuer, algorithm and key, time, signature; then what only a genuine token is
+    /// told: type, the issuer's limits, binding, certificate, revocation, replay.
     #[inline(never)]
     pub fn verify(&self, text: &[u8], ring: &Ring, now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
         let mut token = Untrusted::parse(text, self.max_token_bytes)?;
         let issuer = ring.select(token.issuer())?;
         let (key, limits) = (issuer.keys.select(token.algorithm(), token.key_id(), now)?, &issuer.limits);
-        if self.revoked.covers(&token, &key.name) {
+        if self.revoked.covers_key(&key.name) {
             return Err(Denial::Revoked);
         }
         self.check_time(token.expires, token.not_before, now)?;
-        limits.check(&token, now, self.clock_skew.into())?;
-        check_certificate(token.thumbprint.as_deref(), host)?;
         if !key.key.verifies(token.signing_input, &token.signature, host) {
             return Err(Denial::BadSignature);
+        }
+        // From here on it is genuine. Before, whoever can write a token could ask what would be accepted of others.
+        limits.check(&token, now, self.clock_skew.into())?;
+        if token.is_bound_otherwise {
+            return Err(Denial::WrongBinding);
+        }
+        check_certificate(token.thumbprint.as_deref(), host)?;
+        if self.revoked.covers(&token) {
+            return Err(Denial::Revoked);
         }
         self.check_replay(&token, now, host)?;
         let thumbprint = token.thumbprint.take();

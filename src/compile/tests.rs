@@ -372,7 +372,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/revoked", json!([{"kid": "a"}]), "verify.revoked[0].kid: is the key that signs; put another one first".into()),
         ("/verify/typ", json!([]), "verify.typ: is empty; list at least one".into()),
         ("/peers/0/subjects", json!([{"suffix": "a"}]), "peers[0].subjects[0].suffix: unknown field, expected one of `exact`, `prefix`".into()),
-        ("/peers/0/maxLifetime", json!(0), "peers[0].maxLifetime: expected a whole number from 1 to 86400, found 0".into()),
+        ("/peers/0/maxLifetime", json!(0), "peers[0].maxLifetime: expected a whole number from 1 to 31536000, found 0".into()),
         ("/issue/chain", json!(true), "issue.chain: needs `identity: {wristband: true}`".into()),
         ("/issue/maxHops", json!(3), "issue.maxHops: needs `chain: true`".into()),
         ("/issue/cookie", json!({"name": "__Host-a", "path": "/a"}), "issue.cookie.name: `__Host-` needs `secure`, the path `/` and no `domain`; browsers drop it otherwise".into()),

@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 use crate::trust::limits::{Limits, Pattern};
 
 const DEFAULT_DURATION: u32 = 300;
+/// A year, in seconds.
+const LONGEST_LIFETIME: u32 = 31_536_000;
 const DEFAULT_MAX_AGE: u32 = 300;
 const MAX_NAME: usize = 255;
 
@@ -148,7 +150,7 @@ fn peer(node: &Node<'_>) -> Peer {
             allow_missing_audience: fields.or("allowMissingAudience", false, Node::boolean),
             subjects: fields.list("subjects", |node| pattern(&node)),
             claims: fields.read("claims", texts),
-            max_lifetime: fields.read("maxLifetime", |node| node.integer(1..=LONGEST_DURATION)),
+            max_lifetime: Some(fields.or("maxLifetime", LONGEST_DURATION, |node| node.integer(1..=LONGEST_LIFETIME))),
         },
     }
 }

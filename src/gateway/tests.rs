@@ -829,7 +829,7 @@ fn nobody_gets_a_bearer_token_for_a_bound_one() {
         story.host.certificate = Some("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
         story.host.values = [("who".to_owned(), "alice".into())].into();
         let mut bound = claims(B);
-        bound["cnf"] = json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "jkt": "x"});
+        bound["cnf"] = json!({"x5t#S256": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"});
         let token = sign(B_PEM, "b", &bound);
         let outcome = story.run(&[("x-user", "alice"), ("x-wristband-token", &token)]);
         let payload = payload(&outcome.response.set[1].1);

@@ -24,14 +24,24 @@ pub fn of(thumbprint: &str) -> Value {
     json!({THUMBPRINT: thumbprint})
 }
 
-/// The thumbprint that a token is bound to, if it is. Other kinds of confirmation are ignored, as RFC 7800 has it.
+/// What a token is bound to.
+#[derive(Default)]
+pub struct Binding<'c> {
+    /// The thumbprint of a certificate.
+    pub thumbprint: Option<&'c str>,
+    /// Whether there is another member: a proof that nobody here can ask for (RFC 7800, section 3.1).
+    pub is_otherwise: bool,
+}
+
+/// What a token is bound to, if it is.
 ///
 /// # Errors
 /// [`Denial::Malformed`] when `cnf` or the thumbprint in it has the wrong type.
-pub fn bound_to(claims: &Map<String, Value>) -> Result<Option<&str>, Denial> {
+pub fn bound_to(claims: &Map<String, Value>) -> Result<Binding<'_>, Denial> {
     let Some(confirmation) = claims.get("cnf") else {
-        return Ok(None);
+        return Ok(Binding::default());
     };
     let members = confirmation.as_object().ok_or(Denial::Malformed)?;
-    members.get(THUMBPRINT).map(|value| value.as_str().ok_or(Denial::Malformed)).transpose()
+    let thumbprint = members.get(THUMBPRINT).map(|value| value.as_str().ok_or(Denial::Malformed)).transpose()?;
+    Ok(Binding { thumbprint, is_otherwise: members.keys().any(|name| name != THUMBPRINT) })
 }

@@ -32,6 +32,8 @@ pub struct Untrusted<'t> {
     pub not_before: Option<f64>,
     /// Of the client's certificate that the token is bound to (RFC 8705, section 3.1).
     pub thumbprint: Option<String>,
+    /// Whether it is bound to something else too, such as a key that its bearer has to prove (RFC 9449, section 6.1).
+    pub is_bound_otherwise: bool,
     header: Members,
     claims: Members,
 }
@@ -67,7 +69,8 @@ impl<'t> Untrusted<'t> {
         claims.string("jti")?;
         claims.audiences()?;
         let expires = claims.date("exp")?.ok_or(Denial::Malformed)?;
-        let thumbprint = confirmation::bound_to(&claims.0)?.map(str::to_owned);
+        let binding = confirmation::bound_to(&claims.0)?;
+        let (thumbprint, is_bound_otherwise) = (binding.thumbprint.map(str::to_owned), binding.is_otherwise);
         let dates = [claims.date("nbf")?, claims.date("iat")?];
         // Nothing began before 1970; Envoy's `jwt_authn` refuses it too.
         let starts = || dates.into_iter().flatten();
@@ -76,7 +79,16 @@ impl<'t> Untrusted<'t> {
         }
         let not_before = starts().reduce(f64::max);
         let signature = base64url::decode(signature).ok_or(Denial::Malformed)?;
-        Ok(Self { signing_input: signing_input.as_bytes(), signature, expires, not_before, thumbprint, header, claims })
+        Ok(Self {
+            signing_input: signing_input.as_bytes(),
+            signature,
+            expires,
+            not_before,
+            thumbprint,
+            is_bound_otherwise,
+            header,
+            claims,
+        })
     }
 
     /// `alg`.

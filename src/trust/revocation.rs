@@ -19,14 +19,19 @@ pub struct Revoked {
 }
 
 impl Revoked {
-    /// Whether a token that names or needs the key `key` is revoked. One that does not say when it was issued may be
-    /// older than any time.
+    /// Whether the key of this name is revoked, at every issuer that has one.
     #[must_use]
-    pub fn covers(&self, token: &Untrusted<'_>, key: &str) -> bool {
+    pub fn covers_key(&self, name: &str) -> bool {
+        self.keys.contains(name)
+    }
+
+    /// Whether a token is revoked, by its `jti` or its time. One that does not say when it was issued may be older than any
+    /// time.
+    #[must_use]
+    pub fn covers(&self, token: &Untrusted<'_>) -> bool {
         let issued = token.claims().get("iat").and_then(Value::as_f64);
         let too_old = |start: &Timestamp| issued.is_none_or(|issued| issued < start.seconds());
-        self.keys.contains(key)
-            || token.jwt_id().is_some_and(|id| self.tokens.contains(id))
+        token.jwt_id().is_some_and(|id| self.tokens.contains(id))
             || self.issued_before.get(token.issuer()).is_some_and(too_old)
     }
 }

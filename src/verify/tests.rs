@@ -328,7 +328,9 @@ fn a_token_that_is_bound_needs_its_certificate() {
     let digest = "000102030405060708090a0b0c0d0e0f10111213";
     assert_eq!(verify(&short, Some(digest)), Some(Denial::WrongCertificate));
     assert_eq!(verify(&with("cnf", json!({"x5t#S256": ""})), None), Some(Denial::WrongCertificate));
-    assert_eq!(verify(&with("cnf", json!({"jkt": "x"})), None), None);
+    for other in [json!({"jkt": "x"}), json!({"jwk": {}}), json!({"x5t#S256": DIGEST, "kid": "x"})] {
+        assert_eq!(verify(&with("cnf", other), Some(DIGEST)), Some(Denial::WrongBinding));
+    }
     assert_eq!(verify(&with("cnf", json!({})), Some(DIGEST)), None);
 }
 
@@ -412,7 +414,7 @@ fn a_peer_s_word_has_the_limits_it_is_given() {
         claims["region"] = json!("eu-1");
         claims["roles"] = json!(["admin"]);
         claims["act"] = json!({"sub": "x", "roles": ["admin"], "act": {"iss": "y", "iat": 1, "act": ["admin"]}});
-        claims["cnf"] = json!({"jkt": "z"});
+        claims["cnf"] = json!({});
     });
     let verified = verify_with(&listed, &token, NOW).unwrap();
     let names: Vec<_> = verified.claims().keys().map(String::as_str).collect();
@@ -496,6 +498,53 @@ fn each_peer_has_types_and_audiences_of_its_own() {
     let own = sign(A_PEM, "a", &claims(A));
     let lenient = configuration(json!({"typ": ["", "JWT"], "allowMissingAudience": true}));
     assert_eq!(verify_with(&lenient, &own, NOW).map(drop), wrong_type);
+}
+
+/// Whoever can write a token must not learn from its denial what would be accepted of others.
+#[test]
+fn a_forged_token_learns_nothing_but_what_is_public() {
+    let mut configuration = gateway_a();
+    configuration["peers"][0]["subjects"] = json!([{"exact": "svc-payments"}]);
+    configuration["peers"][0]["audiences"] = json!(["internal"]);
+    configuration["peers"][0]["maxLifetime"] = json!(10);
+    configuration["verify"]["typ"] = json!(["secret+jwt"]);
+    configuration["verify"]["revoked"] =
+        json!([{"jti": "incident"}, {"issuer": B, "issuedBefore": "2030-01-01T00:00:00Z"}]);
+    let forge = |change: Value| {
+        let mut claims = claims(B);
+        claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        sign(A_PEM, "b", &claims)
+    };
+    for change in [
+        json!({}),
+        json!({"aud": "guess"}),
+        json!({"aud": "internal"}),
+        json!({"aud": "internal", "sub": "svc-payments"}),
+        json!({"jti": "incident"}),
+        json!({"exp": NOW.0 + 5}),
+        json!({"cnf": {"jkt": "x"}}),
+        json!({"cnf": {"x5t#S256": "x"}}),
+    ] {
+        let denied = verify_with(&configuration, &forge(change.clone()), NOW).unwrap_err();
+        assert_eq!(denied, Denial::BadSignature, "{change}");
+    }
+    assert_eq!(verify_with(&configuration, &forge(json!({"exp": 1})), NOW).unwrap_err(), Denial::Expired);
+}
+
+/// What a peer signs for longer is as dangerous as a key that is lost.
+#[test]
+fn a_peer_s_token_lives_a_day_at_most_unless_it_is_given_more() {
+    let lives = |most: Option<u32>, seconds: i64| {
+        let mut configuration = gateway_a();
+        if let Some(most) = most {
+            configuration["peers"][0]["maxLifetime"] = json!(most);
+        }
+        let mut claims = claims(B);
+        claims["exp"] = json!(NOW.0 + seconds);
+        verify_with(&configuration, &sign(B_PEM, "b", &claims), NOW).map(drop)
+    };
+    assert_eq!((lives(None, 86_430), lives(None, 86_431)), (Ok(()), Err(Denial::TooLongLived)));
+    assert_eq!(lives(Some(31_536_000), 31_536_000), Ok(()));
 }
 
 #[test]

@@ -23,8 +23,16 @@ const SKIPPED: [&str; 14] = [
 ];
 
 /// The denials beside those of every gateway.
-const CONFIGURED: [&str; 7] =
-    ["ended_key", "wrong_type", "revoked", "wrong_subject", "too_long_lived", "wrong_certificate", "replayed"];
+const CONFIGURED: [&str; 8] = [
+    "ended_key",
+    "wrong_binding",
+    "wrong_type",
+    "revoked",
+    "wrong_subject",
+    "too_long_lived",
+    "wrong_certificate",
+    "replayed",
+];
 
 #[test]
 fn every_counter_exists_from_the_start_and_nothing_is_counted_twice() {
