@@ -11,6 +11,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// No key in DER has fewer bytes: this many has a public Ed25519 key.
+const SMALLEST: usize = 44;
+
 /// Base64 with or without padding, in one line or many.
 pub(super) fn base64_decoded(text: &[u8]) -> Option<Vec<u8>> {
     let text: Vec<_> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
@@ -20,7 +23,9 @@ pub(super) fn base64_decoded(text: &[u8]) -> Option<Vec<u8>> {
 /// Whether a text looks like the text of a key: PEM, a JWK, or bare base64 of DER.
 #[must_use]
 pub fn looks_like_material(text: &[u8]) -> bool {
-    let is_sequence = |bytes: Vec<u8>| AnyRef::from_der(&bytes).is_ok_and(|any| any.tag() == Tag::Sequence);
+    let is_sequence = |bytes: Vec<u8>| {
+        bytes.len() >= SMALLEST && AnyRef::from_der(&bytes).is_ok_and(|any| any.tag() == Tag::Sequence)
+    };
     text.windows(BEGIN.len()).any(|window| window == BEGIN)
         || text.trim_ascii_start().starts_with(b"{")
         || base64_decoded(text).is_some_and(is_sequence)
@@ -28,3 +33,21 @@ pub fn looks_like_material(text: &[u8]) -> bool {
 
 /// How every PEM block starts (RFC 7468, section 2).
 pub(super) const BEGIN: &[u8] = b"-----BEGIN";
+
+#[cfg(test)]
+mod tests {
+    use super::looks_like_material;
+    use crate::testing::{A_PEM, A_PUB};
+
+    #[test]
+    fn a_key_is_recognised_and_a_name_is_none() {
+        let der = |pem: &str| pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+        let ed25519 = include_str!("../../testdata/worthless-keys/forms/ed25519.pub.pem");
+        for text in [A_PEM, A_PUB, &der(A_PEM), &der(A_PUB), &der(ed25519), " {\"kty\":\"EC\"}", "{", "x -----BEGIN"] {
+            assert!(looks_like_material(text.as_bytes()), "{text}");
+        }
+        for text in ["", "MAA", "MAIxx", "MIGHAgEAMBMG", "cluster-a-2026-11", "did:web:a#0", &"A".repeat(255)] {
+            assert!(!looks_like_material(text.as_bytes()), "{text}");
+        }
+    }
+}
