@@ -27,7 +27,8 @@ use explained::{Explained, WE_ALONE_ACCEPT, WE_ALONE_REFUSE};
 const CASES: usize = 4000;
 
 fn ours() -> Value {
-    let peer = |(issuer, key): (&str, &str)| json!({"issuer": issuer, "keys": [public(key)]});
+    let peer =
+        |(issuer, key): (&str, &str)| json!({"issuer": issuer, "keys": [public(key)], "maxLifetime": 31_536_000});
     json!({
         "peers": [peer((A, KEYS[0])), peer((B, KEYS[1]))],
         "verify": {"clockSkew": 30, "outputClaimToHeaders": [{"header": "x-subject", "claim": "sub"}]},
