@@ -110,7 +110,7 @@ fn check_issuers(config: &Config, problems: &Problems) {
         let problem = "is missing; only a filter that verifies nobody but peers can do without";
         problems.error(&Path::of(&["issuer"]), problem);
     }
-    let mut seen: HashMap<&str, (&String, &Path)> = HashMap::new();
+    let (mut seen, mut alike): (HashMap<&str, &Path>, HashMap<&str, &Path>) = (HashMap::new(), HashMap::new());
     for peer in &config.peers {
         let (path, Some(issuer)) = (peer.path.member("issuer"), &peer.issuer) else {
             continue;
@@ -121,15 +121,11 @@ fn check_issuers(config: &Config, problems: &Problems) {
             problems
                 .warn(&path, "differs from our own `issuer` in nothing but a slash at the end; they are two issuers");
         }
-        match seen.insert(without_slash(issuer), (issuer, &peer.path)) {
-            Some((other, first)) if other == issuer => {
-                problems.error(&path, format!("the same issuer as that of {first}"));
-            }
-            Some((_, first)) => {
-                let problem = "in nothing but a slash at the end; they are two issuers";
-                problems.warn(&path, format!("differs from that of {first} {problem}"));
-            }
-            None => {}
+        if let Some(first) = seen.insert(issuer, &peer.path) {
+            problems.error(&path, format!("the same issuer as that of {first}"));
+        } else if let Some(first) = alike.insert(without_slash(issuer), &peer.path) {
+            let problem = "in nothing but a slash at the end; they are two issuers";
+            problems.warn(&path, format!("differs from that of {first} {problem}"));
         }
     }
 }

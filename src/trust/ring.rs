@@ -38,10 +38,14 @@ impl Ring {
         issuers.into_iter().fold(Self::default(), |ring, issuer| ring.with(issuer))
     }
 
-    /// The same ring with this issuer, in place of the one of its name.
+    /// The same ring with this issuer, in place of the one of its name, and of ourselves if it is that.
     #[must_use]
     pub fn with(mut self, issuer: TrustedIssuer) -> Self {
         let issuer = Rc::new(issuer);
+        let is_replaced = |own: &Rc<TrustedIssuer>| issuer.is_own || own.name == issuer.name;
+        if let Some(own) = self.own.take_if(|own| is_replaced(own)) {
+            self.by_name.remove(&own.name);
+        }
         if issuer.is_own {
             self.own = Some(Rc::clone(&issuer));
         }
@@ -75,5 +79,32 @@ impl Ring {
         self.by_name.get(&issuer.name).is_some_and(|now| {
             Rc::ptr_eq(now, issuer) || Rc::ptr_eq(&now.limits, &issuer.limits) && now.keys.holds(key)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issuer(name: &str, is_own: bool) -> TrustedIssuer {
+        TrustedIssuer { name: name.to_owned(), is_own, keys: KeySet::default(), limits: Rc::default() }
+    }
+
+    #[test]
+    fn an_issuer_takes_the_place_of_the_one_of_its_name_and_ourselves_that_of_ourselves() {
+        let names = |ring: &Ring| {
+            let mut peers: Vec<_> = ring.peers().map(|peer| peer.name.clone()).collect();
+            peers.sort();
+            (ring.own().map(|own| own.name.clone()), peers.join(" "))
+        };
+        let ring = Ring::new([issuer("a", true), issuer("b", false)]);
+        assert_eq!(names(&ring), (Some("a".to_owned()), "b".to_owned()));
+        let renamed = ring.clone().with(issuer("c", true));
+        assert_eq!(names(&renamed), (Some("c".to_owned()), "b".to_owned()));
+        assert_eq!(renamed.select("a").err(), Some(Denial::UnknownIssuer));
+        let taken = ring.clone().with(issuer("a", false));
+        assert_eq!(names(&taken), (None, "a b".to_owned()));
+        assert!(!taken.select("a").unwrap().is_own);
+        assert_eq!(names(&ring.with(issuer("b", true))), (Some("b".to_owned()), String::new()));
     }
 }
