@@ -1,7 +1,7 @@
 //! Why a request is denied: a closed list, with the machine's code and the client's text in one place.
 
+closed_list! {
 /// One reason. Its texts are constant: nothing of the request is echoed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
     /// No credential.
     Missing,
@@ -42,31 +42,9 @@ pub enum Denial {
     /// The token was accepted before.
     Replayed,
 }
+}
 
 impl Denial {
-    /// All of them.
-    pub const ALL: [Self; 19] = [
-        Self::Missing,
-        Self::Ambiguous,
-        Self::TooLarge,
-        Self::Malformed,
-        Self::UnknownIssuer,
-        Self::WrongAlgorithm,
-        Self::UnknownKey,
-        Self::EndedKey,
-        Self::WrongType,
-        Self::Revoked,
-        Self::Expired,
-        Self::NotYetValid,
-        Self::WrongAudience,
-        Self::WrongSubject,
-        Self::TooLongLived,
-        Self::WrongCertificate,
-        Self::WrongBinding,
-        Self::BadSignature,
-        Self::Replayed,
-    ];
-
     /// The code, for metrics and response code details.
     #[must_use]
     pub fn code(self) -> &'static str {

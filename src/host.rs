@@ -22,8 +22,17 @@ pub trait Crypto {
     fn random(&self, bytes: &mut [u8]) -> bool;
 }
 
+/// Asked for expressions, at any time.
+pub trait Expressions {
+    /// Compiles a CEL expression; `None` when it does not compile.
+    fn compile(&self, source: &str) -> Option<ExpressionId>;
+
+    /// Forgets an expression.
+    fn discard(&self, expression: ExpressionId);
+}
+
 /// Asked while a configuration is compiled.
-pub trait Setup: Crypto {
+pub trait Setup: Crypto + Expressions {
     /// A variable of the plugin's environment, in whatever encoding it is.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
 
@@ -32,16 +41,10 @@ pub trait Setup: Crypto {
 
     /// Makes an empty value that the workers share, unless it is there already; `false` when there is no such thing.
     fn reserve(&self, key: &str) -> bool;
-
-    /// Compiles a CEL expression; `None` when it does not compile.
-    fn compile(&self, source: &str) -> Option<ExpressionId>;
-
-    /// Forgets an expression.
-    fn discard(&self, expression: ExpressionId);
 }
 
 /// Asked while a request is answered.
-pub trait Host: Crypto {
+pub trait Host: Crypto + Expressions {
     /// Evaluates an expression; `None` when it has no value in this phase. The bytes carry no type.
     fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>>;
 

@@ -3,7 +3,8 @@
 //! An [`Issuer`] holds the one private key. What it needs of a request is evaluated in two phases, [`Evaluated`], because
 //! attributes of the request are gone when the response comes and those of later filters are not there before.
 
-mod chain;
+mod actor;
+mod evaluated;
 pub mod expression;
 mod identity;
 pub mod pseudonym;
@@ -18,7 +19,7 @@ use serde_json::Value;
 
 use crate::host::Host;
 use crate::http::headers::{HeaderName, Headers};
-use crate::issue::expression::{Attributes, Condition, Expression};
+use crate::issue::expression::{Answer, Condition, Expression};
 use crate::jose::confirmation;
 use crate::time::Timestamp;
 use crate::verify::Verified;
@@ -26,6 +27,7 @@ use identity::Identity;
 use reuse::Reusable;
 use signer::ClaimMembers;
 
+pub use evaluated::Evaluated;
 pub use signer::{Signed, Signer};
 pub use skip::Skip;
 
@@ -45,7 +47,7 @@ pub struct Rules {
     pub duration: u32,
     /// To whom wristbands are delivered.
     pub placement: Placement,
-    /// Who the request was authenticated as: the first source that has a value counts.
+    /// Who the request was authenticated as: the first source that says anything counts.
     pub identity: Vec<Source>,
     /// Seconds by which `iat` and `nbf` lie in the past.
     pub backdate: u32,
@@ -57,7 +59,7 @@ pub struct Rules {
     pub when_response: Option<Condition>,
     /// Custom claims that are not the same for everyone.
     pub computed: Vec<Claim>,
-    /// How many hops `act` may record, if it records any.
+    /// How many hops `act` may have, if we are to be recorded in it.
     pub chain: Option<u32>,
     /// Whether wristbands are bound to the client's certificate.
     pub bind_client_certificate: bool,
@@ -113,17 +115,6 @@ pub enum Subject {
     Hash,
 }
 
-/// What is known of a request so far.
-#[derive(Default)]
-#[cfg_attr(test, derive(Debug))]
-pub struct Evaluated {
-    condition: Option<bool>,
-    /// Of each source, but for the accepted wristband.
-    identity: Vec<Option<Value>>,
-    subject: Option<Value>,
-    claims: Vec<Option<Value>>,
-}
-
 impl Issuer {
     /// An issuer that hands out a wristband again for `reuse` seconds.
     #[must_use]
@@ -139,57 +130,12 @@ impl Issuer {
 
     /// Gathers what there is in the request phase.
     pub fn on_request(&self, headers: &Headers<'_>, inbound: Option<&Verified>, host: &impl Host) -> Evaluated {
-        let attributes = Attributes::new(host);
-        let mut evaluated = Evaluated {
-            condition: self.rules.when_request.as_ref().map(|condition| condition.holds(&attributes)),
-            claims: self.rules.computed.iter().map(|_| None).collect(),
-            ..Evaluated::default()
-        };
-        let sources = self.rules.identity.iter().map(|source| match source {
-            Source::Header(name) => headers.only_text(name).map(Value::from),
-            Source::Wristband | Source::Expression(_) => None,
-        });
-        evaluated.identity = sources.collect();
-        if !inbound.is_some_and(Verified::is_own) {
-            self.evaluate(&mut evaluated, &attributes);
-        }
-        evaluated
+        Evaluated::on_request(&self.rules, headers, inbound, host)
     }
 
     /// Adds what there is in the response phase only.
     pub fn on_response(&self, evaluated: &mut Evaluated, host: &impl Host) {
-        let attributes = Attributes::new(host);
-        if let Some(condition) = &self.rules.when_response {
-            evaluated.condition = Some(evaluated.condition.unwrap_or(true) && condition.holds(&attributes));
-        }
-        self.evaluate(evaluated, &attributes);
-    }
-
-    /// Evaluates every expression that has had no value yet, as far as it can still count.
-    fn evaluate(&self, evaluated: &mut Evaluated, attributes: &Attributes<'_, impl Host>) {
-        if evaluated.condition == Some(false) {
-            return;
-        }
-        let fill = |value: &mut Option<Value>, expression: &Expression| {
-            if value.is_none() {
-                *value = expression.value(attributes);
-            }
-        };
-        for (value, source) in evaluated.identity.iter_mut().zip(&self.rules.identity) {
-            if let Source::Expression(expression) = source {
-                fill(value, expression);
-            }
-            if value.as_ref().is_some_and(|value| !Identity::Value(value).is_nobody()) {
-                // Those behind it do not count.
-                break;
-            }
-        }
-        if let Some(Subject::Expression(expression)) = &self.rules.subject {
-            fill(&mut evaluated.subject, expression);
-        }
-        for (value, claim) in evaluated.claims.iter_mut().zip(&self.rules.computed) {
-            fill(value, &claim.expression);
-        }
+        evaluated.on_response(&self.rules, host);
     }
 
     /// Signs a wristband for whom a request was authenticated as.
@@ -209,20 +155,14 @@ impl Issuer {
         if evaluated.condition == Some(false) {
             return Err(Skip::Condition);
         }
-        let sources = self.rules.identity.iter().zip(&evaluated.identity);
-        let mut known = sources.filter_map(|(source, value)| match source {
-            Source::Wristband => inbound.map(|inbound| Identity::Wristband(inbound.claims())),
-            Source::Header(_) | Source::Expression(_) => value.as_ref().map(Identity::Value),
-        });
-        let nobody = if inbound.is_some() { Skip::PeerWristband } else { Skip::NoIdentity };
-        let identity = known.find(|identity| !identity.is_nobody()).ok_or(nobody)?;
-        let mut claims = self.claims(evaluated, inbound, host)?;
+        let identity = evaluated.identity(&self.rules, inbound)?;
+        let mut claims = self.claims(evaluated, identity, inbound, host)?;
         let end = now.after(self.rules.duration);
         let end = inbound.map_or(end, |inbound| end.min(inbound.expires()));
         if end <= now {
             return Err(Skip::Expired);
         }
-        let subject = self.subject(identity, evaluated.subject.as_ref()).ok_or(Skip::NoSubject)?;
+        let subject = self.subject(identity, &evaluated.subject)?;
         claims.add("sub", &subject)?;
         if let Some(signed) = self.reusable.as_ref().and_then(|reusable| reusable.find(claims.text(), now, end)) {
             return Ok(Wristband::new(signed, now, true));
@@ -238,15 +178,18 @@ impl Issuer {
     fn claims(
         &self,
         evaluated: &Evaluated,
+        identity: Identity<'_>,
         inbound: Option<&Verified>,
         host: &impl Host,
     ) -> Result<ClaimMembers, Skip> {
         let mut claims = ClaimMembers::default();
-        for (value, claim) in evaluated.claims.iter().zip(&self.rules.computed) {
-            match value {
-                Some(value) => claims.add(&claim.name, value)?,
-                None if claim.required => return Err(Skip::ClaimMissing),
-                None => {}
+        for (answer, claim) in evaluated.claims.iter().zip(&self.rules.computed) {
+            match answer {
+                Answer::Value(value) => claims.add(&claim.name, value)?,
+                Answer::TooLarge => return Err(Skip::ClaimTooLarge),
+                Answer::Unreadable => return Err(Skip::ClaimMissing),
+                Answer::Nothing if claim.required => return Err(Skip::ClaimMissing),
+                Answer::Nothing => {}
             }
         }
         if self.rules.bind_client_certificate {
@@ -257,8 +200,17 @@ impl Issuer {
             // What was bound stays bound, whatever the identity is read from: nobody gets a bearer token for it.
             claims.add("cnf", &confirmation::of(thumbprint))?;
         }
-        if let (Some(max_hops), Some(inbound)) = (self.rules.chain, inbound) {
-            claims.add("act", &chain::actor(&self.rules.issuer, inbound.claims(), max_hops)?)?;
+        let actor = match (identity, inbound) {
+            (Identity::Wristband(_), Some(inbound)) => {
+                actor::of(&self.rules.issuer, inbound.claims(), self.rules.chain)?
+            }
+            // Who acts for whom the wristband speaks of does not act for anybody else, and may be what the identity was made
+            // of.
+            (_, Some(inbound)) if inbound.claims().contains_key("act") => return Err(Skip::Actor),
+            _ => None,
+        };
+        if let Some(actor) = actor {
+            claims.add("act", &actor)?;
         }
         Ok(claims)
     }
@@ -269,13 +221,14 @@ impl Issuer {
         self.reusable.is_some()
     }
 
-    fn subject<'v>(&self, identity: Identity<'v>, evaluated: Option<&'v Value>) -> Option<Cow<'v, str>> {
-        let subject = match &self.rules.subject {
-            Some(Subject::Hash) => return Some(identity.pseudonym().into()),
-            Some(Subject::Expression(_)) => evaluated?.as_str(),
-            None => identity.name(),
+    fn subject<'v>(&self, identity: Identity<'v>, evaluated: &'v Answer) -> Result<Cow<'v, str>, Skip> {
+        let subject = match (&self.rules.subject, evaluated) {
+            (Some(Subject::Hash), _) => return identity.pseudonym().map(Cow::Owned).ok_or(Skip::NoSubject),
+            (Some(Subject::Expression(_)), Answer::TooLarge) => return Err(Skip::ClaimTooLarge),
+            (Some(Subject::Expression(_)), answer) => answer.value().and_then(Value::as_str),
+            (None, _) => identity.name(),
         };
-        subject.filter(|subject| !subject.is_empty()).map(Cow::Borrowed)
+        subject.filter(|subject| !subject.is_empty()).map(Cow::Borrowed).ok_or(Skip::NoSubject)
     }
 }
 

@@ -22,6 +22,20 @@
 //! Everything but the adapter is pure: it has no clock, no environment and no connection of its own, and asks its
 //! [`Host`](host::Host). `docs/architecture.md` has the drawing, and follows a request and a configuration from file to file.
 
+/// An enumeration that can be gone through: no variant can be missing in `ALL`.
+macro_rules! closed_list {
+    ($(#[$about:meta])* pub enum $name:ident { $($(#[$meaning:meta])* $variant:ident,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$meaning])* $variant,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
+        }
+    };
+}
+
 pub mod time;
 pub mod denial;
 pub mod jose;

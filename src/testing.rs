@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::DecodePrivateKey as _;
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::compile::{self, Compiled};
 use crate::denial::Denial;
-use crate::encoding::pairs;
+use crate::encoding::{pairs, protobuf};
 use crate::gateway::Gateway;
-use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
+use crate::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
 use crate::http::headers::HeaderName;
 use crate::http::reply::Reply;
 use crate::jose::base64url;
@@ -47,6 +48,8 @@ pub(crate) struct Fake {
     pub(crate) meanwhile: std::cell::RefCell<Option<Vec<u8>>>,
     pub(crate) certificate: Option<&'static str>,
     pub(crate) compiled: std::cell::RefCell<Vec<String>>,
+    /// What was evaluated, in this order.
+    pub(crate) evaluated: std::cell::RefCell<Vec<String>>,
 }
 
 impl Crypto for Fake {
@@ -73,7 +76,9 @@ impl Setup for Fake {
         self.shared.borrow_mut().entry(key.to_owned()).or_insert((Vec::new(), 1));
         !self.no_shared
     }
+}
 
+impl Expressions for Fake {
     fn compile(&self, source: &str) -> Option<ExpressionId> {
         if source == "broken" {
             return None;
@@ -90,13 +95,13 @@ impl Host for Fake {
     fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {
         let compiled = self.compiled.borrow();
         let source = &compiled[usize::try_from(expression.0).unwrap()];
+        self.evaluated.borrow_mut().push(source.clone());
         // The expression that asks for the types too: every value of this host is a string, unless it is one byte.
         if let Some(inner) = source.strip_prefix('[').and_then(|rest| rest.split("\n]").next()) {
             let value = self.values.get(inner)?;
-            let is_bool = value.len() == 1;
-            let flags: Vec<_> = (0..5).map(|flag| [u8::from(flag == if is_bool { 4 } else { 0 })]).collect();
+            let flags: &[[u8; 1]] = if value.len() == 1 { &[[0], [0], [0], [0], [1]] } else { &[[1]] };
             let flags = pairs::write(&flags.iter().map(|flag| (&flag[..], &b""[..])).collect::<Vec<_>>());
-            return Some(pairs::write(&[(&flags, b""), (value, b"")]));
+            return Some(pairs::write(&[(&flags, b""), (value, b""), (&[0; 8], b""), (&[0; 4], b"")]));
         }
         self.values.get(source).cloned()
     }
@@ -129,6 +134,24 @@ impl Host for Fake {
         *current = (value.to_vec(), current.1 + 1);
         Written::Done
     }
+}
+
+/// `envoy.config.core.v3.Metadata`, as far as it is needed.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Metadata {
+    #[prost(btree_map = "string, message", tag = "1")]
+    filter_metadata: std::collections::BTreeMap<String, prost_types::Struct>,
+}
+
+/// Dynamic metadata as Envoy serializes it, by its namespaces.
+pub(crate) fn metadata(namespaces: &Value) -> Vec<u8> {
+    let message = |namespace: &Value| {
+        let bytes = protobuf::struct_bytes(namespace.as_object().unwrap());
+        prost_types::Struct::decode(&*bytes).unwrap()
+    };
+    let namespaces = namespaces.as_object().unwrap().iter();
+    let filter_metadata = namespaces.map(|(name, namespace)| (name.clone(), message(namespace))).collect();
+    Metadata { filter_metadata }.encode_to_vec()
 }
 
 /// What a gateway says to a token, with nothing remembered.

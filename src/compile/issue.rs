@@ -6,7 +6,7 @@ use super::keys::NamedKey;
 use crate::config::{ClaimSource, Identity, Issue, Problems, Subject};
 use crate::gateway::Delivery;
 use crate::host::Setup;
-use crate::issue::expression::{Condition, Expression};
+use crate::issue::expression::{Condition, Expression, calls_map_or_filter, is_guarded};
 use crate::issue::{self, Claim, Issuer, Placement, Rules, Signer, Source};
 use crate::jose::path::Path;
 
@@ -109,7 +109,13 @@ fn check(issue: &Issue, verifies: bool, problems: &Problems) {
     }
 }
 
+const UNGUARDED: &str = "calls `map` or `filter`, for which Envoy takes quadratic time: keep the list short by \
+     `size(LIST) <= 256 ? LIST.map(...) : []`, or a condition by `size(LIST) <= 256 && ...`";
+
 fn expression(path: &Path, source: &str, problems: &Problems, setup: &impl Setup) -> Option<Expression> {
+    if calls_map_or_filter(source) && !is_guarded(source) {
+        problems.warn(path, UNGUARDED);
+    }
     let expression = Expression::compile(source, setup);
     if expression.is_none() {
         let problem = "not a CEL expression that Envoy compiles; its log line `expr_create` says why";
@@ -131,6 +137,8 @@ fn claims(
             ClaimSource::Expression { source, required } => {
                 let path = Path::of(&["issue", "customClaims", &name, "expression"]);
                 let expression = expression(&path, &source, problems, setup);
+                // On a long list the host gives up, which looks like no value.
+                let required = required || calls_map_or_filter(&source);
                 computed.extend(expression.map(|expression| Claim { name, expression, required }));
             }
         }

@@ -108,6 +108,18 @@ fn a_name_and_a_key_stand_once_at_an_issuer_and_an_issuer_once() {
             "peers[1].issuer: the same issuer as that of peers[0]",
         ),
         (
+            // Another one in between that looks alike hides nothing.
+            with(
+                "/peers",
+                Value::from(
+                    [B, &format!("{B}/"), B]
+                        .map(|issuer| json!({"issuer": issuer, "keys": [key("b", B_PUB)]}))
+                        .to_vec(),
+                ),
+            ),
+            "peers[2].issuer: the same issuer as that of peers[0]",
+        ),
+        (
             with("/peers/0/issuer", json!(A)),
             "peers[0].issuer: is our own `issuer`; put its public keys under `signingKeyRefs`",
         ),
@@ -632,4 +644,23 @@ fn one_key_cannot_stand_twice_with_two_algorithms() {
     let keys = json!([key("1", "RS256"), key("2", "PS256")]);
     let configuration = json!({"peers": [{"issuer": B, "keys": keys}], "verify": {}});
     assert_eq!(load(&configuration).err().unwrap(), "peers[0].keys[1].key: the same key as that of peers[0].keys[0]");
+}
+
+#[test]
+fn an_expression_that_envoy_takes_long_for_is_shown_how_not_to() {
+    let said = |source: &str| {
+        let mut configuration = gateway_a();
+        set(&mut configuration, "/issue/customClaims", json!({"roles": {"expression": source}}));
+        let warnings = warnings(&configuration);
+        warnings.into_iter().find(|warning| warning.starts_with("issue.customClaims.roles.expression: "))
+    };
+    for source in ["P.map(r, r)", "P.filter(r, r != '')"] {
+        let expected = "issue.customClaims.roles.expression: calls `map` or `filter`, for which Envoy takes quadratic \
+             time: keep the list short by `size(LIST) <= 256 ? LIST.map(...) : []`, or a condition by `size(LIST) <= 256 \
+             && ...`";
+        assert_eq!(said(source).as_deref(), Some(expected));
+    }
+    for source in ["size(P) <= 256 ? P.map(r, r) : []", "P.exists(r, r == 'a')", "P"] {
+        assert_eq!(said(source), None, "{source}");
+    }
 }

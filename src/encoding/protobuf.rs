@@ -79,17 +79,17 @@ pub fn struct_bytes(members: &Map<String, Value>) -> Vec<u8> {
 }
 
 /// Field numbers of `google.protobuf.Struct`, its map entries, `Value` and `ListValue`.
-mod field {
-    pub(super) const MEMBERS: u32 = 1;
-    pub(super) const NAME: u32 = 1;
-    pub(super) const VALUE: u32 = 2;
-    pub(super) const NULL: u32 = 1;
-    pub(super) const NUMBER: u32 = 2;
-    pub(super) const STRING: u32 = 3;
-    pub(super) const BOOL: u32 = 4;
-    pub(super) const STRUCT: u32 = 5;
-    pub(super) const LIST: u32 = 6;
-    pub(super) const ITEMS: u32 = 1;
+pub(crate) mod field {
+    pub(crate) const MEMBERS: u32 = 1;
+    pub(crate) const NAME: u32 = 1;
+    pub(crate) const VALUE: u32 = 2;
+    pub(crate) const NULL: u32 = 1;
+    pub(crate) const NUMBER: u32 = 2;
+    pub(crate) const STRING: u32 = 3;
+    pub(crate) const BOOL: u32 = 4;
+    pub(crate) const STRUCT: u32 = 5;
+    pub(crate) const LIST: u32 = 6;
+    pub(crate) const ITEMS: u32 = 1;
 }
 
 /// The length of a field that holds a message of this length.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::abi::{self, Refused};
-use crate::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
+use crate::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
 
 /// The host.
 pub(super) struct Envoy;
@@ -38,7 +38,9 @@ impl Setup for Envoy {
             Err(Refused) => false,
         }
     }
+}
 
+impl Expressions for Envoy {
     fn compile(&self, source: &str) -> Option<ExpressionId> {
         let id = abi::foreign("expr_create", source.as_bytes()).ok()?;
         id.try_into().ok().map(u32::from_le_bytes).map(ExpressionId)

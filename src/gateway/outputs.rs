@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::{Edits, Event};
 use crate::encoding::protobuf;
 use crate::http::headers::{HeaderName, can_be_value};
-use crate::jose::base64url;
+use crate::jose::{base64url, json};
 use crate::verify::{Facts, Verified};
 
 /// The output that is no claim but issuer and subject together; no claim of that name takes its place.
@@ -95,7 +95,7 @@ fn written(claim: &Value, format: ClaimFormat) -> Option<String> {
         (Value::Null, _) => return None,
         (Value::String(text), ClaimFormat::Percent) => percent(text),
         (Value::String(text), ClaimFormat::Text) => text.clone(),
-        (Value::Number(number), _) => exact(number)?,
+        (Value::Number(number), _) => json::is_exact(number).then(|| number.to_string())?,
         (Value::Bool(_), _) => claim.to_string(),
         (Value::Array(_) | Value::Object(_), _) => base64url::encode(claim.to_string()),
     };
@@ -121,15 +121,6 @@ fn percent(text: &str) -> String {
         }
     }
     written
-}
-
-/// A number with every digit that it had in the token. Beyond 64 bits a whole number is kept as a double, and its last
-/// digits are gone: then it would be another one.
-fn exact(number: &Number) -> Option<String> {
-    const BEYOND: f64 = 18_446_744_073_709_551_616.0;
-    let is_rounded =
-        number.is_f64() && number.as_f64().is_none_or(|value| value.fract() == 0.0 && value.abs() >= BEYOND);
-    (!is_rounded).then(|| number.to_string())
 }
 
 #[cfg(test)]
@@ -162,6 +153,9 @@ mod tests {
             (json!(i64::MIN), Text, Some("-9223372036854775808")),
             (json!(18_446_744_073_709_551_616.0), Text, None),
             (json!(-1e30), Percent, None),
+            (json!(9_007_199_254_740_992.0), Text, None),
+            (json!(-9_223_372_036_854_775_809.0), Text, None),
+            (json!(9_007_199_254_740_991.0), Text, Some("9007199254740991.0")),
             (json!(1.5), Text, Some("1.5")),
             (json!(true), Text, Some("true")),
         ] {

@@ -8,7 +8,7 @@ use crate::compile::Compiled;
 use crate::denial::Denial;
 use crate::encoding::protobuf;
 use crate::http::headers::{Headers, can_be_value};
-use crate::testing::{A, A_PEM, B, B_PEM, Fake, NOW, claims, gateway_a, load_with, sign};
+use crate::testing::{A, A_PEM, B, B_PEM, Fake, NOW, claims, gateway_a, load_with, metadata, sign};
 use crate::verify::Verified;
 
 /// A request and its response, by a configuration and a host.
@@ -286,18 +286,18 @@ fn the_name_of_a_caller_is_its_identity_or_the_sub_of_it() {
         let mut configuration = gateway_a();
         with(&mut configuration, "/issue/identity", json!({"expression": names}));
         let mut story = Story::new(configuration);
-        let namespace = json!({"payload": value});
-        let metadata = [(
-            "idp".to_owned(),
-            prost_types::Struct::decode(&*protobuf::struct_bytes(namespace.as_object().unwrap())).unwrap(),
-        )];
-        story.host.metadata =
-            Some(crate::issue::expression::Metadata { filter_metadata: metadata.into() }.encode_to_vec());
+        story.host.metadata = Some(metadata(&json!({"idp": {"payload": value}})));
         let outcome = story.run(&[]);
         outcome.wristband().map(|wristband| wristband.claims()["sub"].clone()).ok_or(outcome.events)
     };
     assert_eq!(identity(json!("alice")), Ok(json!("alice")));
     assert_eq!(identity(json!({"sub": "alice", "x": null})), Ok(json!("alice")));
+    // Of a payload that is too large for a claim only the name is asked for.
+    let crowd = json!(vec!["role"; 8000]);
+    assert_eq!(identity(json!({"sub": "alice", "roles": crowd})), Ok(json!("alice")));
+    for large in [crowd.clone(), json!({"roles": crowd}), json!({"sub": crowd}), json!("x".repeat(9000))] {
+        assert_eq!(identity(large), Err(vec![Event::IssueSkipped(Skip::ClaimTooLarge)]));
+    }
     for no_subject in [json!({"sub": ""}), json!({"sub": 1}), json!({"name": "alice"}), json!(["alice"]), json!(1)] {
         assert_eq!(identity(no_subject), Err(vec![Event::IssueSkipped(Skip::NoSubject)]));
     }
@@ -641,6 +641,83 @@ fn the_first_source_that_has_a_value_is_the_identity() {
         assert_eq!(subject(late, last, headers), Ok(json!(expected)), "{late:?} {last:?} {headers:?}");
     }
     assert_eq!(subject(None, None, &[]), Err(vec![Event::IssueSkipped(Skip::NoIdentity)]));
+    // Somebody is there, and nobody knows who: those behind do not count.
+    let twice = [("x-user", "a"), ("x-user", ""), ("x-wristband-token", &*token)];
+    assert_eq!(subject(None, Some("last"), &twice), Err(vec![Event::Verified, Event::IssueSkipped(Skip::NoIdentity)]));
+    let bytes = [("late".to_owned(), b"\xff\xfe".to_vec())];
+    let mut story = Story::new(configuration);
+    story.host.values = bytes.into();
+    assert_eq!(story.run(&both[..1]).events, [Event::IssueSkipped(Skip::NoIdentity)]);
+}
+
+#[test]
+fn a_header_that_is_no_text_is_nobody_s_name_and_keeps_others_from_counting() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/issue/identity", json!([{"header": "x-user"}, {"header": "x-other"}]));
+    let gateway = Story::new(configuration).gateway();
+    let host = Fake::default();
+    let skipped = |value: &[u8]| {
+        let headers = Headers::new(vec![(b"x-user", value), (b"x-other", b"other")]);
+        let issuer = &gateway.delivery.as_ref().unwrap().issuer;
+        let evaluated = issuer.on_request(&headers, None, &host);
+        issuer.wristband(&evaluated, None, NOW, &host).map(|wristband| wristband.signed.token.clone()).err()
+    };
+    assert_eq!(skipped(b"\xff"), Some(Skip::NoIdentity));
+    assert_eq!(skipped(b""), None);
+}
+
+#[test]
+fn nothing_is_signed_without_a_claim_that_is_there() {
+    let mut configuration = gateway_a();
+    with(
+        &mut configuration,
+        "/issue/customClaims",
+        json!({
+            "roles": {"expression": "roles"},
+            "listed": {"expression": "size(P) <= 256 ? P.map(r, r) : ['late']"},
+            "payload": {"expression": "metadata.filter_metadata.idp.roles"},
+        }),
+    );
+    let skipped = |roles: &[u8], listed: Option<&str>, payload: Value| {
+        let mut story = Story::new(configuration.clone());
+        story.host.values.insert("roles".to_owned(), roles.to_vec());
+        if let Some(listed) = listed {
+            let source = "size(P) <= 256 ? P.map(r, r) : ['late']";
+            story.host.values.insert(source.to_owned(), listed.as_bytes().to_vec());
+        }
+        story.host.metadata = Some(metadata(&json!({"idp": {"roles": payload}})));
+        match *story.run(&[("x-user", "alice")]).events {
+            [Event::Issued] => None,
+            [Event::IssueSkipped(skip)] => Some(skip),
+            ref other => panic!("{other:?}"),
+        }
+    };
+    let few = json!(["a"]);
+    assert_eq!(skipped(b"text", Some("text"), few.clone()), None);
+    assert_eq!(skipped(b"text", Some("text"), json!(null)), None);
+    assert_eq!(skipped(&[b'x'; 9000], Some("text"), few.clone()), Some(Skip::ClaimTooLarge));
+    assert_eq!(skipped(b"text", Some("text"), json!(vec!["a"; 257])), Some(Skip::ClaimTooLarge));
+    assert_eq!(skipped(b"te\xffxt", Some("text"), few.clone()), Some(Skip::ClaimMissing));
+    // The host has given up on a list.
+    assert_eq!(skipped(b"text", None, few), Some(Skip::ClaimMissing));
+}
+
+#[test]
+fn what_was_too_large_is_not_asked_for_again() {
+    let mut configuration = gateway_a();
+    with(
+        &mut configuration,
+        "/issue/customClaims",
+        json!({"roles": {"expression": "roles"}, "late": {"expression": "late"}}),
+    );
+    let mut story = Story::new(configuration);
+    story.host.values.insert("roles".to_owned(), vec![b'x'; 9000]);
+    story.run(&[("x-user", "alice")]);
+    let asked = |source: &str| {
+        let asked = story.host.evaluated.borrow();
+        asked.iter().filter(|evaluated| evaluated.starts_with(&format!("[{source}\n]"))).count()
+    };
+    assert_eq!([asked("roles"), asked("late")], [1, 2]);
 }
 
 #[test]
@@ -723,14 +800,84 @@ fn an_admitted_records_its_hops_and_stops_before_a_loop() {
     assert_eq!(admitted(Some(1), json!(null)), Ok(hop(B, None)));
     assert_eq!(admitted(Some(1), hop(c, None)), skipped(Skip::TooManyHops));
     // Of a hop its issuer and subject are signed, and nothing else that a peer put there.
-    let crowded = json!({"iss": c, "sub": "alice", "roles": ["admin"], "act": {"iss": d, "sub": 1, "admin": true}});
+    let crowded = json!({"iss": c, "sub": "alice", "roles": ["admin"], "act": {"iss": d, "admin": true}});
     assert_eq!(admitted(None, crowded), Ok(hop(B, Some(json!({"iss": c, "sub": "alice", "act": {"iss": d}})))));
     for looping in [hop(A, None), hop(B, None), hop(c, Some(hop(A, None))), hop(c, Some(hop(c, None)))] {
         assert_eq!(admitted(None, looping), skipped(Skip::Loop));
     }
-    for unreadable in [json!("x"), json!({}), json!({"iss": 1}), hop(c, Some(json!(1)))] {
-        assert_eq!(admitted(None, unreadable), skipped(Skip::Loop));
+    // An actor without an issuer is nobody's gateway, and a hop.
+    let bot = json!({"sub": "bot"});
+    assert_eq!(admitted(None, bot.clone()), Ok(hop(B, Some(bot.clone()))));
+    assert_eq!(admitted(Some(1), bot), skipped(Skip::TooManyHops));
+    for unreadable in [json!("x"), json!({}), json!({"iss": 1}), json!({"iss": c, "sub": 1}), hop(c, Some(json!(1)))] {
+        assert_eq!(admitted(None, unreadable), skipped(Skip::Actor));
     }
+}
+
+#[test]
+fn who_acts_for_another_is_kept_in_an_exchange_or_nothing_is_signed() {
+    let exchanged = |identity: Value, act: Value| {
+        let mut configuration = gateway_a();
+        with(&mut configuration, "/issue/identity", identity);
+        let mut claims = claims(B);
+        claims["act"] = act;
+        let token = sign(B_PEM, "b", &claims);
+        let outcome = Story::new(configuration).run(&[("x-user", "bob"), ("x-wristband-token", &token)]);
+        outcome.wristband().map(|wristband| wristband.claims()["act"].clone()).ok_or(outcome.events[1])
+    };
+    let skipped = |skip| Err(Event::IssueSkipped(skip));
+    let wristband = json!({"wristband": true});
+    for kept in [
+        json!({"sub": "batch-bot"}),
+        json!({"iss": B, "sub": "bot", "act": {"iss": A}}),
+        json!({"sub": "a", "act": {"sub": "b", "act": {"sub": "c", "act": {"sub": "d"}}}}),
+    ] {
+        assert_eq!(exchanged(wristband.clone(), kept.clone()), Ok(kept));
+    }
+    let crowded = json!({"sub": "bot", "admin": true, "act": {"sub": "b", "exp": 1}});
+    assert_eq!(exchanged(wristband.clone(), crowded), Ok(json!({"sub": "bot", "act": {"sub": "b"}})));
+    for unreadable in [json!("bot"), json!(null), json!({}), json!({"sub": 1}), json!({"sub": "a", "act": []})] {
+        assert_eq!(exchanged(wristband.clone(), unreadable), skipped(Skip::Actor));
+    }
+    // He does not act for anybody else.
+    for identity in [json!({"header": "x-user"}), json!([{"header": "x-user"}, {"wristband": true}])] {
+        assert_eq!(exchanged(identity, json!({"sub": "batch-bot"})), skipped(Skip::Actor));
+    }
+    let sources = json!([{"header": "x-absent"}, {"wristband": true}]);
+    assert_eq!(exchanged(sources, json!({"sub": "batch-bot"})), Ok(json!({"sub": "batch-bot"})));
+}
+
+#[test]
+fn the_gateways_that_an_identity_has_not_come_from_are_no_part_of_its_way() {
+    let mut configuration = gateway_a();
+    with(&mut configuration, "/issue/identity", json!([{"header": "x-user"}, {"wristband": true}]));
+    with(&mut configuration, "/issue/chain", json!(true));
+    let token = sign(B_PEM, "b", &claims(B));
+    let act = |headers: &[(&str, &str)]| {
+        let wristband = Story::new(configuration.clone()).run(headers).wristband().unwrap();
+        wristband.claims().get("act").cloned()
+    };
+    assert_eq!(act(&[("x-user", "bob"), ("x-wristband-token", &token)]), None);
+    assert_eq!(act(&[("x-wristband-token", &token)]), Some(json!({"iss": B, "sub": "alice"})));
+}
+
+#[test]
+fn a_hash_is_of_the_whole_identity_or_there_is_none() {
+    let hashed = |value: Value| {
+        let mut configuration = gateway_a();
+        with(&mut configuration, "/issue/identity", json!({"expression": "metadata.filter_metadata.idp.payload"}));
+        with(&mut configuration, "/issue/subject", json!({"hash": true}));
+        let mut story = Story::new(configuration);
+        story.host.metadata = Some(metadata(&json!({"idp": {"payload": value}})));
+        let outcome = story.run(&[]);
+        outcome.wristband().map(|wristband| wristband.claims()["sub"].as_str().unwrap().len()).ok_or(outcome.events)
+    };
+    assert_eq!(hashed(json!({"sub": "alice", "id": 9_007_199_254_740_991u64})), Ok(64));
+    // Metadata has doubles, and one more is the same double.
+    let rounded = json!({"sub": "alice", "id": 9_007_199_254_740_992u64});
+    assert_eq!(hashed(rounded), Err(vec![Event::IssueSkipped(Skip::NoSubject)]));
+    let large = json!({"sub": "alice", "roles": vec!["role"; 300]});
+    assert_eq!(hashed(large), Err(vec![Event::IssueSkipped(Skip::ClaimTooLarge)]));
 }
 
 #[test]

@@ -42,17 +42,6 @@ impl<'m> Headers<'m> {
             && self.has(&HeaderName::known("access-control-request-method"))
     }
 
-    /// The value of a header that stands once and is not empty, as text.
-    #[must_use]
-    pub fn only_text(&self, name: &HeaderName) -> Option<&'m str> {
-        let mut values = self.values(name);
-        let value = values.next().filter(|value| !value.is_empty())?;
-        if values.next().is_some() {
-            return None;
-        }
-        std::str::from_utf8(value).ok()
-    }
-
     fn raw<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'m [u8]> + 's {
         self.0.iter().filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| *value)
     }

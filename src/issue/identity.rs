@@ -32,7 +32,8 @@ impl<'v> Identity<'v> {
         }
     }
 
-    pub(super) fn pseudonym(self) -> String {
+    /// The hash of all of it; `None` where two identities would have one.
+    pub(super) fn pseudonym(self) -> Option<String> {
         match self {
             Self::Value(value) => pseudonym::of(value),
             Self::Wristband(claims) => pseudonym::of(&Value::Object(claims.clone())),

@@ -1,15 +1,36 @@
 //! The name that Authorino gives to a caller whose own name is not to be told: the hash of his identity.
 
 use ryu_js::Buffer;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use sha2::{Digest as _, Sha256};
 
-/// Authorino's pseudonym of an identity: hexadecimal SHA-256 of what Go's `json.Marshal` makes of it.
+use crate::jose::json;
+
+/// Authorino's pseudonym of an identity: hexadecimal SHA-256 of what Go's `json.Marshal` makes of it. `None` where Go's
+/// doubles would make one of two identities: it has a whole number that no double holds exactly, or may have had one.
 #[must_use]
-pub fn of(identity: &Value) -> String {
+pub fn of(identity: &Value) -> Option<String> {
+    if !is_exact(identity) {
+        return None;
+    }
     let mut text = String::new();
     write_go(&mut text, identity);
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Some(Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => json::is_exact(number) && is_double(number),
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(members) => members.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+/// Whether a double holds it: a whole number has no more than 53 bits from its first to its last one.
+fn is_double(number: &Number) -> bool {
+    let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs)).unwrap_or_default();
+    magnitude.checked_shr(magnitude.trailing_zeros()).unwrap_or_default() < 1 << 53
 }
 
 /// JSON to the byte as Go writes it: members sorted by name, which `Map` does, `< > &` and two line separators escaped,
@@ -102,6 +123,31 @@ mod tests {
         ] {
             assert_eq!(go(value), expected);
         }
-        assert_eq!(of(&Value::Null), "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b");
+        let null = "74234e98afe7498fb5daf1f36ac2d78acc339464f950703b8c019892f982b90b";
+        assert_eq!(of(&Value::Null).as_deref(), Some(null));
+    }
+
+    #[test]
+    fn two_numbers_never_have_one_hash() {
+        for exact in [
+            json!(9_007_199_254_740_992u64),
+            json!(-9_007_199_254_740_992i64),
+            json!(1u64 << 63),
+            json!(i64::MIN),
+            json!(0.5),
+            json!(0),
+        ] {
+            assert!(of(&json!([{"a": exact}])).is_some(), "{exact}");
+        }
+        for rounded in [
+            json!(9_007_199_254_740_993u64),
+            json!(-9_007_199_254_740_993i64),
+            json!(u64::MAX),
+            json!(i64::MAX),
+            json!(9_007_199_254_740_992.0),
+            json!(1e30),
+        ] {
+            assert_eq!(of(&json!([{"a": rounded}])), None, "{rounded}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Why there is no wristband.
 
+closed_list! {
 /// Why a response carries no wristband: a closed list, one counter each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
     /// Nobody was authenticated.
     NoIdentity,
@@ -19,39 +19,26 @@ pub enum Skip {
     Redirected,
     /// The wristband that the request came with ends now, and ours must not outlive it.
     Expired,
-    /// A required claim has no value.
+    /// A required claim has no value, or any claim one that cannot be read.
     ClaimMissing,
+    /// The value of an expression is larger than a claim may be.
+    ClaimTooLarge,
+    /// Those who act for the identity cannot be named, or not with this identity.
+    Actor,
     /// The wristband is to be bound to a certificate, and the client has none.
     NoCertificate,
     /// The identity has passed through too many gateways.
     TooManyHops,
-    /// The identity has passed through one gateway twice, or its path cannot be read.
+    /// The identity has passed through one gateway twice.
     Loop,
     /// Verifiers would refuse it, or browsers its cookie, as too large.
     TooLarge,
     /// No randomness or no signature.
     SigningFailed,
 }
+}
 
 impl Skip {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::NoIdentity,
-        Self::PeerWristband,
-        Self::NoSubject,
-        Self::ResponseStatus,
-        Self::Condition,
-        Self::OwnWristband,
-        Self::Redirected,
-        Self::Expired,
-        Self::ClaimMissing,
-        Self::NoCertificate,
-        Self::TooManyHops,
-        Self::Loop,
-        Self::TooLarge,
-        Self::SigningFailed,
-    ];
-
     /// The code, for metrics.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -65,6 +52,8 @@ impl Skip {
             Self::Redirected => "redirected",
             Self::Expired => "expired",
             Self::ClaimMissing => "claim_missing",
+            Self::ClaimTooLarge => "claim_too_large",
+            Self::Actor => "actor",
             Self::NoCertificate => "no_certificate",
             Self::TooManyHops => "too_many_hops",
             Self::Loop => "loop",
@@ -76,6 +65,6 @@ impl Skip {
     /// Whether a wristband was due, and it is the filter that could not make it.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::SigningFailed | Self::TooLarge)
+        matches!(self, Self::SigningFailed | Self::TooLarge | Self::ClaimTooLarge)
     }
 }

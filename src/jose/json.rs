@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::path::{Path, Segment};
 
@@ -216,6 +216,15 @@ impl<'de> Visitor<'de> for MemberName {
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
         Ok(Cow::Owned(name.to_owned()))
     }
+}
+
+/// Whether a number has every digit that it had in its text. Beyond 64 bits a whole number is kept as a double, and its last
+/// digits are gone; so they are in what has been a double before.
+#[must_use]
+pub fn is_exact(number: &Number) -> bool {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53, which 2^53 + 1 is rounded to as well
+    let is_rounded = |value: f64| value.fract() == 0.0 && value.abs() >= EXACT;
+    !(number.is_f64() && number.as_f64().is_none_or(is_rounded))
 }
 
 #[cfg(test)]

@@ -108,6 +108,56 @@ fn values_of_expressions_keep_their_type_in_both_phases() {
 }
 
 #[test]
+fn a_claim_does_not_disappear_because_its_user_makes_it_long() {
+    let roles = "metadata.filter_metadata['envoy.filters.http.jwt_authn'].payload.roles";
+    let idp = jwt_authn(IDP, &jwks("stranger"), true);
+    let gateway = |expression: String| {
+        let issue = json!({"identity": {"header": "x-user"}, "customClaims": {"all": {"expression": expression}}});
+        vec![idp.clone(), filter(&signer(issue))]
+    };
+    let setup = gateways(vec![
+        gateway(roles.to_owned()),
+        gateway(format!("[{roles}]")),
+        gateway(format!("{{'deep': {{'er': {roles}}}}}")),
+        gateway(format!("{roles}.map(role, role).filter(role, role.startsWith('deny'))")),
+    ]);
+    let envoy = start(&setup.bootstrap);
+    let ask = |gateway: usize, roles: Value| {
+        let mut claims = token::claims(IDP);
+        claims["roles"] = roles;
+        let login = format!("Bearer {}", token::sign("stranger", &claims));
+        let answer = http::get_with(&setup.urls[gateway], &[("authorization", &login), ("x-user", "alice")]);
+        assert_eq!(answer.status, 200);
+        answer.wristband().map(|wristband| token::payload(wristband)["all"].clone())
+    };
+    let list = |count: usize| Value::from(vec!["r"; count]);
+    for (gateway, most) in [(0, 256), (1, 255), (2, 254)] {
+        let wrapped = |roles: Value| match gateway {
+            0 => roles,
+            1 => json!([roles]),
+            _ => json!({"deep": {"er": roles}}),
+        };
+        for count in [0, 1, most] {
+            assert_eq!(ask(gateway, list(count)), Some(wrapped(list(count))), "{gateway} {count}");
+        }
+        let before = envoy.count("issue_skipped.claim_too_large");
+        for count in [most + 1, 5000] {
+            assert_eq!(ask(gateway, list(count)), None, "{gateway} {count}");
+        }
+        assert_eq!(envoy.count("issue_skipped.claim_too_large"), before + 2);
+        let mixed = json!(["a", 1, {"b": "c"}, null]);
+        assert_eq!(ask(gateway, mixed.clone()), Some(wrapped(mixed)), "{gateway}");
+    }
+    // A fifth level.
+    assert_eq!(ask(2, json!([{"b": ["c"]}])), None);
+    assert_eq!(ask(3, json!(["deny-all", "admin"])), Some(json!(["deny-all"])));
+    // Here it is the host that gives up.
+    let long = Value::from([vec!["deny-all"], vec!["r"; 5100]].concat());
+    assert_eq!(ask(3, long), None);
+    assert_eq!(envoy.count("issue_skipped.claim_missing"), 1);
+}
+
+#[test]
 fn an_expression_that_does_not_compile_is_refused_and_envoy_says_where() {
     let plugin =
         signer(json!({"identity": {"header": "x-user"}, "customClaims": {"a": {"expression": "request.path ++ 'x'"}}}));

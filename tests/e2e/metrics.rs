@@ -5,10 +5,12 @@ use serde_json::json;
 use crate::gate::{DENIALS, Gate, plugin};
 use crate::support::http;
 
-const SKIPPED: [&str; 14] = [
+const SKIPPED: [&str; 16] = [
     "no_identity",
     "no_subject",
     "claim_missing",
+    "claim_too_large",
+    "actor",
     "response_status",
     "condition",
     "own_wristband",

@@ -1,6 +1,6 @@
 //! A host for tests of the core alone.
 
-use wristband::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
+use wristband::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
 
 /// A host that knows nothing, and whose randomness is none.
 pub(crate) struct Nobody;
@@ -28,7 +28,9 @@ impl Setup for Nobody {
     fn reserve(&self, _: &str) -> bool {
         false
     }
+}
 
+impl Expressions for Nobody {
     fn compile(&self, _: &str) -> Option<ExpressionId> {
         None
     }
