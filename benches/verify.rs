@@ -1,4 +1,5 @@
-//! What a token costs that does not pass, beside one that does: an attacker pays for his garbage, not the gateway.
+//! What a token costs that does not pass, beside one that does, and a request without any: an attacker pays for his garbage,
+//! not the gateway.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
@@ -13,6 +14,8 @@ use p256::pkcs8::DecodePrivateKey as _;
 use serde_json::{Value, json};
 use wristband::compile;
 use wristband::denial::Denial;
+use wristband::http::credential::{Place, find as find_credential};
+use wristband::http::headers::Headers;
 use wristband::time::Timestamp;
 
 #[path = "../tests/support/costly.rs"]
@@ -91,5 +94,32 @@ fn verify(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, verify);
+/// Requests as large as Envoy takes them, with nothing in them: what it costs to find that out.
+fn find(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("find");
+    for count in [1, 10] {
+        let names = || (0..count).map(|index| format!("wb{index}"));
+        let cookies: Vec<_> = names().map(Place::Cookie).collect();
+        let parameters: Vec<_> = names().map(Place::Parameter).collect();
+        for (name, places, header, item) in [
+            ("cookies, nothing but semicolons", &cookies, "cookie", ";"),
+            ("cookies that begin as ours do", &cookies, "cookie", "wb=;"),
+            ("parameters of one letter", &parameters, ":path", "a&"),
+            ("parameters that begin as ours do, encoded", &parameters, ":path", "%77&"),
+        ] {
+            let value = format!("/?{}", item.repeat(55_000 / item.len()));
+            let pairs = || vec![(header.as_bytes(), value.as_bytes())];
+            assert!(
+                find_credential(&Headers::new(pairs()), places.iter()).is_ok_and(|found| found.is_none()),
+                "{name}"
+            );
+            group.bench_function(format!("{name}, {count} places"), |bencher| {
+                let headers = Headers::new(pairs());
+                bencher.iter(|| find_credential(black_box(&headers), places.iter()).is_ok());
+            });
+        }
+    }
+}
+
+criterion_group!(benches, verify, find);
 criterion_main!(benches);

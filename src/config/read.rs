@@ -176,6 +176,16 @@ fn cookie_name(node: &Node<'_>) -> Option<String> {
     if name.bytes().all(is_token_character) { Some(name) } else { node.fail("expected the name of a cookie") }
 }
 
+/// A name that stands in a URL as it is (RFC 3986, section 2.3).
+fn parameter_name(node: &Node<'_>) -> Option<String> {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let name = text(node)?;
+    if name.bytes().all(is_unreserved) {
+        return Some(name);
+    }
+    node.fail("expected the name of a parameter: letters, digits and `-._~`")
+}
+
 fn header_name(node: &Node<'_>) -> Option<HeaderName> {
     HeaderName::parse(node.string()?).or_else(|| node.fail("expected the name of a header (no pseudo-header)"))
 }

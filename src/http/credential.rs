@@ -1,14 +1,21 @@
 //! Where a request carries its token, and that it carries one only.
 //!
 //! Two components that look at one request must not see two different tokens, so everything that could be read as a
-//! second one is ambiguous, even if it is the same.
+//! second one is ambiguous, even if it is the same. What another parser would take for a cookie or parameter of ours is one
+//! too: then nothing that could be a token stays behind when ours is taken out.
+//!
+//! Cookies and parameters are gone through once, whatever is looked for, byte by byte: anyone can send 60 KB of them.
+
+mod cookies;
+mod parameters;
 
 use std::borrow::Cow;
 
-use form_urlencoded::parse;
-
 use crate::denial::Denial;
 use crate::http::headers::{COOKIE, HeaderName, Headers, SEC_WEBSOCKET_PROTOCOL, is_token_character};
+
+pub use cookies::{has_cookie, without_cookie};
+pub use parameters::without_parameter;
 
 /// A place where a token may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +27,9 @@ pub enum Place {
         /// What stands before the token.
         prefix: String,
     },
-    /// A cookie (RFC 6265).
+    /// A cookie (RFC 6265), whose name is a token.
     Cookie(String),
-    /// A query parameter (RFC 6750, section 2.3). URLs end up in logs and histories: only where nothing else will do.
+    /// A query parameter (RFC 6750, section 2.3), whose name has the characters of a token alone. URLs end up in logs and histories: only where nothing else will do.
     Parameter(String),
     /// The one item of `sec-websocket-protocol` that starts so: browsers have no other header for a WebSocket.
     WebSocketProtocol(String),
@@ -73,95 +80,81 @@ pub struct Credential<'r, 'p> {
 /// [`Denial::Ambiguous`] when there is more than one credential.
 pub fn find<'r, 'p>(
     headers: &Headers<'r>,
-    places: impl IntoIterator<Item = &'p Place>,
+    places: impl Iterator<Item = &'p Place> + Clone,
 ) -> Result<Option<Credential<'r, 'p>>, Denial> {
-    let mut found = None;
-    for place in places {
-        let token = match place {
-            Place::Header { name, prefix } => in_header(headers, name, prefix)?.map(Cow::Borrowed),
-            Place::Cookie(name) => only(cookies(headers, name).map(Cow::Borrowed))?,
-            Place::Parameter(name) => only(parameters(headers, name))?,
-            Place::WebSocketProtocol(prefix) => only(protocols(headers, prefix).map(Cow::Borrowed))?,
-        };
-        if hides_another(headers, place) {
+    let mut found = Found::default();
+    for place in places.clone() {
+        match place {
+            Place::Header { name, prefix } => {
+                if let Some(token) = in_header(headers, name, prefix)? {
+                    found.add(Cow::Borrowed(token), place)?;
+                }
+            }
+            Place::WebSocketProtocol(prefix) => {
+                for token in protocols(headers, prefix) {
+                    found.add_item(Cow::Borrowed(token), place)?;
+                }
+            }
+            Place::Cookie(_) | Place::Parameter(_) => {}
+        }
+    }
+    let cookies = places.clone().filter_map(|place| match place {
+        Place::Cookie(name) => Some((place, name.as_bytes())),
+        _ => None,
+    });
+    cookies::find(headers, cookies, &mut found)?;
+    let parameters = places.filter_map(|place| match place {
+        Place::Parameter(name) => Some((place, name.as_bytes())),
+        _ => None,
+    });
+    parameters::find(headers, parameters, &mut found)?;
+    Ok(found.credential)
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found<'r, 'p> {
+    credential: Option<Credential<'r, 'p>>,
+    /// The places in lists that were found, with a token or without.
+    listed: Vec<&'p Place>,
+}
+
+impl<'r, 'p> Found<'r, 'p> {
+    /// Takes the token of a place in.
+    fn add(&mut self, token: Cow<'r, [u8]>, place: &'p Place) -> Result<(), Denial> {
+        if self.credential.replace(Credential { token, place }).is_some() { Err(Denial::Ambiguous) } else { Ok(()) }
+    }
+
+    /// Takes an item of a list in. An empty one is no token, and yet must not be there twice.
+    fn add_item(&mut self, token: Cow<'r, [u8]>, place: &'p Place) -> Result<(), Denial> {
+        if self.listed.contains(&place) {
             return Err(Denial::Ambiguous);
         }
-        if let Some(token) = token
-            && found.replace(Credential { token, place }).is_some()
-        {
-            return Err(Denial::Ambiguous);
-        }
-    }
-    Ok(found)
-}
-
-/// The one value there is; an empty one is none.
-fn only<'r>(mut values: impl Iterator<Item = Cow<'r, [u8]>>) -> Result<Option<Cow<'r, [u8]>>, Denial> {
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => Ok(Some(value).filter(|value| !value.is_empty())),
-        (Some(_), Some(_)) => Err(Denial::Ambiguous),
+        self.listed.push(place);
+        if token.is_empty() { Ok(()) } else { self.add(token, place) }
     }
 }
 
-/// Whether a parser that splits at other characters too, as some do, would find one more.
-#[inline(never)]
-fn hides_another(headers: &Headers<'_>, place: &Place) -> bool {
-    match place {
-        Place::Header { .. } | Place::WebSocketProtocol(_) => false,
-        Place::Cookie(name) => {
-            let mut later = pairs(headers).flat_map(|pair| pair.split(|byte| *byte == b',').skip(1));
-            later.any(|part| is_cookie(part, name))
+/// Names by the byte that they begin with, in either case: what begins otherwise is none of them.
+struct Beginnings([bool; 256]);
+
+impl Beginnings {
+    /// Of these names, which have characters of tokens alone.
+    fn of<'n>(names: impl Iterator<Item = &'n [u8]>) -> Self {
+        let mut beginnings = Self([false; 256]);
+        for first in names.filter_map(<[u8]>::first) {
+            for byte in [first.to_ascii_lowercase(), first.to_ascii_uppercase()] {
+                if let Some(is_first) = beginnings.0.get_mut(usize::from(byte)) {
+                    *is_first = true;
+                }
+            }
         }
-        Place::Parameter(name) => {
-            let parts = query(headers).unwrap_or_default().split(|byte| *byte == b'&');
-            let mut later = parts.flat_map(|part| part.split(|byte| *byte == b';').skip(1));
-            later.any(|part| is_parameter(part, name))
-        }
+        beginnings
     }
-}
 
-/// The values of all cookies of that name. Names are compared with case (RFC 6265, section 5.3).
-fn cookies<'r>(headers: &Headers<'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
-    pairs(headers).filter(move |pair| is_cookie(pair, name)).map(value_of)
-}
-
-fn pairs<'r>(headers: &Headers<'r>) -> impl Iterator<Item = &'r [u8]> {
-    let values: Vec<_> = headers.values(&COOKIE).collect();
-    values.into_iter().flat_map(|value| value.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
-}
-
-fn is_cookie(pair: &[u8], name: &str) -> bool {
-    pair.split(|byte| *byte == b'=').next().is_some_and(|key| key.trim_ascii() == name.as_bytes())
-}
-
-/// What stands behind the name, without the quotes that may stand around it (RFC 6265, section 4.1.1).
-fn value_of(pair: &[u8]) -> &[u8] {
-    let equals = pair.iter().position(|byte| *byte == b'=');
-    let value = equals.and_then(|equals| pair.get(equals..)?.get(1..)).unwrap_or_default().trim_ascii();
-    let inside = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    inside.unwrap_or(value)
-}
-
-/// What remains of the cookies without those of that name, byte for byte; empty when none do.
-#[must_use]
-pub fn without_cookie(headers: &Headers<'_>, name: &str) -> Vec<u8> {
-    let mut remaining = Vec::new();
-    for line in headers.values(&COOKIE) {
-        let others: Vec<_> = line.split(|byte| *byte == b';').filter(|pair| !is_cookie(pair, name)).collect();
-        let others = others.join(&b";"[..]);
-        if !others.trim_ascii().is_empty() {
-            remaining.push(others.trim_ascii_start().to_vec());
-        }
+    fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or_default()
     }
-    // As several lines are joined (RFC 9113, section 8.2.3).
-    remaining.join(&b"; "[..])
-}
-
-/// Whether there is a cookie of that name, with a value or without.
-#[must_use]
-pub fn has_cookie(headers: &Headers<'_>, name: &str) -> bool {
-    pairs(headers).any(|pair| is_cookie(pair, name))
 }
 
 /// The items of `sec-websocket-protocol` (RFC 6455, section 4.1).
@@ -181,38 +174,6 @@ pub fn without_protocol(headers: &Headers<'_>, prefix: &str) -> Vec<u8> {
     let others: Vec<_> =
         items(headers).filter(|item| !item.is_empty() && !item.starts_with(prefix.as_bytes())).collect();
     others.join(&b", "[..])
-}
-
-/// The values of all query parameters of that name, as the upstream would decode it: an encoded name is the same name.
-fn parameters<'r>(headers: &Headers<'r>, name: &str) -> impl Iterator<Item = Cow<'r, [u8]>> {
-    let query = query(headers).unwrap_or_default();
-    parse(query).filter(move |(key, _)| key == name).map(|(_, value)| match value {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    })
-}
-
-fn is_parameter(part: &[u8], name: &str) -> bool {
-    parse(part).any(|(key, _)| key == name)
-}
-
-fn query<'r>(headers: &Headers<'r>) -> Option<&'r [u8]> {
-    let path = headers.pseudo(":path")?;
-    let mark = path.iter().position(|byte| *byte == b'?')?;
-    path.get(mark..)?.get(1..)
-}
-
-/// The path without the query parameters of that name, the others as they were.
-#[must_use]
-#[inline(never)]
-pub fn without_parameter(headers: &Headers<'_>, name: &str) -> Vec<u8> {
-    let path = headers.pseudo(":path").unwrap_or_default();
-    let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
-    let (start, _) = path.split_at_checked(end).unwrap_or((path, b""));
-    let others =
-        query(headers).unwrap_or_default().split(|byte| *byte == b'&').filter(|part| !is_parameter(part, name));
-    let others = others.collect::<Vec<_>>().join(&b"&"[..]);
-    if others.is_empty() { start.to_vec() } else { [start, &others].join(&b'?') }
 }
 
 fn in_header<'r>(headers: &Headers<'r>, name: &HeaderName, prefix: &str) -> Result<Option<&'r [u8]>, Denial> {
@@ -263,7 +224,7 @@ mod tests {
     fn found(headers: &[(&str, &[u8])]) -> Result<Option<String>, Denial> {
         let headers = Headers::new(headers.iter().map(|(name, value)| (name.as_bytes(), *value)).collect());
         let places = places();
-        let credential = find(&headers, &places)?;
+        let credential = find(&headers, places.iter())?;
         Ok(credential.map(|credential| String::from_utf8_lossy(&credential.token).into_owned()))
     }
 
@@ -335,70 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_once_and_taken_out_alone() {
-        let places = [Place::Cookie("wb".to_owned())];
-        let token = |cookies: &[&'static str]| {
-            let headers = Headers::new(cookies.iter().map(|value| (&b"cookie"[..], value.as_bytes())).collect());
-            let found = find(&headers, &places).map(|found| found.map(|found| found.token.into_owned()));
-            (found, without_cookie(&headers, "wb"))
-        };
-        let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
-        for (cookies, found, rest) in [
-            (&["wb=t"][..], some("t"), ""),
-            (&["a=1; wb=t;b=2"], some("t"), "a=1;b=2"),
-            (&["wb=t; a=\"x;y\";  b=2"], some("t"), "a=\"x;y\";  b=2"),
-            (&["a=\"x;y\"; wb=t", "c=3"], some("t"), "a=\"x;y\"; c=3"),
-            (&["a=1", "wb=t"], some("t"), "a=1"),
-            (&["wb=t=="], some("t=="), ""),
-            (&["wb=\"t\""], some("t"), ""),
-            (&["wb=\"t"], some("\"t"), ""),
-            (&["wb=\"\""], Ok(None), ""),
-            (&["wb=\""], some("\""), ""),
-            (&["wbx=t; xwb=t; WB=t"], Ok(None), "wbx=t; xwb=t; WB=t"),
-            (&["wb="], Ok(None), ""),
-            (&["wb"], Ok(None), ""),
-            (&["a=1, wb=u; b=2"], Err(Denial::Ambiguous), "a=1, wb=u; b=2"),
-            (&["wb=t; a=1,wb=u"], Err(Denial::Ambiguous), "a=1,wb=u"),
-            (&["wb=t; wb=t"], Err(Denial::Ambiguous), ""),
-            (&["wb =t; wb=t"], Err(Denial::Ambiguous), ""),
-            (&["wb=t", "a=1; wb="], Err(Denial::Ambiguous), "a=1"),
-        ] {
-            assert_eq!(token(cookies), (found, rest.as_bytes().to_vec()), "{cookies:?}");
-        }
-    }
-
-    #[test]
-    fn a_parameter_is_found_however_it_is_encoded_and_taken_out_alone() {
-        let places = [Place::Parameter("token".to_owned())];
-        let token = |path: &str| {
-            let headers = Headers::new(vec![(b":path", path.as_bytes())]);
-            let found = find(&headers, &places).map(|found| found.map(|found| found.token.into_owned()));
-            (found, without_parameter(&headers, "token"))
-        };
-        let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
-        for (path, found, rest) in [
-            ("/a?token=t", some("t"), "/a"),
-            ("/a?x=%20&token=t&y", some("t"), "/a?x=%20&y"),
-            ("/a?t%6Fken=%74", some("t"), "/a"),
-            ("/a?b?token=t", Ok(None), "/a?b?token=t"),
-            ("/a", Ok(None), "/a"),
-            ("/token=t", Ok(None), "/token=t"),
-            ("/a?token=", Ok(None), "/a"),
-            ("/a?b=1;token=u&token=t", Err(Denial::Ambiguous), "/a?b=1;token=u"),
-            ("/a?b=1;tok%65n=u", Err(Denial::Ambiguous), "/a?b=1;tok%65n=u"),
-            ("/a?token=t&t%6fken=u", Err(Denial::Ambiguous), "/a"),
-        ] {
-            assert_eq!(token(path), (found, rest.as_bytes().to_vec()), "{path}");
-        }
-    }
-
-    #[test]
     fn a_token_among_websocket_protocols_is_found_once_and_taken_out_alone() {
         let places = [Place::WebSocketProtocol("wb.".to_owned())];
         let token = |lines: &[&'static str]| {
             let pairs = lines.iter().map(|value| (&b"sec-websocket-protocol"[..], value.as_bytes()));
             let headers = Headers::new(pairs.collect());
-            let found = find(&headers, &places).map(|found| found.map(|found| found.token.into_owned()));
+            let found = find(&headers, places.iter()).map(|found| found.map(|found| found.token.into_owned()));
             (found, without_protocol(&headers, "wb."))
         };
         let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
@@ -421,6 +324,6 @@ mod tests {
     fn places_of_different_kinds_are_two_as_well() {
         let places = [Place::Cookie("wb".to_owned()), Place::Parameter("wb".to_owned())];
         let headers = Headers::new(vec![(b":path", b"/?wb=t"), (b"cookie", b"wb=t")]);
-        assert_eq!(find(&headers, &places), Err(Denial::Ambiguous));
+        assert_eq!(find(&headers, places.iter()), Err(Denial::Ambiguous));
     }
 }

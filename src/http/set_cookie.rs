@@ -89,7 +89,8 @@ impl Cookie {
     pub fn others(&self, response: &Headers<'_>, now: Timestamp) -> Option<Remaining> {
         let name = SET_COOKIE;
         let (this, others): (Vec<_>, Vec<_>) = response.values(&name).partition(|value| self.is_set_by(value));
-        let deletions = this.iter().filter(|value| is_deletion(value, now)).map(|value| self.emptied(value)).collect();
+        let deletions = this.iter().filter(|value| is_deletion(value, now)).filter_map(|value| self.emptied(value));
+        let deletions = deletions.collect();
         let others = others.into_iter().map(<[u8]>::to_vec).collect();
         (!this.is_empty()).then_some(Remaining { others, deletions })
     }
@@ -100,10 +101,14 @@ impl Cookie {
         names.find(|name| !name.is_empty()) == Some(self.name.as_bytes())
     }
 
-    /// A deletion with its attributes and without its value.
-    fn emptied(&self, value: &[u8]) -> Vec<u8> {
-        let attributes = value.iter().position(|byte| *byte == b';').and_then(|end| value.get(end..));
-        [self.name.as_bytes(), b"=", attributes.unwrap_or_default()].concat()
+    /// A deletion with its attributes and without its value, unless its attributes name the cookie once more: who takes a
+    /// comma for the end of a cookie would find another one there.
+    fn emptied(&self, value: &[u8]) -> Option<Vec<u8>> {
+        let attributes =
+            value.iter().position(|byte| *byte == b';').and_then(|end| value.get(end..)).unwrap_or_default();
+        let name = self.name.as_bytes();
+        let is_named = attributes.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name));
+        (!is_named).then(|| [name, b"=", attributes].concat())
     }
 }
 
@@ -287,6 +292,8 @@ mod tests {
             "; Expires=Thu, 01 Jan 1970 25:00:00 GMT",
             "; Expires=Mon, 01 Jan 1600 00:00:00 GMT",
             "; xMax-Age=0",
+            "; Path=/; Max-Age=0, wristband=y; Path=/",
+            "; Max-Age=0, Wristband = y",
         ] {
             assert!(deletions(attributes).is_empty(), "{attributes}");
         }

@@ -5,25 +5,30 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use pkcs8::der::asn1::AnyRef;
 use pkcs8::der::{Decode as _, Tag, Tagged as _};
+use zeroize::Zeroizing;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// No key in DER has fewer bytes: this many has a public Ed25519 key.
-const SMALLEST: usize = 44;
+/// No key in DER has fewer bytes: this many has a P-256 key in SEC 1 without parameters and public half.
+const SMALLEST: usize = 39;
 
-/// Base64 with or without padding, in one line or many.
-pub(super) fn base64_decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let text: Vec<_> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    BASE64.decode(text).ok().filter(|bytes| !bytes.is_empty())
+/// Base64 with or without padding, in one line or many. It may be that of a secret.
+pub(super) fn base64_decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    // As large as they get, so that nothing is left behind where they grew.
+    let mut letters = Zeroizing::new(Vec::with_capacity(text.len()));
+    letters.extend(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    BASE64.decode_vec(&*letters, &mut bytes).ok()?;
+    if bytes.is_empty() { None } else { Some(bytes) }
 }
 
 /// Whether a text looks like the text of a key: PEM, a JWK, or bare base64 of DER.
 #[must_use]
 pub fn looks_like_material(text: &[u8]) -> bool {
-    let is_sequence = |bytes: Vec<u8>| {
+    let is_sequence = |bytes: Zeroizing<Vec<u8>>| {
         bytes.len() >= SMALLEST && AnyRef::from_der(&bytes).is_ok_and(|any| any.tag() == Tag::Sequence)
     };
     text.windows(BEGIN.len()).any(|window| window == BEGIN)
@@ -36,6 +41,8 @@ pub(super) const BEGIN: &[u8] = b"-----BEGIN";
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+
     use super::looks_like_material;
     use crate::testing::{A_PEM, A_PUB};
 
@@ -43,6 +50,10 @@ mod tests {
     fn a_key_is_recognised_and_a_name_is_none() {
         let der = |pem: &str| pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
         let ed25519 = include_str!("../../testdata/worthless-keys/forms/ed25519.pub.pem");
+        // SEQUENCE { INTEGER 1, OCTET STRING of 32 bytes }
+        let smallest = [&[0x30, 37, 2, 1, 1, 4, 32][..], &[7; 32]].concat();
+        assert_eq!(smallest.len(), 39);
+        assert!(looks_like_material(base64::engine::general_purpose::STANDARD.encode(smallest).as_bytes()));
         for text in [A_PEM, A_PUB, &der(A_PEM), &der(A_PUB), &der(ed25519), " {\"kty\":\"EC\"}", "{", "x -----BEGIN"] {
             assert!(looks_like_material(text.as_bytes()), "{text}");
         }

@@ -74,7 +74,7 @@ fn read(text: &[u8], algorithm: Algorithm, uses: &[&str], may_be_base64: bool) -
     if text.starts_with(b"eyJ") && text.iter().filter(|byte| **byte == b'.').count() == 4 {
         return Err(KeyError::new(ENCRYPTED_JWK));
     }
-    let Some(decoded) = base64_decoded(text).map(Zeroizing::new).filter(|_| may_be_base64) else {
+    let Some(decoded) = base64_decoded(text).filter(|_| may_be_base64) else {
         return Err(KeyError::new(UNREADABLE));
     };
     let is_text = decoded.trim_ascii().starts_with(b"{") || decoded.windows(BEGIN.len()).any(|window| window == BEGIN);
@@ -90,7 +90,7 @@ fn read(text: &[u8], algorithm: Algorithm, uses: &[&str], may_be_base64: bool) -
 fn from_pem(text: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     // What stands around a block may be in any encoding.
     let text = Zeroizing::new(String::from_utf8_lossy(text).into_owned());
-    let (blocks, around, is_encrypted) = blocks_and_rest(&text);
+    let (blocks, mut around, is_encrypted) = blocks_and_rest(&text);
     let invalid = || {
         // As in a file of variables, where a value has no line ends.
         let has_escapes = text.contains("\\n");
@@ -105,7 +105,12 @@ fn from_pem(text: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let block = match (parsed.pop(), parsed.is_empty()) {
         (Some(block), true) => block,
         (None, _) => return Err(KeyError::new(UNREADABLE)),
-        (Some(last), false) => return Err(several(parsed.iter().chain([&last]))),
+        (Some(last), false) => {
+            parsed.push(last);
+            let error = several(parsed.iter());
+            parsed.into_iter().for_each(|block| drop(Zeroizing::new(block.into_contents())));
+            return Err(error);
+        }
     };
     let label = block.tag().to_owned();
     let contents = Zeroizing::new(block.into_contents());
@@ -119,7 +124,9 @@ fn from_pem(text: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
         label => return Err(KeyError::new(format!("a PEM block `{}` has no key for this; {EXPECTED}", shown(label)))),
     }
     let material = from_der::read(&contents, algorithm, label == "TRUSTED CERTIFICATE")?;
-    let is_private = ["priv:", "Private-Key:", "privateExponent:"].iter().any(|mark| around.contains(mark));
+    around.make_ascii_lowercase();
+    let is_private =
+        ["priv:", "private key-", "private-key:", "privateexponent", "\"d\""].iter().any(|mark| around.contains(mark));
     if is_private && matches!(material, Material::Public(_)) {
         return Err(KeyError::new(PRIVATE_AROUND));
     }
@@ -136,7 +143,7 @@ fn shown(label: &str) -> Cow<'_, str> {
     if is_plain { label.into() } else { "...".into() }
 }
 
-/// The blocks without their headers, all other lines, and whether a header says that the block is encrypted (RFC 1421,
+/// The blocks without their headers, all other lines and those headers, and whether a header says that the block is encrypted (RFC 1421,
 /// section 4.6.1.1). The reader of PEM knows no lone carriage return as the end of a line.
 fn blocks_and_rest(text: &str) -> (Zeroizing<String>, Zeroizing<String>, bool) {
     let capacity = || Zeroizing::new(String::with_capacity(text.len().saturating_add(2)));
@@ -146,10 +153,9 @@ fn blocks_and_rest(text: &str) -> (Zeroizing<String>, Zeroizing<String>, bool) {
         let is_header = is_inside && line.contains(':');
         is_encrypted |= is_header && line.starts_with("Proc-Type") && line.contains("ENCRYPTED");
         is_inside = (is_inside || begins) && !line.starts_with("-----END");
-        if is_header {
-            continue;
-        }
-        let target = if is_inside || line.starts_with("-----") || line.contains("-----BEGIN") {
+        let target = if is_header {
+            &mut around
+        } else if is_inside || line.starts_with("-----") || line.contains("-----BEGIN") {
             &mut blocks
         } else {
             &mut around
@@ -451,7 +457,16 @@ mod tests {
         bundle.insert("use".to_owned(), "jwt-svid".into());
         assert!(Material::parse_peers(Value::Object(bundle).to_string(), Algorithm::Es256).is_ok());
         // A private key in what `openssl ec -text` prints around the public one.
-        let printed = format!("Private-Key: (256 bit)\npriv:\n    00:11\npub:\n    04:22\n{A_PUB}");
-        assert_eq!(parse(&printed).err().as_deref(), Some(PRIVATE_AROUND));
+        for around in [
+            "Private-Key: (256 bit)\npriv:\n    00:11\npub:\n    04:22\n",
+            "----BEGIN EC PRIVATE KEY----\nAAAA\n",
+            "# {\"kty\": \"EC\", \"d\": \"AAAA\"}\n",
+        ] {
+            let inside = A_PUB.replacen("-----\n", &format!("-----\nComment: {}\n\n", around.replace('\n', " ")), 1);
+            for printed in [format!("{around}{A_PUB}"), format!("{A_PUB}{around}"), inside] {
+                assert_eq!(parse(&printed).err().as_deref(), Some(PRIVATE_AROUND), "{printed}");
+            }
+        }
+        assert!(parse(&format!("# the private key is with Alice\n{A_PUB}")).is_ok());
     }
 }

@@ -215,3 +215,29 @@ fn only_the_configured_places_are_looked_at() {
         assert_eq!(outcome(&gate.ask(gateway, &sent)), expected, "{gateway} {headers:?}");
     }
 }
+
+#[test]
+fn what_another_parser_takes_for_a_second_token_is_ambiguous() {
+    let places = json!({"fromCookies": ["wb"], "fromParams": ["token"]});
+    let mut gate = Gate::start(&[plugin(&places)]);
+    let token = of_a();
+    for (cookie, expected) in [
+        (format!("a=1; wb={token}; b=2"), "ok"),
+        (format!("a=wb=x; wb={token}; awb=x"), "ok"),
+        (format!("wb={token}; a=1 wb=x"), "ambiguous"),
+        (format!("wb={token}; =wb=x"), "ambiguous"),
+        (format!("wb={token}; WB=x"), "ambiguous"),
+    ] {
+        assert_eq!(outcome(&gate.ask(0, &[("cookie", cookie.as_bytes())])), expected, "{cookie}");
+    }
+    let bytes = [format!("wb={token}; ").as_bytes(), b"\xa0wb=x"].concat();
+    assert_eq!(outcome(&gate.ask(0, &[("cookie", &bytes)])), "ambiguous");
+    for (path, expected) in [
+        (format!("/?a=1&token={token}&tokens=x"), "ok"),
+        (format!("/?token={token}&%20token=x"), "ambiguous"),
+        (format!("/?token={token}&token[]=x"), "ambiguous"),
+        (format!("/?token={token}&Token=x"), "ambiguous"),
+    ] {
+        assert_eq!(outcome(&gate.ask_for(0, &path, &[])), expected, "{path}");
+    }
+}

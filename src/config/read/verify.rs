@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{cookie_name, header_name, instant, owned_header, text, types};
+use super::{cookie_name, header_name, instant, owned_header, parameter_name, text, types};
 use crate::cache::Capacity;
 use crate::config::fields::{CACHE, CLAIM_HEADER, FROM_HEADER, FROM_WEB_SOCKET_PROTOCOL, REPLAY, REVOKED, VERIFY};
 use crate::config::{ClaimHeader, DEFAULT_HEADER, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify};
@@ -46,7 +46,7 @@ pub(super) fn verify(node: &Node<'_>) -> Verify {
 fn places(fields: &Object<'_>) -> Vec<Place> {
     let mut places = fields.list("fromHeaders", |node| credential_header(&node));
     places.extend(fields.list("fromCookies", |node| cookie_name(&node).map(Place::Cookie)));
-    places.extend(fields.list("fromParams", |node| text(&node).map(Place::Parameter)));
+    places.extend(fields.list("fromParams", |node| parameter_name(&node).map(Place::Parameter)));
     places.extend(fields.list("fromWebSocketProtocols", |node| web_socket_protocol(&node)));
     if places.is_empty() {
         let header = |name, prefix: &str| Place::Header { name, prefix: prefix.to_owned() };

@@ -1,0 +1,161 @@
+//! The query parameters of a request, and what others take for one.
+
+use std::borrow::Cow;
+
+use form_urlencoded::parse;
+
+use super::{Beginnings, Found, Place};
+use crate::denial::Denial;
+use crate::http::headers::{Headers, is_token_character};
+
+/// Finds parameters by their names as the upstream would decode them: an encoded name is the same name.
+///
+/// # Errors
+/// [`Denial::Ambiguous`] when one is there twice, or when another parser would find one more: behind a `;`, in another case,
+/// between bytes that some cut off, as an array, or with characters that some take for `_`.
+pub(super) fn find<'r, 'p>(
+    headers: &Headers<'r>,
+    names: impl Iterator<Item = (&'p Place, &'p [u8])> + Clone,
+    found: &mut Found<'r, 'p>,
+) -> Result<(), Denial> {
+    let Some(query) = query(headers).filter(|_| names.clone().next().is_some()) else {
+        return Ok(());
+    };
+    let beginnings = Beginnings::of(names.clone().map(|(_, name)| name));
+    let may_be_one = |part: &[u8]| {
+        let first = decoded(part).find(|byte| is_token_character(*byte));
+        first.is_some_and(|first| beginnings.has(first))
+    };
+    for part in query.split(|byte| *byte == b'&') {
+        for (index, piece) in part.split(|byte| *byte == b';').enumerate() {
+            if !may_be_one(piece) {
+                continue;
+            }
+            let length = decoded(piece).count();
+            let mut names = names.clone().filter(|(_, name)| length >= name.len());
+            let place = names.clone().find(|(_, name)| is_key(piece, name)).map(|(place, _)| place);
+            if let Some(place) = place {
+                if index > 0 {
+                    return Err(Denial::Ambiguous);
+                }
+                let value = parse(part).next().map(|(_, value)| value).unwrap_or_default();
+                found.add_item(bytes(value), place)?;
+            } else if names.any(|(_, name)| could_be_key(piece, name)) {
+                return Err(Denial::Ambiguous);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// What a part stands for, byte for byte (URL standard, section 5.1).
+fn decoded(mut part: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    std::iter::from_fn(move || {
+        let (byte, rest) = part.split_first()?;
+        part = rest;
+        Some(match (byte, rest) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, rest @ ..]) => match (digit(high), digit(low)) {
+                (Some(high), Some(low)) => {
+                    part = rest;
+                    high << 4 | low
+                }
+                _ => b'%',
+            },
+            (byte, _) => *byte,
+        })
+    })
+}
+
+fn key_of(part: &[u8]) -> &[u8] {
+    part.split(|byte| *byte == b'=').next().unwrap_or_default()
+}
+
+fn is_key(part: &[u8], name: &[u8]) -> bool {
+    decoded(key_of(part)).eq(name.iter().copied())
+}
+
+/// Whether somebody could take its key for this name: in another case, without what stands around it, as an array
+/// (`name[]`), or with a point, a space or a bracket for a `_`.
+fn could_be_key(part: &[u8], name: &[u8]) -> bool {
+    // A key that is empty to others is what stands behind the next `=` to some.
+    let start = part.iter().position(|byte| *byte != b'=').unwrap_or_default();
+    let key = key_of(part.get(start..).unwrap_or_default());
+    let mut bytes = decoded(key).skip_while(|byte| !is_token_character(*byte)).peekable();
+    let folded = |byte: u8| if matches!(byte, b'.' | b' ' | b'[') { b'_' } else { byte.to_ascii_lowercase() };
+    for expected in name.iter().copied() {
+        if bytes.next_if(|byte| folded(*byte) == folded(expected)).is_none() {
+            return false;
+        }
+    }
+    bytes.peek() == Some(&b'[') || !bytes.any(is_token_character)
+}
+
+fn query<'r>(headers: &Headers<'r>) -> Option<&'r [u8]> {
+    let path = headers.pseudo(":path")?;
+    let mark = path.iter().position(|byte| *byte == b'?')?;
+    path.get(mark..)?.get(1..)
+}
+
+/// The path without the query parameters of that name, the others as they were.
+#[must_use]
+#[inline(never)]
+pub fn without_parameter(headers: &Headers<'_>, name: &str) -> Vec<u8> {
+    let path = headers.pseudo(":path").unwrap_or_default();
+    let end = path.iter().position(|byte| *byte == b'?').unwrap_or(path.len());
+    let (start, _) = path.split_at_checked(end).unwrap_or((path, b""));
+    let parts = query(headers).unwrap_or_default().split(|byte| *byte == b'&');
+    let others = parts.filter(|part| !is_key(part, name.as_bytes()));
+    let others = others.collect::<Vec<_>>().join(&b"&"[..]);
+    if others.is_empty() { start.to_vec() } else { [start, &others].join(&b'?') }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::find;
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_found_however_it_is_encoded_and_taken_out_alone() {
+        let places = [Place::Parameter("token".to_owned())];
+        let token = |path: &str| {
+            let headers = Headers::new(vec![(b":path", path.as_bytes())]);
+            let found = find(&headers, places.iter()).map(|found| found.map(|found| found.token.into_owned()));
+            (found, without_parameter(&headers, "token"))
+        };
+        let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
+        for (path, found, rest) in [
+            ("/a?token=t", some("t"), "/a"),
+            ("/a?x=%20&token=t&y", some("t"), "/a?x=%20&y"),
+            ("/a?t%6Fken=%74", some("t"), "/a"),
+            ("/a?b?token=t", Ok(None), "/a?b?token=t"),
+            ("/a", Ok(None), "/a"),
+            ("/token=t", Ok(None), "/token=t"),
+            ("/a?token=", Ok(None), "/a"),
+            ("/a?b=1;token=u&token=t", Err(Denial::Ambiguous), "/a?b=1;token=u"),
+            ("/a?b=1;tok%65n=u", Err(Denial::Ambiguous), "/a?b=1;tok%65n=u"),
+            // PHP, Ruby, Node and ASP.NET take these for it.
+            ("/a?%20token=t", Err(Denial::Ambiguous), "/a?%20token=t"),
+            ("/a?token=t&token[]=u", Err(Denial::Ambiguous), "/a?token[]=u"),
+            ("/a?token=t&token%5Bx%5D=u", Err(Denial::Ambiguous), "/a?token%5Bx%5D=u"),
+            ("/a?token=t&+token=u", Err(Denial::Ambiguous), "/a?+token=u"),
+            ("/a?token=t&token%00=u", Err(Denial::Ambiguous), "/a?token%00=u"),
+            ("/a?token=t&Token=u", Err(Denial::Ambiguous), "/a?Token=u"),
+            ("/a?token=t&=token=u", Err(Denial::Ambiguous), "/a?=token=u"),
+            ("/a?token=t&b=1;%20token=u", Err(Denial::Ambiguous), "/a?b=1;%20token=u"),
+            ("/a?token=t&tokens=u&xtoken=u&t.oken=u&to=token", some("t"), "/a?tokens=u&xtoken=u&t.oken=u&to=token"),
+            ("/a?%=1&token=t&%7=2&t%6=3", some("t"), "/a?%=1&%7=2&t%6=3"),
+            ("/a?token=t&t%6fken=u", Err(Denial::Ambiguous), "/a"),
+        ] {
+            assert_eq!(token(path), (found, rest.as_bytes().to_vec()), "{path}");
+        }
+    }
+}
