@@ -78,6 +78,7 @@ fn tokens() -> Vec<(&'static str, String, Option<Denial>)> {
 fn verify(criterion: &mut Criterion) {
     let key = include_str!("../testdata/worthless-keys/cluster-a-2026-11.pub.pem");
     let configuration = json!({
+        "allowWorthlessKeys": true,
         "issuer": ISSUER,
         "signingKeyRefs": [{"name": "a", "algorithm": "ES256", "key": {"inlineString": key}}],
         "verify": {},

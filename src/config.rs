@@ -50,6 +50,8 @@ pub struct Config {
     pub verify: Option<Verify>,
     /// The well-known documents.
     pub discovery: Discovery,
+    /// Whether keys are accepted whose private halves everyone has.
+    pub allow_worthless_keys: bool,
     /// Who is to do the arithmetic of signatures.
     pub crypto: Preference,
 }

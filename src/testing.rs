@@ -169,6 +169,10 @@ pub(crate) fn load(configuration: &Value) -> Result<Compiled, String> {
 }
 
 pub(crate) fn load_with(configuration: &Value, host: &Fake) -> Result<Compiled, String> {
+    let mut configuration = configuration.clone();
+    if let Some(members) = configuration.as_object_mut() {
+        members.entry("allowWorthlessKeys").or_insert(true.into());
+    }
     compile::load(configuration.to_string().as_bytes(), host)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
@@ -176,6 +180,7 @@ pub(crate) fn load_with(configuration: &Value, host: &Fake) -> Result<Compiled, 
 /// A gateway of cluster A that verifies itself and B, and signs.
 pub(crate) fn gateway_a() -> Value {
     json!({
+        "allowWorthlessKeys": true,
         "issuer": A,
         "signingKeyRefs": [key("a", A_PEM)],
         "peers": [{"issuer": B, "keys": [key("b", B_PUB)]}],

@@ -7,6 +7,7 @@ pub mod replay;
 pub mod revocation;
 mod ring;
 pub mod rules;
+pub mod worthless;
 
 pub use key_set::{KeySet, TrustedKey};
 pub use ring::{Ring, TrustedIssuer};

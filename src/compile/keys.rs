@@ -14,6 +14,7 @@ use crate::jose::path::Path;
 use crate::keys::{Material, PrivateKey, PublicKey, looks_like_material};
 use crate::trust::TrustedKey;
 use crate::trust::rules::{self, KeysOfOne, Refusal};
+use crate::trust::worthless::is_worthless;
 
 /// Every key that can be used. Of the others it has been said why not.
 pub(super) struct Keys {
@@ -31,16 +32,6 @@ pub(super) struct NamedKey {
     pub(super) key: SigningKey,
 }
 
-/// The `x` of every key pair that the samples use. Whoever copies a sample and leaves one in trusts
-/// everyone who can read this repository.
-const SAMPLE_KEYS: [&str; 5] = [
-    "kAx6VfuTiypOBiN4wLEqwOme6LwPbFfkWnumN8I5NQI",
-    "RyC1ZGGr7Nn-RO7IjdP3fl5o6mK8WnTy-UC1zVWfNWc",
-    "mulEHWNHlUd1PUT3n368ONzh_EsmHT5r7e_2pNVYOAk",
-    "hRR3D6nWHOEeDfUqXA2pRRw8icrtEV7nAxSuzxuULoU",
-    "EbRzBA57ftgWdA8lsV-JhGsx_Os6aI-b3GBl2O-RVmI",
-];
-
 const NEEDS_PRIVATE: &str = "`issue` needs a private key in the first entry";
 
 const SIGNING_KEY_ENDS: &str = "the key that signs cannot end; put its successor before it first";
@@ -49,6 +40,9 @@ const INLINE: &str =
     "a private key in the configuration, which /config_dump shows; deliver it by `environmentVariable`";
 
 const WORTHLESS: &str = "a key of the samples, whose private half everyone has; replace it unless this is a test";
+
+const WORTHLESS_ERROR: &str = "a key of the samples, whose private half everyone has; replace it, or set \
+     `allowWorthlessKeys: true` if this is a test";
 
 const OURS: &str = "is a key of our own too; whoever holds its private half speaks for both issuers";
 
@@ -76,6 +70,7 @@ struct Loader<'c, S> {
     arithmetic: Arithmetic<'c>,
     /// Without `verify` keys are published and nothing else.
     verifies: bool,
+    allows_worthless: bool,
     problems: &'c Problems,
     setup: &'c S,
 }
@@ -84,7 +79,13 @@ impl Keys {
     #[inline(never)]
     pub(super) fn load(config: &Config, problems: &Problems, setup: &impl Setup) -> Self {
         let arithmetic = Arithmetic::new(config.crypto, setup);
-        let mut loader = Loader { arithmetic, verifies: config.verify.is_some(), problems, setup };
+        let mut loader = Loader {
+            arithmetic,
+            verifies: config.verify.is_some(),
+            allows_worthless: config.allow_worthless_keys,
+            problems,
+            setup,
+        };
         let signs = config.issue.is_some();
         if signs && config.signing_key_refs.is_empty() {
             problems.error(&Path::of(&["signingKeyRefs"]), NEEDS_PRIVATE);
@@ -204,9 +205,10 @@ impl<S: Setup> Loader<'_, S> {
     }
 
     fn trusted(&mut self, key: &KeyRef, name: &str, public: PublicKey) -> Option<TrustedKey> {
-        let jwk = public.to_jwk().to_string();
-        if SAMPLE_KEYS.iter().any(|x| jwk.contains(x)) {
-            self.problems.warn(&key.path.member("key"), WORTHLESS);
+        match (is_worthless(&public), self.allows_worthless) {
+            (false, _) => {}
+            (true, true) => self.problems.warn(&key.path.member("key"), WORTHLESS),
+            (true, false) => self.key_error(key, WORTHLESS_ERROR),
         }
         let public = if self.verifies { self.arithmetic.verifying(public) } else { Ok(VerifyingKey::in_vm(public)) };
         let public = public.map_err(|problem| self.unusable(key, &problem)).ok()?;

@@ -157,7 +157,7 @@ fn all_that_is_wrong_is_said_in_one_load_and_nothing_that_only_follows_from_it()
     });
     let variable = "signingKeyRefs[0].key: the environment variable `A_KEY` is missing or empty; set it, and list it in \
                     `vm_config.environment_variables.host_env_keys`";
-    let root = "`issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`";
+    let root = "`issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`, `allowWorthlessKeys`";
     let of_peer = "`issuer`, `keys`, `typ`, `subjects`, `audiences`, `allowMissingAudience`, `claims`, `maxLifetime`, \
                    `publish`";
     let problems = load(&configuration).err().unwrap();
@@ -398,7 +398,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/reuse", json!(true), "issue.reuse: expected a whole number, found a boolean".into()),
         ("/crypto", json!("native"), "crypto: expected one of `auto`, `host`, `wasm`".into()),
         ("/crypto", json!("host"), "signingKeyRefs[0].algorithm: the host cannot sign with `ES256`; leave `crypto: host` out\npeers[0].keys[0].algorithm: the host cannot verify with `ES256`; leave `crypto: host` out".into()),
-        ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`".into()),
+        ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`, `allowWorthlessKeys`".into()),
     ];
     for (pointer, value, expected) in cases {
         assert_eq!(with(pointer, value.clone()), expected, "{pointer} {value}");
@@ -663,4 +663,33 @@ fn an_expression_that_envoy_takes_long_for_is_shown_how_not_to() {
     for source in ["size(P) <= 256 ? P.map(r, r) : []", "P.exists(r, r == 'a')", "P"] {
         assert_eq!(said(source), None, "{source}");
     }
+}
+
+#[test]
+fn a_key_whose_private_half_everyone_has_is_refused_wherever_it_stands() {
+    const ERROR: &str = "a key of the samples, whose private half everyone has; replace it, or set \
+         `allowWorthlessKeys: true` if this is a test";
+    // One of RFC 7515, and one that is there as a certificate alone.
+    let of_the_rfc = json!({
+        "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    });
+    let certificate = include_str!("../../testdata/worthless-certificates/alice.pem");
+    let mut configuration = gateway_a();
+    set(&mut configuration, "/signingKeyRefs/-", key("fresh", &crate::testing::fresh_public_key()));
+    set(&mut configuration, "/signingKeyRefs/-", key("rfc", &of_the_rfc.to_string()));
+    set(&mut configuration, "/peers/0/keys/-", key("alice", certificate));
+    let places = ["signingKeyRefs[0].key", "signingKeyRefs[2].key", "peers[0].keys[0].key", "peers[0].keys[1].key"];
+    set(&mut configuration, "/allowWorthlessKeys", json!(false));
+    let expected = places.map(|place| format!("{place}: {ERROR}"));
+    assert_eq!(load(&configuration).err().unwrap(), expected.join("\n"));
+    set(&mut configuration, "/allowWorthlessKeys", json!(true));
+    let warnings = warnings(&configuration);
+    for place in places {
+        assert!(
+            warnings.iter().any(|warning| warning.starts_with(&format!("{place}: a key of the samples"))),
+            "{place}"
+        );
+    }
+    assert_eq!(warnings.iter().filter(|warning| warning.contains("samples")).count(), places.len());
 }

@@ -18,7 +18,7 @@ macro_rules! objects {
 }
 
 objects! {
-    ROOT "" ["issuer" "tokenDuration" "signingKeyRefs" "peers" "issue" "verify" "discovery" "crypto"]
+    ROOT "" ["issuer" "tokenDuration" "signingKeyRefs" "peers" "issue" "verify" "discovery" "crypto" "allowWorthlessKeys"]
     KEY_REF "signingKeyRefs[]" ["name" "algorithm" "key" "notAfter"]
     KEY "signingKeyRefs[].key" ["inlineString" "environmentVariable"]
     PEER "peers[]" [

@@ -51,6 +51,7 @@ impl Config {
             issue: root.optional("issue").map(|node| issue(&node)),
             verify: root.optional("verify").map(|node| verify(&node)),
             discovery: discovery(root.optional("discovery")),
+            allow_worthless_keys: root.or("allowWorthlessKeys", false, Node::boolean),
             crypto: root.or("crypto", Preference::Auto, |node| node.word(&PREFERENCES)),
         }
     }

@@ -3,12 +3,14 @@
 use jwt_compact::jwk::JsonWebKey;
 use rsa::BoxedUint;
 use rsa::traits::PublicKeyParts as _;
+use sha2::{Digest as _, Sha256};
 
 use super::error::KeyError;
 use super::key_type::KeyType;
 use super::parts::Parts;
 use super::to_der;
 use crate::jose::algorithm::Algorithm;
+use crate::jose::base64url;
 
 /// The sizes of RSA moduli, in bits: RFC 7518, section 3.3 asks for 2048 or more; beyond 8192 one verification takes
 /// milliseconds on any machine.
@@ -104,6 +106,12 @@ impl PublicKey {
             },
             Numbers::Ed25519(key) => Parts::Ed25519(key.to_bytes()),
         }
+    }
+
+    /// Its thumbprint (RFC 7638): base64url of the SHA-256 of its JWK.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        base64url::encode(Sha256::digest(self.to_jwk().to_string()))
     }
 
     /// The key as a JWK (RFC 7517), which is also its identity: equal keys have equal JWKs.

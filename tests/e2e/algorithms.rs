@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::configuration::refusals;
 use crate::gate::outcome;
-use crate::support::config::{cluster, echo, filter, filter_with, gateways, listener, to_upstream};
+use crate::support::config::{as_struct, as_text, cluster, echo, filter, filter_with, gateways, listener, to_upstream};
 use crate::support::envoy::{Envoy, binary_without_sign, free_port};
 use crate::support::http::{self, Connection};
 use crate::support::key;
@@ -131,9 +131,7 @@ impl Gateways {
                     [("sign", row.signs(preference)), ("verify", row.verifies(preference))].map(|(role, plugin)| {
                         let port = free_port();
                         let name = format!("{role}-{name}");
-                        let configuration =
-                            json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": plugin});
-                        let mut filter = filter_with(configuration, &names);
+                        let mut filter = filter_with(as_struct(&plugin), &names);
                         filter["typed_config"]["config"]["name"] = name.clone().into();
                         listeners.push(listener(&name, port, vec![filter], to_upstream()));
                         clusters.push(cluster(&name, port));
@@ -303,8 +301,8 @@ fn every_algorithm_of_the_vm_is_everyone_elses_too() {
 #[test]
 fn what_the_host_does_not_have_is_refused_where_it_is_wanted() {
     let rows: Vec<_> = ALGORITHMS.iter().filter(|row| !row.2).collect();
-    let text = |plugin: Value| json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": plugin.to_string()});
-    let configurations = rows.iter().flat_map(|row| [text(row.signs("host")), text(row.verifies("host"))]).collect();
+    let configurations =
+        rows.iter().flat_map(|row| [as_text(&row.signs("host")), as_text(&row.verifies("host"))]).collect();
     let environment = environment();
     let variables: Vec<_> = environment.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let expected: Vec<_> = rows

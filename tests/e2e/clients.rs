@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::gate::{Gate, outcome, plugin};
-use crate::support::config::{filter, filter_with, gateways, private, public};
+use crate::support::config::{filter, filter_with, gateways, of_a_test, private, public};
 use crate::support::envoy::Envoy;
 use crate::support::http::{self, Connection};
 use crate::support::key;
@@ -195,7 +195,7 @@ fn a_configuration_in_a_secret_works_and_is_not_in_the_dump() {
     });
     let secret = json!({
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.GenericSecret",
-        "secret": {"inline_string": configuration.to_string()},
+        "secret": {"inline_string": of_a_test(&configuration).to_string()},
     });
     let setup = gateways(vec![vec![filter_with(secret, &[])]]);
     let envoy = Envoy::start(&setup.bootstrap, &[]);

@@ -11,7 +11,9 @@ use p256::{AffinePoint, ProjectivePoint};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::config::{cluster, filter, filter_with, gateways, listener, private, public, to_upstream};
+use crate::support::config::{
+    as_struct, as_text, cluster, filter, filter_with, gateways, listener, private, public, to_upstream,
+};
 use crate::support::envoy::{Envoy, free_port, validate};
 use crate::support::token::{self, A, B, claims, sign};
 use crate::support::{http, key};
@@ -20,12 +22,9 @@ const A1: &str = "cluster-a-2026-11";
 const A2: &str = "cluster-a-2027-02";
 const B1: &str = "cluster-b-2026-10";
 
-fn as_struct(plugin: &Value) -> Value {
-    json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": plugin})
-}
-
-fn as_text(plugin: &str) -> Value {
-    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": plugin})
+/// Text that may be none of a configuration.
+fn text(text: &str) -> Value {
+    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text})
 }
 
 /// What the plugin says of each of these configurations. They come in one update of the listeners, and Envoy looks at
@@ -149,7 +148,7 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
     ];
     let (signing, other) = (key(A1), key(A2));
     let environment = [("KEY", signing.as_str()), ("OTHER", &other), ("EMPTY", ""), ("BLANK", " \r\n")];
-    let forms = cases.iter().flat_map(|(plugin, _)| [as_struct(plugin), as_text(&plugin.to_string())]);
+    let forms = cases.iter().flat_map(|(plugin, _)| [as_struct(plugin), as_text(plugin)]);
     let reasons = refusals(forms.collect(), &environment);
     for ((plugin, expected), found) in cases.iter().zip(reasons.chunks(2)) {
         assert_eq!(found, [expected.as_str(); 2], "as Struct and as JSON: {plugin}");
@@ -166,7 +165,7 @@ fn all_problems_are_logged_in_one_load_the_first_twenty_of_them_in_words() {
     for index in 0..25 {
         many[format!("unknown-{index:02}")] = true.into();
     }
-    let log = log_of_refusals(vec![as_struct(&plugin), as_text(&many.to_string())], &[]);
+    let log = log_of_refusals(vec![as_struct(&plugin), as_text(&many)], &[]);
     let lines = |case: usize| {
         let start = format!("wasm log case-{case}: configuration rejected: ");
         let lines = log.lines().filter_map(|line| Some(line.split_once(&start)?.1.to_owned()));
@@ -196,16 +195,16 @@ fn what_is_no_configuration_at_all_is_refused() {
     let cases = [
         ("absent", Value::Null, empty),
         ("an empty Struct", as_struct(&json!({})), empty),
-        ("an empty text", as_text(""), empty),
-        ("an empty object", as_text("{}"), "set `issue`, `verify` or both"),
-        ("YAML as text", as_text("issuer: https://a.example\n"), yaml),
+        ("an empty text", text(""), empty),
+        ("an empty object", text("{}"), "set `issue`, `verify` or both"),
+        ("YAML as text", text("issuer: https://a.example\n"), yaml),
         (
             "a member twice",
-            as_text(r#"{"issuer":"https://a.example","verify":{"mode":"observe","mode":"require"}}"#),
+            text(r#"{"issuer":"https://a.example","verify":{"mode":"observe","mode":"require"}}"#),
             "verify.mode: the same member twice",
         ),
-        ("1 MB of brackets", as_text(&"[".repeat(1 << 20)), "nested too deep (more than 32 levels)"),
-        ("1 MB of objects", as_text(&"{\"a\":".repeat(1 << 18)), "nested too deep (more than 32 levels)"),
+        ("1 MB of brackets", text(&"[".repeat(1 << 20)), "nested too deep (more than 32 levels)"),
+        ("1 MB of objects", text(&"{\"a\":".repeat(1 << 18)), "nested too deep (more than 32 levels)"),
         ("bytes", bytes(b"\n\xff\xff\xff\xff"), neither),
         ("another message", duration, "not valid JSON at line 1, column 1"),
         ("a deep Struct", as_struct(&deep), neither),

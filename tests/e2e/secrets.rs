@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::configuration::log_of_refusals;
 use crate::live::Live;
-use crate::support::config::{filter, gateways, private, public};
+use crate::support::config::{as_struct, filter, gateways, private, public};
 use crate::support::envoy::{self, Envoy};
 use crate::support::http::{self, Answer};
 use crate::support::key;
@@ -253,10 +253,6 @@ fn a_private_key_where_the_name_of_a_variable_should_stand_is_not_quoted() {
         as_struct(&json!({"issuer": A, "signingKeyRefs": keys, "issue": {"identity": {"header": "x-user"}}}))
     });
     assert_eq!(leaks(configurations.into()), Vec::<String>::new());
-}
-
-fn as_struct(plugin: &Value) -> Value {
-    json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": plugin})
 }
 
 /// The configurations whose refusal quotes a private key, by number and path.

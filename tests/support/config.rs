@@ -63,8 +63,27 @@ pub fn filter(plugin: &Value) -> Value {
     if let (Ok(crypto), Some(members)) = (std::env::var("CRYPTO"), plugin.as_object_mut()) {
         members.entry("crypto").or_insert(crypto.into());
     }
-    let configuration = json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": plugin});
-    filter_with(configuration, &environment)
+    filter_with(as_struct(&plugin), &environment)
+}
+
+/// A plugin configuration as plain YAML would give it, with the keys of `testdata` allowed.
+pub fn as_struct(plugin: &Value) -> Value {
+    json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": of_a_test(plugin)})
+}
+
+/// The same as JSON text.
+pub fn as_text(plugin: &Value) -> Value {
+    let text = of_a_test(plugin).to_string();
+    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text})
+}
+
+/// A configuration that may have keys of `testdata`; an empty one stays empty.
+pub fn of_a_test(plugin: &Value) -> Value {
+    let mut plugin = plugin.clone();
+    if let Some(members) = plugin.as_object_mut().filter(|members| !members.is_empty()) {
+        members.entry("allowWorthlessKeys").or_insert(true.into());
+    }
+    plugin
 }
 
 /// The host calls that a filter may make.

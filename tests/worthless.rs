@@ -1,0 +1,80 @@
+//! The keys whose private halves are in `testdata`, and so in everybody's hands, are listed in `src/trust/worthless.txt`, by
+//! which the filter refuses them. `WRITE=1 cargo test --test worthless` writes the list anew.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use wristband::jose::algorithm::Algorithm;
+use wristband::keys::Material;
+
+const LIST: &str = "src/trust/worthless.txt";
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// The thumbprint of the key of a text that has its private half in it.
+fn thumbprint(text: &[u8]) -> Option<String> {
+    let keys = Algorithm::ALL.iter().filter_map(|algorithm| Material::parse(text, *algorithm).ok());
+    let private = keys.filter_map(|key| if let Material::Private(key) = key { Some(key) } else { None });
+    private.map(|key| key.public_key().thumbprint()).next()
+}
+
+fn hex(value: &Value) -> String {
+    let digits = value.as_str().unwrap();
+    let digits = if digits.len() % 2 == 0 { digits.to_owned() } else { format!("0{digits}") };
+    let bytes = digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
+    URL_SAFE_NO_PAD.encode(bytes.collect::<Vec<_>>())
+}
+
+/// The JWKs of the RFCs that have a private half.
+fn of_rfcs() -> Vec<(String, String)> {
+    let rfcs: Value = serde_json::from_slice(&fs::read("testdata/rfc.json").unwrap()).unwrap();
+    let jwks = rfcs.as_object().unwrap().iter().filter_map(|(name, rfc)| {
+        let jwk = match (rfc.get("jwk"), rfc.get("Ux")) {
+            (Some(jwk), _) => jwk.clone(),
+            (None, Some(_)) => {
+                let curve = match name.as_str() {
+                    "RFC 6979, A.2.5" => "P-256",
+                    "RFC 6979, A.2.6" => "P-384",
+                    _ => "P-521",
+                };
+                json!({"kty": "EC", "crv": curve, "x": hex(&rfc["Ux"]), "y": hex(&rfc["Uy"]), "d": hex(&rfc["x"])})
+            }
+            (None, None) => return None,
+        };
+        jwk.get("d").is_some().then(|| (name.clone(), jwk.to_string()))
+    });
+    jwks.collect()
+}
+
+#[test]
+fn every_key_whose_private_half_is_in_testdata_is_listed() {
+    let mut listed = BTreeMap::new();
+    let mut paths = files(Path::new("testdata"));
+    paths.sort();
+    for path in paths {
+        if let Some(thumbprint) = thumbprint(&fs::read(&path).unwrap()) {
+            listed.entry(thumbprint).or_insert(path.display().to_string());
+        }
+    }
+    for (name, jwk) in of_rfcs() {
+        let thumbprint = thumbprint(jwk.as_bytes());
+        assert!(thumbprint.is_some(), "{name}");
+        listed.entry(thumbprint.unwrap()).or_insert(name);
+    }
+    assert!(listed.len() > 15, "{listed:?}");
+    let text: String = listed.iter().map(|(thumbprint, from)| format!("{thumbprint} {from}\n")).collect();
+    if std::env::var_os("WRITE").is_some() {
+        fs::write(LIST, text).unwrap();
+    } else {
+        assert_eq!(fs::read_to_string(LIST).unwrap_or_default(), text, "see the top of this file");
+    }
+}
