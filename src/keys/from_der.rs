@@ -44,12 +44,12 @@ pub(super) fn read(der: &[u8], algorithm: Algorithm, may_go_on: bool) -> Result<
     let form = if outer.tag() == Tag::Sequence { (next(), next(), next()) } else { (None, None, None) };
     match form {
         (Some(Tag::Integer), Some(Tag::Sequence), _) => from_pkcs8(der, algorithm),
-        (Some(Tag::Integer), Some(Tag::OctetString), _) => from_sec1(der, algorithm, false),
+        (Some(Tag::Integer), Some(Tag::OctetString), _) => from_sec1(der, algorithm, false, None),
         (Some(Tag::Integer), Some(Tag::Integer), None) => {
-            KeyType::Rsa.check(algorithm).and_then(|()| from_pkcs1_public(der, algorithm))
+            KeyType::Rsa.check(algorithm).and_then(|()| from_pkcs1_public(der, algorithm)).map(Material::Public)
         }
         (Some(Tag::Integer), Some(Tag::Integer), Some(_)) => {
-            KeyType::Rsa.check(algorithm).and_then(|()| from_pkcs1(der, algorithm))
+            KeyType::Rsa.check(algorithm).and_then(|()| from_pkcs1(der, algorithm)).map(Material::Private)
         }
         (Some(Tag::Sequence), Some(Tag::BitString), None) => from_spki(der, algorithm),
         (Some(Tag::Sequence), Some(Tag::Sequence), _) => from_certificate(outer, algorithm),
@@ -58,20 +58,23 @@ pub(super) fn read(der: &[u8], algorithm: Algorithm, may_go_on: bool) -> Result<
     }
 }
 
-/// PKCS#8 (RFC 5958). The public half of an Ed25519 key may be tagged as older tools have it, explicitly.
+/// PKCS#8 (RFC 5958), in its second version with the public half. It may be tagged as older tools have it, explicitly.
 fn from_pkcs8(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let (identifier, octets, public) = pkcs8(der).map_err(|_| damaged("PKCS#8 key"))?;
     check_type(&identifier, algorithm, true)?;
     match KeyType::of(algorithm) {
-        KeyType::Rsa => from_pkcs1(octets, algorithm),
+        KeyType::Rsa => {
+            let public = public.map(|der| from_pkcs1_public(der, algorithm));
+            with_public_halves(from_pkcs1(octets, algorithm)?, public.transpose()?)
+        }
         KeyType::Ed25519 => {
             let seed = <&OctetStringRef>::from_der(octets).map_err(|_| damaged("PKCS#8 key"))?.as_bytes();
             let key = PrivateKey::from_seed(algorithm, seed)
                 .ok_or_else(|| KeyError::new(format!("an Ed25519 key has 32 bytes, found {}", seed.len())))?;
             let public = public.map(|bytes| PublicKey::from_ed25519(algorithm, bytes).ok_or_else(weak));
-            with_public_half(key, public.transpose()?)
+            with_public_halves(key, public.transpose()?)
         }
-        _ => from_sec1(octets, algorithm, true),
+        _ => from_sec1(octets, algorithm, true, public),
     }
 }
 
@@ -100,8 +103,13 @@ fn pkcs8(der: &[u8]) -> pkcs8::der::Result<Pkcs8<'_>> {
 }
 
 /// SEC 1, appendix C.4 (RFC 5915). Where the curve is named and the key's point is there and fits, the scalar may lack the
-/// zeros at its start, or have one more.
-fn from_sec1(der: &[u8], algorithm: Algorithm, is_named: bool) -> Result<Material, KeyError> {
+/// zeros at its start, or have one more. PKCS#8 may have the point once more, outside.
+fn from_sec1(
+    der: &[u8],
+    algorithm: Algorithm,
+    is_named: bool,
+    outer_point: Option<&[u8]>,
+) -> Result<Material, KeyError> {
     let explicit = || is_explicit(der).then(|| KeyError::new(EXPLICIT));
     let info = EcPrivateKey::try_from(der).map_err(|_| explicit().unwrap_or_else(|| damaged("SEC 1 key")))?;
     let curve = info.parameters.and_then(EcParameters::named_curve);
@@ -111,13 +119,12 @@ fn from_sec1(der: &[u8], algorithm: Algorithm, is_named: bool) -> Result<Materia
         None if KeyType::of(algorithm).field_size().is_none() => KeyType::Other("an EC key").check(algorithm)?,
         None => {}
     }
-    let public = match info.public_key {
-        None => None,
-        Some(point) => Some(PublicKey::from_point(algorithm, point).ok_or_else(|| off_curve(algorithm, point))?),
-    };
-    let may_be_resized = public.is_some() && (is_named || curve.is_some());
+    let public = |point| PublicKey::from_point(algorithm, point).ok_or_else(|| off_curve(algorithm, point));
+    let publics: Result<Vec<_>, _> = [info.public_key, outer_point].into_iter().flatten().map(public).collect();
+    let publics = publics?;
+    let may_be_resized = !publics.is_empty() && (is_named || curve.is_some());
     let key = scalar(info.private_key, algorithm, may_be_resized)?;
-    with_public_half(key, public)
+    with_public_halves(key, publics)
 }
 
 /// A secret scalar. One of another length than the curve's may be that of another curve.
@@ -155,29 +162,29 @@ fn weak() -> KeyError {
 }
 
 /// A private key that comes with a public one, which has to be its own.
-fn with_public_half(key: PrivateKey, public: Option<PublicKey>) -> Result<Material, KeyError> {
-    if public.is_some_and(|public| public != key.public_key()) {
+fn with_public_halves(key: PrivateKey, publics: impl IntoIterator<Item = PublicKey>) -> Result<Material, KeyError> {
+    if publics.into_iter().any(|public| public != key.public_key()) {
         return Err(KeyError::new("the private key comes with the public half of another key; export it again"));
     }
     Ok(Material::Private(key))
 }
 
 /// PKCS#1 (RFC 8017, appendix A.1.2). Keys of more than two primes are not read.
-fn from_pkcs1(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
+fn from_pkcs1(der: &[u8], algorithm: Algorithm) -> Result<PrivateKey, KeyError> {
     let key = pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|_| damaged("PKCS#1 key"))?;
     if key.other_prime_infos.is_some() {
         return Err(KeyError::new("an RSA key of more than two primes; make one of two (openssl genpkey)"));
     }
     let numbers = [&key.modulus, &key.public_exponent, &key.private_exponent].map(|number| number.as_bytes());
     let primes = [&key.prime1, &key.prime2].map(|number| number.as_bytes());
-    PrivateKey::from_rsa(algorithm, numbers, Some(primes)).map(Material::Private)
+    PrivateKey::from_rsa(algorithm, numbers, Some(primes))
 }
 
 /// PKCS#1 (RFC 8017, appendix A.1.1).
-fn from_pkcs1_public(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
+fn from_pkcs1_public(der: &[u8], algorithm: Algorithm) -> Result<PublicKey, KeyError> {
     let key = pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| damaged("PKCS#1 public key"))?;
     let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
-    PublicKey::from_rsa(algorithm, modulus, exponent).map(Material::Public)
+    PublicKey::from_rsa(algorithm, modulus, exponent)
 }
 
 /// `SubjectPublicKeyInfo` (RFC 5280, section 4.1).
@@ -187,7 +194,7 @@ fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     check_type(&info.algorithm, algorithm, false)?;
     let bytes = info.subject_public_key.as_bytes().ok_or_else(unreadable)?;
     let key = match KeyType::of(algorithm) {
-        KeyType::Rsa => return from_pkcs1_public(bytes, algorithm),
+        KeyType::Rsa => from_pkcs1_public(bytes, algorithm),
         KeyType::Ed25519 => PublicKey::from_ed25519(algorithm, bytes).ok_or_else(weak),
         _ => PublicKey::from_point(algorithm, bytes).ok_or_else(|| off_curve(algorithm, bytes)),
     };

@@ -33,6 +33,7 @@ macro_rules! form {
 }
 
 mod numbers;
+mod tools;
 
 const PAIRS: [Pair; 5] = [
     Pair {
