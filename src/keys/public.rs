@@ -38,8 +38,10 @@ impl PublicKey {
         Self { algorithm, numbers }
     }
 
-    /// A point of the algorithm's curve, compressed or not; `None` when it is none.
+    /// A point of the algorithm's curve, in any of its forms; `None` when it is none.
     pub(super) fn from_point(algorithm: Algorithm, point: &[u8]) -> Option<Self> {
+        let plain = without_hybrid(point);
+        let point = plain.as_deref().unwrap_or(point);
         let numbers = match KeyType::of(algorithm) {
             KeyType::P256 => Numbers::P256(p256::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?),
             KeyType::P384 => Numbers::P384(Box::new(p384::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?)),
@@ -153,4 +155,12 @@ impl PublicKey {
     pub fn to_spki(&self) -> Option<Vec<u8>> {
         to_der::spki(self.algorithm, &self.parts())
     }
+}
+
+/// A hybrid point, as an uncompressed one: it has all of `y`, and in its first byte once more whether that is odd (SEC 1
+/// of 2000, section 2.3.4). The crates do not read it, OpenSSL writes it when told to. `None` for every other form.
+fn without_hybrid(point: &[u8]) -> Option<Vec<u8>> {
+    let (first, coordinates) = point.split_first()?;
+    let is_odd = coordinates.last()? & 1;
+    (*first == 6 | is_odd).then(|| [&[4], coordinates].concat())
 }

@@ -13,13 +13,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// No key in DER has fewer bytes: this many has a P-256 key in SEC 1 without parameters and public half.
-const SMALLEST: usize = 39;
+pub(super) const SMALLEST: usize = 39;
 
-/// Base64 with or without padding, in one line or many. It may be that of a secret.
+/// Base64 of either alphabet, with or without padding, in one line or many. It may be that of a secret.
 pub(super) fn base64_decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let standard = |byte: &u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    };
     // As large as they get, so that nothing is left behind where they grew.
     let mut letters = Zeroizing::new(Vec::with_capacity(text.len()));
-    letters.extend(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
+    letters.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()).map(standard));
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     BASE64.decode_vec(&*letters, &mut bytes).ok()?;
     if bytes.is_empty() { None } else { Some(bytes) }
@@ -54,7 +59,11 @@ mod tests {
         let smallest = [&[0x30, 37, 2, 1, 1, 4, 32][..], &[7; 32]].concat();
         assert_eq!(smallest.len(), 39);
         assert!(looks_like_material(base64::engine::general_purpose::STANDARD.encode(smallest).as_bytes()));
-        for text in [A_PEM, A_PUB, &der(A_PEM), &der(A_PUB), &der(ed25519), " {\"kty\":\"EC\"}", "{", "x -----BEGIN"] {
+        let of_urls = der(A_PEM).replace('+', "-").replace('/', "_");
+        assert_ne!(of_urls, der(A_PEM));
+        let bare = [&der(A_PEM), &der(A_PUB), &der(ed25519), &of_urls];
+        for text in bare.into_iter().map(String::as_str).chain([A_PEM, A_PUB, " {\"kty\":\"EC\"}", "{", "x -----BEGIN"])
+        {
             assert!(looks_like_material(text.as_bytes()), "{text}");
         }
         for text in ["", "MAA", "MAIxx", "MIGHAgEAMBMG", "cluster-a-2026-11", "did:web:a#0", &"A".repeat(255)] {

@@ -77,13 +77,18 @@ fn read(text: &[u8], algorithm: Algorithm, uses: &[&str], may_be_base64: bool) -
     let Some(decoded) = base64_decoded(text).filter(|_| may_be_base64) else {
         return Err(KeyError::new(UNREADABLE));
     };
-    let is_text = decoded.trim_ascii().starts_with(b"{") || decoded.windows(BEGIN.len()).any(|window| window == BEGIN);
     match *decoded.as_slice() {
-        _ if is_text => read(&decoded, algorithm, uses, false),
+        _ if is_text(&decoded) => read(&decoded, algorithm, uses, false),
         // A `SEQUENCE`.
         [0x30, ..] => from_der::read(&decoded, algorithm, false),
         _ => Err(KeyError::new(UNREADABLE)),
     }
+}
+
+/// A key in DER always has a byte that no text has.
+fn is_text(decoded: &[u8]) -> bool {
+    let is_plain = |text: &str| !text.chars().any(|character| character.is_control() && !character.is_whitespace());
+    std::str::from_utf8(decoded).is_ok_and(is_plain) || decoded.windows(BEGIN.len()).any(|window| window == BEGIN)
 }
 
 #[inline(never)]
@@ -149,13 +154,17 @@ fn blocks_and_rest(text: &str) -> (Zeroizing<String>, Zeroizing<String>, bool) {
     let capacity = || Zeroizing::new(String::with_capacity(text.len().saturating_add(2)));
     let (mut blocks, mut around, mut is_encrypted, mut is_inside) = (capacity(), capacity(), false, false);
     for line in text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
+        // A quote or the name of a variable before it is no part of the block.
+        let start = line.find("-----BEGIN").unwrap_or_default();
+        let (before, line) = line.split_at_checked(start).unwrap_or_default();
+        around.push_str(before);
         let begins = line.starts_with("-----BEGIN");
         let is_header = is_inside && line.contains(':');
         is_encrypted |= is_header && line.starts_with("Proc-Type") && line.contains("ENCRYPTED");
         is_inside = (is_inside || begins) && !line.starts_with("-----END");
         let target = if is_header {
             &mut around
-        } else if is_inside || line.starts_with("-----") || line.contains("-----BEGIN") {
+        } else if is_inside || line.starts_with("-----") {
             &mut blocks
         } else {
             &mut around
