@@ -26,6 +26,15 @@ const EXPLICIT_PUBLIC: &str = "the curve is written out (explicit parameters) in
 
 pub(super) const ENCRYPTED: &str = "the key is encrypted; decrypt it first (openssl pkey -in KEY)";
 
+pub(super) const REQUEST: &str = "a certificate request where a key has to stand; take its key (openssl req -pubkey -noout \
+     -in KEY)";
+
+pub(super) const PKCS7: &str = "a PKCS#7 bundle where a key has to stand; take one of its certificates (openssl pkcs7 \
+     -print_certs -in KEY)";
+
+const PKCS12: &str = "a PKCS#12 store where a key has to stand; take the key out of it (openssl pkcs12 -nodes -nocerts -in \
+     KEY)";
+
 fn damaged(form: &str) -> KeyError {
     KeyError::new(format!("the {form} in there is damaged or cut; make it again (openssl pkey -in KEY)"))
 }
@@ -43,6 +52,7 @@ pub(super) fn read(der: &[u8], algorithm: Algorithm, may_go_on: bool) -> Result<
     let mut next = || AnyRef::decode(&mut members).ok().map(|any| any.tag());
     let form = if outer.tag() == Tag::Sequence { (next(), next(), next()) } else { (None, None, None) };
     match form {
+        (Some(Tag::Integer), Some(Tag::Sequence), None | Some(Tag::Sequence)) => Err(KeyError::new(PKCS12)),
         (Some(Tag::Integer), Some(Tag::Sequence), _) => from_pkcs8(der, algorithm),
         (Some(Tag::Integer), Some(Tag::OctetString), _) => from_sec1(der, algorithm, false, None),
         (Some(Tag::Integer), Some(Tag::Integer), None) => {
@@ -54,6 +64,7 @@ pub(super) fn read(der: &[u8], algorithm: Algorithm, may_go_on: bool) -> Result<
         (Some(Tag::Sequence), Some(Tag::BitString), None) => from_spki(der, algorithm),
         (Some(Tag::Sequence), Some(Tag::Sequence), _) => from_certificate(outer, algorithm),
         (Some(Tag::Sequence), Some(Tag::OctetString), None) => Err(KeyError::new(ENCRYPTED)),
+        (Some(Tag::ObjectIdentifier), Some(_), None) => Err(KeyError::new(PKCS7)),
         _ => Err(KeyError::new(NO_KEY)),
     }
 }
@@ -204,7 +215,9 @@ fn from_spki(der: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
 /// Only the key of a certificate counts. Who signed it and until when is the operator's business: trust in a key comes
 /// from its place in the configuration, its end from `notAfter`.
 fn from_certificate(certificate: AnyRef<'_>, algorithm: Algorithm) -> Result<Material, KeyError> {
-    from_spki(subject_public_key_info(certificate).map_err(|_| damaged("certificate"))?, algorithm)
+    let info = subject_public_key_info(certificate)
+        .map_err(|_| if is_request(certificate) { KeyError::new(REQUEST) } else { damaged("certificate") })?;
+    from_spki(info, algorithm)
 }
 
 /// The `SubjectPublicKeyInfo` of a certificate (RFC 5280, section 4.1). What stands before it is stepped over: a crate
@@ -225,6 +238,18 @@ fn subject_public_key_info(certificate: AnyRef<'_>) -> pkcs8::der::Result<&[u8]>
         AnyRef::decode(&mut members)?.tag().assert_eq(before)?;
     }
     members.tlv_bytes()
+}
+
+/// Whether what looks like a certificate is a request for one (RFC 2986, section 4.1), which begins with a version, a name
+/// and a key.
+fn is_request(certificate: AnyRef<'_>) -> bool {
+    let key = || {
+        let mut members = SliceReader::new(AnyRef::decode(&mut SliceReader::new(certificate.value())?)?.value())?;
+        AnyRef::decode(&mut members)?.tag().assert_eq(Tag::Integer)?;
+        AnyRef::decode(&mut members)?;
+        SubjectPublicKeyInfoRef::decode(&mut members)
+    };
+    key().is_ok()
 }
 
 /// That the identifier of a key allows it for the algorithm.

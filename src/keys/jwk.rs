@@ -56,8 +56,10 @@ impl Jwk {
         if self.members.contains_key("ciphertext") {
             return Err(KeyError::new("the JWK is encrypted (JWE); decrypt it first"));
         }
-        if member("alg").is_some_and(|alg| alg != algorithm.name()) {
-            return Err(KeyError::new(format!("the JWK's `alg` is not `{}`", algorithm.name())));
+        if let Some(alg) = member("alg").filter(|alg| *alg != algorithm.name()) {
+            let is_plain = (1..=20).contains(&alg.len()) && alg.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let (found, name) = (if is_plain { alg } else { "..." }, algorithm.name());
+            return Err(KeyError::new(format!("the JWK's `alg` is `{found}`, not `{name}` as `algorithm`")));
         }
         if member("use").is_some_and(|usage| !uses.contains(&usage)) {
             return Err(KeyError::new("the JWK's `use` is not `sig`"));
@@ -77,6 +79,8 @@ impl Jwk {
             (Some("RSA"), _) => KeyType::Rsa,
             (Some("OKP"), Some("Ed25519")) => KeyType::Ed25519,
             (Some("OKP"), Some("X25519")) => KeyType::Other("an X25519 key, which cannot sign"),
+            (Some("OKP"), Some("X448")) => KeyType::Other("an X448 key, which cannot sign"),
+            (Some("OKP"), Some("Ed448")) => KeyType::Other("an Ed448 key"),
             (Some("oct"), _) => KeyType::Other("a symmetric key"),
             (Some(_), _) => KeyType::Other("a key of another type"),
             (None, _) if self.members.contains_key("keys") => {

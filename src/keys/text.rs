@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::error::KeyError;
 use super::material::Material;
-use super::recognition::{BEGIN, base64_decoded};
+use super::recognition::{BEGIN, SMALLEST, base64_decoded};
 use super::{from_der, jwk};
 use crate::jose::algorithm::Algorithm;
 
@@ -20,12 +20,21 @@ const OPENSSH: &str = "the key is in OpenSSH's own format; convert a copy (ssh-k
 
 const OPENSSH_PUBLIC: &str = "the key is in OpenSSH's own format; convert it (ssh-keygen -e -m PKCS8 -f KEY)";
 
+const OPENSSH_ED25519: &str = "the key is in OpenSSH's own format, from which not every `ssh-keygen` converts Ed25519; make \
+     another (openssl genpkey -algorithm ED25519)";
+
+const TWICE: &str = "base64 of base64; decode it once (base64 -d KEY)";
+
+const BARE: &str = "digits that are no key in DER: a raw scalar or point does not say of which type it is; put the key here as \
+     PEM or as a JWK";
+
 const ENCRYPTED_JWK: &str = "the JWK is encrypted (JWE); decrypt it first";
 
 const PRIVATE_AROUND: &str = "the text around the public block has the private key in it, as `openssl ... -text` prints \
      it; put the block alone here (openssl pkey -pubout -in KEY)";
 
-const ESCAPED_LINE_ENDS: &str = r"not valid PEM: its lines end with a backslash and an `n` instead of a line end";
+const ESCAPED_LINE_ENDS: &str = "not valid PEM: its lines end with a backslash and an `n` instead of a line end; put line \
+     ends there (printf %b \"$KEY\")";
 
 /// The labels of blocks that may have a key in them, whichever it is.
 const LABELS: [&str; 9] = [
@@ -68,19 +77,22 @@ fn read(text: &[u8], algorithm: Algorithm, uses: &[&str], may_be_base64: bool) -
     if text.windows(BEGIN.len()).any(|window| window == BEGIN) {
         return from_pem(text, algorithm);
     }
-    if starts(&["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]) {
-        return Err(KeyError::new(OPENSSH_PUBLIC));
+    if starts(&["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "---- BEGIN SSH2 PUBLIC KEY"]) {
+        return Err(openssh(text, OPENSSH_PUBLIC));
     }
     if text.starts_with(b"eyJ") && text.iter().filter(|byte| **byte == b'.').count() == 4 {
         return Err(KeyError::new(ENCRYPTED_JWK));
     }
-    let Some(decoded) = base64_decoded(text).filter(|_| may_be_base64) else {
+    let Some(decoded) = base64_decoded(text) else {
         return Err(KeyError::new(UNREADABLE));
     };
     match *decoded.as_slice() {
+        _ if !may_be_base64 => Err(KeyError::new(if decoded.len() < SMALLEST { UNREADABLE } else { TWICE })),
         _ if is_text(&decoded) => read(&decoded, algorithm, uses, false),
         // A `SEQUENCE`.
         [0x30, ..] => from_der::read(&decoded, algorithm, false),
+        // As many bytes as the smallest of raw keys has.
+        _ if decoded.len() >= 32 => Err(KeyError::new(BARE)),
         _ => Err(KeyError::new(UNREADABLE)),
     }
 }
@@ -89,6 +101,12 @@ fn read(text: &[u8], algorithm: Algorithm, uses: &[&str], may_be_base64: bool) -
 fn is_text(decoded: &[u8]) -> bool {
     let is_plain = |text: &str| !text.chars().any(|character| character.is_control() && !character.is_whitespace());
     std::str::from_utf8(decoded).is_ok_and(is_plain) || decoded.windows(BEGIN.len()).any(|window| window == BEGIN)
+}
+
+/// A key of OpenSSH's. Both words say that it is of Ed25519, the second in base64.
+fn openssh(text: &[u8], convert: &'static str) -> KeyError {
+    let has = |word: &[u8]| text.windows(word.len()).any(|window| window == word);
+    KeyError::new(if has(b"ssh-ed25519") || has(b"AAAAC3NzaC1lZDI1NTE5") { OPENSSH_ED25519 } else { convert })
 }
 
 #[inline(never)]
@@ -123,8 +141,9 @@ fn from_pem(text: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
         return Err(KeyError::new(from_der::ENCRYPTED));
     }
     match label.as_str() {
-        "OPENSSH PRIVATE KEY" => return Err(KeyError::new(OPENSSH)),
-        "SSH2 PUBLIC KEY" => return Err(KeyError::new(OPENSSH_PUBLIC)),
+        "OPENSSH PRIVATE KEY" => return Err(openssh(&contents, OPENSSH)),
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => return Err(KeyError::new(from_der::REQUEST)),
+        "PKCS7" => return Err(KeyError::new(from_der::PKCS7)),
         label if LABELS.contains(&label) => {}
         label => return Err(KeyError::new(format!("a PEM block `{}` has no key for this; {EXPECTED}", shown(label)))),
     }
@@ -323,11 +342,11 @@ mod tests {
             (r#"{"protected":"e30","ciphertext":"AA"}"#, ENCRYPTED_JWK.into()),
             ("eyJhbGciOiJkaXIifQ..AA.AA.AA", ENCRYPTED_JWK.into()),
             ("ecdsa-sha2-nistp256 AAAAE2VjZHNh me@host", OPENSSH_PUBLIC.into()),
-            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me@host", OPENSSH_PUBLIC.into()),
+            ("ssh-rsa AAAAB3NzaC1yc2E me@host", OPENSSH_PUBLIC.into()),
             ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----", OPENSSH.into()),
             (
-                "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----",
-                format!("a PEM block `CERTIFICATE REQUEST` has no key for this; {EXPECTED}"),
+                "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----",
+                format!("a PEM block `X509 CRL` has no key for this; {EXPECTED}"),
             ),
             (r#"{"crv":"P-256"}"#, "the JWK has no `kty`".into()),
             (r#"{"keys":[]}"#, "a JWK set where one JWK has to stand; take one of its `keys`".into()),
@@ -399,8 +418,8 @@ mod tests {
             jwk.insert(name.to_owned(), value);
             parse(&Value::Object(jwk).to_string()).err().unwrap()
         };
-        assert_eq!(with("alg", "ES384".into()), "the JWK's `alg` is not `ES256`");
-        assert_eq!(with("alg", 1.into()), "the JWK's `alg` is not `ES256`");
+        assert_eq!(with("alg", "ES384".into()), "the JWK's `alg` is `ES384`, not `ES256` as `algorithm`");
+        assert_eq!(with("alg", 1.into()), "the JWK's `alg` is `...`, not `ES256` as `algorithm`");
         assert_eq!(with("use", "enc".into()), "the JWK's `use` is not `sig`");
         assert_eq!(with("d", jwk_of(B_PEM).remove("d").unwrap()), "the JWK's `d` does not belong to its `x` and `y`");
         assert_eq!(with("x", jwk_of(B_PEM).remove("x").unwrap()), "the JWK's `x` and `y` are not a point on the curve");
