@@ -20,6 +20,7 @@ mod live;
 mod make;
 mod metrics;
 mod policies;
+mod routes;
 mod samples;
 mod secrets;
 mod tokens;
