@@ -73,7 +73,7 @@ fn key(name: &str, pem: &str) -> Value {
 
 fn gateway(configuration: &Value) -> Gateway {
     let mut configuration = configuration.clone();
-    configuration["allowWorthlessKeys"] = true.into();
+    configuration.as_object_mut().unwrap().insert("allowWorthlessKeys".to_owned(), true.into());
     match compile::load(configuration.to_string().as_bytes(), &Nobody) {
         Ok(compiled) => compiled.gateway,
         Err(problems) => panic!("{problems:?}"),

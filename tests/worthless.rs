@@ -29,7 +29,7 @@ fn thumbprint(text: &[u8]) -> Option<String> {
 
 fn hex(value: &Value) -> String {
     let digits = value.as_str().unwrap();
-    let digits = if digits.len() % 2 == 0 { digits.to_owned() } else { format!("0{digits}") };
+    let digits = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
     let bytes = digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
     URL_SAFE_NO_PAD.encode(bytes.collect::<Vec<_>>())
 }

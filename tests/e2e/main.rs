@@ -8,6 +8,7 @@ mod support;
 
 mod algorithms;
 mod around;
+mod authorino;
 mod clients;
 mod configuration;
 mod credentials;

@@ -3,20 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::gate::outcome;
-use crate::support::config::{cluster, echo, filter, listener, of_a_test};
+use crate::support::config::{cluster, echo};
 use crate::support::envoy::{Envoy, free_port};
 use crate::support::http::{Answer, Connection};
+use crate::support::page;
 use crate::support::token::{self, A, claims};
-use crate::support::{read, sample};
 
-/// The parts of a connection manager that the page shows.
-fn shown(index: usize) -> Value {
-    let page = read("docs/routes.md");
-    let block = page.split("```yaml\n").nth(index + 1).unwrap();
-    sample::parse(block.split("```").next().unwrap())
-}
-
-/// A gateway whose connection manager has these parts, with what the samples have beside them.
+/// A gateway whose connection manager has the parts that the page shows.
 struct Gateway {
     envoy: Envoy,
     connection: Connection,
@@ -24,25 +17,10 @@ struct Gateway {
 
 impl Gateway {
     fn start(shown: &Value) -> Self {
-        let mut filters = shown["http_filters"].as_array().unwrap().clone();
-        for shown in &mut filters {
-            let config = shown["typed_config"]["config"].as_object_mut().unwrap();
-            let configuration = of_a_test(&config["configuration"]["value"]);
-            let complete = filter(&configuration)["typed_config"]["config"].take();
-            config["configuration"]["value"] = configuration;
-            for name in ["failure_policy", "vm_config"] {
-                config.insert(name.to_owned(), complete[name].clone());
-            }
-        }
         let (upstream, port) = (free_port(), free_port());
-        let mut gateway = listener("gateway", port, filters, json!([]));
-        let manager = gateway.pointer_mut("/filter_chains/0/filters/0/typed_config").unwrap();
-        for (name, value) in shown.as_object().unwrap().iter().filter(|(name, _)| *name != "http_filters") {
-            manager[name] = value.clone();
-        }
-        let bootstrap = json!({"static_resources": {
-            "listeners": [echo(upstream), gateway], "clusters": [cluster("upstream", upstream)],
-        }});
+        let listeners = [echo(upstream), page::listening("gateway", port, shown)];
+        let clusters = [cluster("upstream", upstream)];
+        let bootstrap = json!({"static_resources": {"listeners": listeners, "clusters": clusters}});
         let envoy = Envoy::start(&bootstrap, &[]);
         Self { envoy, connection: Connection::new(&format!("http://127.0.0.1:{port}")) }
     }
@@ -70,7 +48,7 @@ fn switches(shown: &mut Value, route: usize) -> &mut Value {
 
 #[test]
 fn each_route_has_its_audience_and_nobody_finds_a_way_around_it() {
-    let mut shown = shown(0);
+    let mut shown = page::blocks("routes").remove(0);
     let mut gateway = Gateway::start(&shown);
     let (federation, admin) = (wristband("federation"), wristband("admin"));
     for path in ["/", "/administrator", "/healthy", "/health/x"] {
@@ -105,7 +83,7 @@ fn each_route_has_its_audience_and_nobody_finds_a_way_around_it() {
 
 #[test]
 fn a_token_in_the_query_stays_out_of_locations_paths_and_logs() {
-    let mut shown = shown(1);
+    let mut shown = page::blocks("routes").remove(1);
     let mut gateway = Gateway::start(&shown);
     let (download, federation) = (wristband("download"), wristband("federation"));
     for path in ["/files/a", "/old/a"] {

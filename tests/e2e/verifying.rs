@@ -318,17 +318,10 @@ fn claims_by_formatter() -> Value {
     })
 }
 
-/// The filters that stand in `docs/claims.md`.
-fn documented_filters() -> Vec<Value> {
-    let page = crate::support::read("docs/claims.md");
-    let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.map(crate::support::sample::parse).collect()
-}
-
 #[test]
 fn the_filters_of_the_page_on_claims_let_an_admin_pass_and_nobody_else() {
     let mut chain = vec![filter(&plugin(&json!({"mode": "optional"})))];
-    chain.extend(documented_filters());
+    chain.extend(crate::support::page::blocks("claims"));
     assert_eq!(chain.len(), 3);
     let by_text = json!({
         "name": "envoy.filters.http.rbac",

@@ -7,6 +7,7 @@ pub mod config;
 pub mod costly;
 pub mod envoy;
 pub mod http;
+pub mod page;
 pub mod sample;
 pub mod token;
 
