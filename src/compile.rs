@@ -84,11 +84,11 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
         .as_deref()
         .map(|issuer| Discovery::new(issuer, unpublished, config.discovery.max_age, config.discovery.hosts.clone()));
     let verifies = config.verify.is_some();
+    let ring = verify::ring(config.issuer.as_deref(), config.peers, config.verify.as_ref(), &mut keys);
     let verification = match &config.verify {
         None => Some(None),
-        Some(verify) => verify::verification(verify, problems, setup).map(Some),
+        Some(verify) => verify::verification(verify, &ring, problems, setup).map(Some),
     };
-    let ring = verify::ring(config.issuer.as_deref(), config.peers, config.verify.as_ref(), &mut keys);
     let delivery = match config.issue {
         None => None,
         // Without the key nothing is made of the rest, but looked at it is.

@@ -16,7 +16,7 @@ pub use problems::{Problem, Problems};
 
 use crate::cache::Capacity;
 use crate::crypto::Preference;
-use crate::gateway::{self, Mode, OnFailure};
+use crate::gateway::{self, Mode, OnFailure, OnForgedHeader};
 use crate::http::credential::Place;
 use crate::http::headers::HeaderName;
 use crate::http::set_cookie::Cookie;
@@ -25,6 +25,7 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::path::Path;
 use crate::time::Timestamp;
 use crate::trust::limits::Limits;
+use crate::trust::replay::OnFull;
 
 /// The header that carries a wristband unless the configuration says otherwise; Authorino's name for it.
 pub const DEFAULT_HEADER: HeaderName = HeaderName::known("x-wristband-token");
@@ -167,8 +168,9 @@ pub struct Verify {
     pub types: Option<Vec<String>>,
     /// What is not accepted any more.
     pub revoked: Revocations,
-    /// How many tokens to remember, so that each is accepted once; `None`: each may be used until it expires.
-    pub replay: Option<u32>,
+    /// How many tokens to remember, so that each is accepted once, and what happens beyond; `None`: each may be used until it
+    /// expires.
+    pub replay: Option<(u32, OnFull)>,
     /// How many accepted tokens to remember, so that their signatures need not be verified again; `None`: as many as is
     /// usual.
     pub cache: Option<Capacity>,
@@ -180,6 +182,8 @@ pub struct Verify {
     pub clock_skew: u32,
     /// Whether the upstream sees an accepted token.
     pub forward: bool,
+    /// What happens to a request with a header that only this filter writes.
+    pub on_forged_header: OnForgedHeader,
     /// Receives the payload, base64url.
     pub output_payload_to_header: Option<HeaderName>,
     /// Receive single claims.

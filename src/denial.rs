@@ -41,6 +41,10 @@ pub enum Denial {
     BadSignature,
     /// The token was accepted before.
     Replayed,
+    /// The issuer's share of the memory of accepted tokens is full, so that this one could be used again.
+    ReplayFull,
+    /// The request has a header that only this filter writes.
+    ForgedHeader,
 }
 }
 
@@ -78,6 +82,8 @@ impl Denial {
             Self::WrongBinding => ("wrong_binding", "token is bound to a proof that is not asked for here"),
             Self::BadSignature => ("bad_signature", "signature of the token is not valid"),
             Self::Replayed => ("replayed", "token has been used before"),
+            Self::ReplayFull => ("replay_full", "too many tokens are in use; try again later"),
+            Self::ForgedHeader => ("forged_header", "request has a header that only the gateway writes"),
         }
     }
 }

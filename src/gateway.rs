@@ -17,7 +17,7 @@ pub use delivery::{Delivery, OnFailure};
 pub use edits::Edits;
 pub use event::Event;
 pub use outputs::{ClaimFormat, ClaimHeader, Outputs, PRINCIPAL};
-pub use verification::{Mode, Verification};
+pub use verification::{Mode, OnForgedHeader, Verification};
 
 use crate::denial::Denial;
 use crate::host::Host;
@@ -110,8 +110,16 @@ impl Gateway {
         let (mut edits, mut admitted) = (Edits::default(), Admitted::default());
         if let Some(verification) = &self.verification {
             admitted.is_preflight = verification.allow_cors_preflight && headers.is_preflight();
+            let is_redirected = is_redirected(headers);
             edits.remove.extend(verification.owned_headers().filter(|name| headers.has(name)).cloned());
-            admitted.is_redirected = self.delivery.is_some() && is_redirected(headers);
+            if !edits.remove.is_empty() && !is_redirected && verification.on_forged_header == OnForgedHeader::Deny {
+                let denial = Denial::ForgedHeader;
+                if verification.mode != Mode::Observe {
+                    return Admission::Answered(verification.denial(denial), Event::Denied(denial));
+                }
+                edits.events.push(Event::Observed(denial));
+            }
+            admitted.is_redirected = self.delivery.is_some() && is_redirected;
             if !admitted.is_preflight {
                 // What we have written into it the first time round is not the caller's word.
                 let ours = self.delivery.as_ref().filter(|_| admitted.is_redirected).and_then(Delivery::request_header);
@@ -142,7 +150,9 @@ impl Gateway {
     fn denied(&self, denial: Denial, verification: &Verification, headers: &Headers<'_>) -> Rc<Reply> {
         let reply = verification.denial(denial);
         let cookie = self.delivery.as_ref().and_then(|delivery| delivery.cookie.as_ref());
-        match cookie.filter(|cookie| denial != Denial::Missing && verification.looks_into(headers, &cookie.name)) {
+        // It is not the token's fault that there is no room to remember it.
+        let is_of_token = !matches!(denial, Denial::Missing | Denial::ReplayFull);
+        match cookie.filter(|cookie| is_of_token && verification.looks_into(headers, &cookie.name)) {
             Some(cookie) => Rc::new((*reply).clone().with(SET_COOKIE.as_str(), &cookie.clear())),
             None => reply,
         }

@@ -38,6 +38,7 @@ pub(crate) struct Fake {
     pub(crate) environment: HashMap<&'static str, String>,
     pub(crate) values: HashMap<String, Vec<u8>>,
     pub(crate) metadata: Option<Vec<u8>>,
+    pub(crate) plugin_name: &'static str,
     pub(crate) no_random: bool,
     pub(crate) no_shared: bool,
     /// What becomes of every write; `None`: it is done.
@@ -69,7 +70,7 @@ impl Setup for Fake {
     }
 
     fn plugin_name(&self) -> String {
-        "plugin".to_owned()
+        self.plugin_name.to_owned()
     }
 
     fn reserve(&self, key: &str) -> bool {

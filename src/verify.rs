@@ -39,6 +39,7 @@ pub struct Verified {
     facts: Rc<Facts>,
     /// Read from the payload again where a token is remembered: they take three times the memory of the token.
     claims: OnceCell<Map<String, Value>>,
+    has_forgotten: bool,
 }
 
 /// All of an accepted token that is worth remembering.
@@ -84,7 +85,7 @@ impl Verifier {
         if self.revoked.covers(&token) {
             return Err(Denial::Revoked);
         }
-        self.check_replay(&token, now, host)?;
+        let has_forgotten = self.check_replay(&token, now, host)?;
         let thumbprint = token.thumbprint.take();
         let names_its_key = token.key_id().is_some();
         let (expires, not_before) = (token.expires, token.not_before);
@@ -101,7 +102,7 @@ impl Verifier {
             key: Rc::clone(key),
             thumbprint,
         };
-        Ok(Verified { facts: Rc::new(facts), claims: OnceCell::from(claims) })
+        Ok(Verified { facts: Rc::new(facts), claims: OnceCell::from(claims), has_forgotten })
     }
 
     /// Verifies a token once more, now and from this client, if the facts are those of just this token and its key is still
@@ -126,12 +127,13 @@ impl Verifier {
             && self.check_time(facts.expires, facts.not_before, now).is_ok()
             && limits::check_lifetime(facts.issuer.limits.max_lifetime, facts.expires, now, clock_skew).is_ok()
             && check_certificate(facts.thumbprint.as_deref(), host).is_ok();
-        holds.then(|| Verified { facts: Rc::clone(facts), claims: OnceCell::new() })
+        holds.then(|| Verified { facts: Rc::clone(facts), claims: OnceCell::new(), has_forgotten: false })
     }
 
-    fn check_replay(&self, token: &Untrusted<'_>, now: Timestamp, host: &impl Host) -> Result<(), Denial> {
+    /// Whether another token was forgotten for this one.
+    fn check_replay(&self, token: &Untrusted<'_>, now: Timestamp, host: &impl Host) -> Result<bool, Denial> {
         let Some(replay) = &self.replay else {
-            return Ok(());
+            return Ok(false);
         };
         // What has no name cannot be recognised.
         let id = token.jwt_id().ok_or(Denial::Malformed)?;
@@ -203,6 +205,12 @@ impl Verified {
             let payload = base64url::decode(self.payload()).unwrap_or_default();
             json::parse_object(&payload).unwrap_or_default()
         })
+    }
+
+    /// Whether another token was forgotten, and could be used again, so that this one can be remembered.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.has_forgotten
     }
 
     /// `exp`, rounded down to a second.

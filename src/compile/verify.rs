@@ -14,7 +14,7 @@ use crate::http::credential::Place;
 use crate::jose::claims;
 use crate::jose::path::Path;
 use crate::trust::limits::Limits;
-use crate::trust::replay::Replay;
+use crate::trust::replay::{OnFull, Replay};
 use crate::trust::revocation::Revoked;
 use crate::trust::{KeySet, Ring, TrustedIssuer};
 use crate::verify::Verifier;
@@ -48,13 +48,18 @@ pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verif
 
 /// `None` where something is missing without which there is no verifying, which has been said.
 #[inline(never)]
-pub(super) fn verification(verify: &Verify, problems: &Problems, setup: &impl Setup) -> Option<Verification> {
+pub(super) fn verification(
+    verify: &Verify,
+    ring: &Ring,
+    problems: &Problems,
+    setup: &impl Setup,
+) -> Option<Verification> {
     check_places(verify, problems);
     check_outputs(verify, problems);
     let cache = cache(verify, problems);
     let replay = match verify.replay {
         None => None,
-        Some(tokens) => Some(replay(tokens, problems, setup)?),
+        Some((tokens, on_full)) => Some(replay(tokens, on_full, ring, problems, setup)?),
     };
     Some(Verification {
         denials: Denial::ALL.map(|denial| (denial, Rc::new(denial.into()))).into(),
@@ -69,6 +74,7 @@ pub(super) fn verification(verify: &Verify, problems: &Problems, setup: &impl Se
         places: verify.places.clone(),
         allow_cors_preflight: verify.allow_cors_preflight,
         forward: verify.forward,
+        on_forged_header: verify.on_forged_header,
         payload_header: verify.output_payload_to_header.clone(),
         claim_headers: verify.output_claim_to_headers.iter().map(|output| output.output.clone()).collect(),
     })
@@ -83,9 +89,10 @@ fn revoked(revocations: &Revocations) -> Revoked {
     }
 }
 
-fn replay(tokens: u32, problems: &Problems, setup: &impl Setup) -> Option<Replay> {
+fn replay(tokens: u32, on_full: OnFull, ring: &Ring, problems: &Problems, setup: &impl Setup) -> Option<Replay> {
     const NEEDED: &str = "the host keeps no shared data; allow `proxy_get_shared_data` and `proxy_set_shared_data`";
-    let replay = Replay::reserve(tokens, setup);
+    let issuers = ring.own().into_iter().chain(ring.peers()).map(|issuer| issuer.name.as_str());
+    let replay = Replay::reserve(tokens, on_full, issuers, setup);
     if replay.is_none() {
         problems.error(&Path::of(&["verify", "replay"]), NEEDED);
     }

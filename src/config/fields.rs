@@ -36,12 +36,12 @@ objects! {
     COOKIE "issue.cookie" ["name" "path" "domain" "sameSite" "secure" "httpOnly"]
     VERIFY "verify" [
         "mode" "fromHeaders" "fromCookies" "fromParams" "typ" "revoked" "replay" "cache" "allowCorsPreflight" "audiences"
-        "clockSkew" "forward" "outputPayloadToHeader" "outputClaimToHeaders" "maxTokenBytes" "fromWebSocketProtocols"
+        "clockSkew" "forward" "outputPayloadToHeader" "outputClaimToHeaders" "onForgedHeader" "maxTokenBytes" "fromWebSocketProtocols"
     ]
     FROM_HEADER "verify.fromHeaders[]" ["name" "prefix"]
     FROM_WEB_SOCKET_PROTOCOL "verify.fromWebSocketProtocols[]" ["prefix"]
     REVOKED "verify.revoked[]" ["kid" "jti" "issuer" "issuedBefore"]
-    REPLAY "verify.replay" ["cache"]
+    REPLAY "verify.replay" ["cache" "onFull"]
     CACHE "verify.cache" ["tokens" "bytes"]
     CLAIM_HEADER "verify.outputClaimToHeaders[]" ["header" "claim" "format"]
     DISCOVERY "discovery" ["maxAge" "hosts"]

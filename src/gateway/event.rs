@@ -18,6 +18,8 @@ pub enum Event {
     Observed(Denial),
     /// A claim of an accepted token could not be handed on.
     ClaimDropped,
+    /// A token was forgotten that could be used again.
+    ReplayForgotten,
     /// A well-known document was asked for.
     Discovery,
     /// A token was accepted because it had been before.
@@ -37,6 +39,7 @@ impl Event {
             Self::Issued,
             Self::Verified,
             Self::ClaimDropped,
+            Self::ReplayForgotten,
             Self::Discovery,
             Self::TokenCacheHit,
             Self::TokenCacheMiss,
@@ -60,6 +63,7 @@ impl Event {
             Self::Denied(denial) => format!("wristband.denied.{}", denial.code()),
             Self::Observed(denial) => format!("wristband.observed.{}", denial.code()),
             Self::ClaimDropped => "wristband.claim_dropped".to_owned(),
+            Self::ReplayForgotten => "wristband.replay_forgotten".to_owned(),
             Self::Discovery => "wristband.discovery".to_owned(),
             Self::TokenCacheHit => "wristband.token_cache.hit".to_owned(),
             Self::TokenCacheMiss => "wristband.token_cache.miss".to_owned(),

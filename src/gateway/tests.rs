@@ -466,6 +466,38 @@ fn headers_that_are_ours_to_write_are_removed_whatever_the_verdict() {
 }
 
 #[test]
+fn a_forged_copy_of_a_header_of_ours_is_denied_where_routes_look_at_it() {
+    let mut configuration = gateway_a();
+    let claims = json!([{"header": "x-sub", "claim": "sub"}]);
+    with(&mut configuration, "/verify/outputClaimToHeaders", claims);
+    with(&mut configuration, "/verify/outputPayloadToHeader", json!("x-payload"));
+    with(&mut configuration, "/verify/onForgedHeader", json!("deny"));
+    with(&mut configuration, "/issue/cookie", json!({}));
+    with(&mut configuration, "/verify/fromCookies", json!(["wristband"]));
+    let token = own();
+    for (mode, denied) in [("require", true), ("optional", true), ("observe", false)] {
+        with(&mut configuration, "/verify/mode", json!(mode));
+        let cookie = format!("wristband={token}");
+        for header in ["x-sub", "x-payload"] {
+            let outcome = Story::new(configuration.clone()).run(&[(header, ""), ("cookie", &cookie)]);
+            let event = if denied { Event::Denied } else { Event::Observed }(Denial::ForgedHeader);
+            assert_eq!(outcome.events[0], event, "{mode} {header}");
+            match outcome.reply {
+                Some(reply) => {
+                    assert_eq!((reply.status, &*reply.details), (400, "wristband_denied{forged_header}"));
+                    // The cookie is not to blame.
+                    assert!(reply.pairs().iter().all(|(name, _)| *name != "set-cookie"));
+                }
+                None => assert!(!denied && outcome.request.remove.contains(&HeaderName::known("cookie"))),
+            }
+        }
+        // The second time round it is what we have written the first time.
+        let again = [("x-sub", "alice"), ("x-envoy-original-url", "http://a/"), ("cookie", &*cookie)];
+        assert!(Story::new(configuration.clone()).run(&again).reply.is_none(), "{mode}");
+    }
+}
+
+#[test]
 fn an_accepted_token_is_forwarded_only_on_request() {
     let mut configuration = gateway_a();
     with(&mut configuration, "/verify/forward", json!(true));

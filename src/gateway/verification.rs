@@ -34,6 +34,8 @@ pub struct Verification {
     pub allow_cors_preflight: bool,
     /// Whether the upstream sees an accepted token.
     pub forward: bool,
+    /// What a header does that only this filter may write.
+    pub on_forged_header: OnForgedHeader,
     /// Receives the payload.
     pub payload_header: Option<HeaderName>,
     /// Receive claims.
@@ -49,6 +51,16 @@ pub enum Mode {
     Optional,
     /// Neither is denied; a bad one is counted and has no other effect.
     Observe,
+}
+
+/// What happens to a request that comes with a header that only this filter writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnForgedHeader {
+    /// The header is removed, and the request is as if it had never been there. Routes have seen it all the same: Envoy
+    /// chooses one before any filter.
+    Remove,
+    /// The request is denied, or in [`Mode::Observe`] counted.
+    Deny,
 }
 
 impl Mode {
@@ -128,6 +140,9 @@ impl Verification {
             return Ok(verified);
         }
         let verified = self.verifier.verify(token, ring, now, host)?;
+        if verified.has_forgotten() {
+            edits.events.push(Event::ReplayForgotten);
+        }
         let outputs = Rc::new(Outputs::of(&verified, self.payload_header.as_ref(), &self.claim_headers));
         outputs.write(edits);
         if let Some(remembered) = &self.remembered {

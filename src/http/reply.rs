@@ -36,16 +36,24 @@ impl Reply {
 }
 
 impl From<Denial> for Reply {
-    /// 401 with a challenge (RFC 6750, section 3): the error is named only when there was a credential.
+    /// A challenge (RFC 6750, section 3), in which the error is named only when there was a credential. It is 401, 400 if not
+    /// the credential is wrong but the request, and 503 if neither is.
     fn from(denial: Denial) -> Self {
         let text = denial.text();
-        let (error, challenge) = match denial {
-            Denial::Missing => ("missing_token", String::new()),
-            _ => ("invalid_token", format!(", error=\"invalid_token\", error_description=\"{text}\"")),
+        let (status, error) = match denial {
+            Denial::Missing => (401, "missing_token"),
+            Denial::ForgedHeader => (400, "invalid_request"),
+            Denial::ReplayFull => (503, "invalid_token"),
+            _ => (401, "invalid_token"),
         };
-        let challenge = format!("Bearer realm=\"wristband\"{challenge}");
+        let named = if denial == Denial::Missing {
+            String::new()
+        } else {
+            format!(", error=\"{error}\", error_description=\"{text}\"")
+        };
+        let challenge = format!("Bearer realm=\"wristband\"{named}");
         Self::new(
-            401,
+            status,
             &[("www-authenticate", &challenge), ("content-type", "application/json")],
             json!({"error": error, "error_description": text}).to_string(),
             format!("wristband_denied{{{}}}", denial.code()),

@@ -1,12 +1,16 @@
 //! Accepting a token once: a bounded memory of the tokens that were accepted, shared by the workers of an Envoy.
 //!
-//! The memory is a table of buckets in Envoy's shared data, so that a request reads and writes a few hundred bytes
-//! however large it is. A token belongs to one bucket by its hash. A full bucket forgets a token of the issuer that has
-//! most of them there, the one that expires first, so that no issuer can make it forget another's beyond its share. What
-//! is forgotten could be used again; how likely that is depends on the size chosen.
+//! Each issuer has a share of it, so that none can fill it for another. A share is kept in buckets, values of Envoy's shared
+//! data, so that a request reads and writes a few kilobytes however large it is. A token belongs to one bucket by its hash.
+//! Up to [`BUCKET`] tokens a share is one bucket, and exact; with more buckets each has some room beside its part, since tokens
+//! do not spread evenly. When a bucket is full of tokens that could still be used, the next one is denied, or the one that
+//! expires first is forgotten.
 //!
 //! Every bucket is made at load, by the main thread, before any worker uses it: two workers that both find nothing would
-//! both write their own first version.
+//! both write their own first version. How many there are depends on the size of the memory alone: issuers come and go, and
+//! what is remembered of the others stays.
+
+use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
@@ -14,14 +18,12 @@ use crate::denial::Denial;
 use crate::host::{Host, Setup, Written};
 use crate::time::Timestamp;
 
-/// Tokens in a bucket.
-const BUCKET: u8 = 8;
+/// Tokens in a bucket, on the average.
+const BUCKET: u32 = 128;
 /// The first bytes of a token's hash: enough that two tokens are never taken for one.
 const HASH: usize = 16;
-/// The same for an issuer, which only has to be told from the few others in a bucket.
-const ISSUER: usize = 8;
-/// Both hashes and the time until which they have to be remembered.
-const ENTRY: usize = 32;
+/// The hash and the time until which it has to be remembered.
+const ENTRY: usize = 24;
 /// How often a write that another worker has overtaken is tried again.
 const TRIES: usize = 32;
 
@@ -29,34 +31,53 @@ const TRIES: usize = 32;
 #[derive(Debug)]
 pub struct Replay {
     buckets: u64,
-    /// Before the number of a bucket. Plugins of other names have memories of their own.
-    prefix: String,
+    /// How many tokens a bucket of an issuer holds.
+    capacity: usize,
+    on_full: OnFull,
+    /// Of each issuer, what stands before the number of a bucket. Plugins of other names have memories of their own.
+    shares: HashMap<String, String>,
+}
+
+/// What happens to a token for which there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// It is denied.
+    Deny,
+    /// The one that expires first is forgotten, and could be used again.
+    Forget,
 }
 
 #[derive(Clone)]
 struct Entry {
     hash: [u8; HASH],
-    issuer: [u8; ISSUER],
     until: Timestamp,
 }
 
 impl Replay {
-    /// A memory of about `tokens` tokens; `None` when the host keeps no shared data.
-    pub fn reserve(tokens: u32, setup: &impl Setup) -> Option<Self> {
-        let buckets = u64::from(tokens.div_ceil(BUCKET.into()));
-        let replay = Self { buckets, prefix: format!("wristband.replay.{}.{buckets}.", setup.plugin_name()) };
-        (0..buckets).all(|bucket| setup.reserve(&replay.key(bucket))).then_some(replay)
+    /// A memory of about `tokens` tokens, shared out among these issuers; `None` when the host keeps no shared data.
+    pub fn reserve<'i>(
+        tokens: u32,
+        on_full: OnFull,
+        issuers: impl Iterator<Item = &'i str>,
+        setup: &impl Setup,
+    ) -> Option<Self> {
+        let (buckets, plugin) = (u64::from(tokens.div_ceil(BUCKET)), setup.plugin_name());
+        let share = |issuer: &str| {
+            let issuer: String = Sha256::digest(issuer).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("wristband.replay.{plugin}.{buckets}.{issuer}.")
+        };
+        let shares: HashMap<_, _> = issuers.map(|issuer| (issuer.to_owned(), share(issuer))).collect();
+        let issuers = u32::try_from(shares.len()).unwrap_or(u32::MAX);
+        let capacity = capacity(tokens.checked_div(issuers).unwrap_or(tokens), tokens.div_ceil(BUCKET));
+        let is_reserved = |share: &String| (0..buckets).all(|bucket| setup.reserve(&format!("{share}{bucket}")));
+        shares.values().all(is_reserved).then_some(Self { buckets, capacity, on_full, shares })
     }
 
-    fn key(&self, bucket: u64) -> String {
-        format!("{}{bucket}", self.prefix)
-    }
-
-    /// Remembers a token of `issuer` with this `jti` until it has expired.
+    /// Remembers a token of `issuer` with this `jti` until it has expired. Returns whether another one was forgotten for it.
     ///
     /// # Errors
-    /// [`Denial::Replayed`] when it is remembered already, or when nothing can be remembered: what cannot be kept once
-    /// is not let through.
+    /// [`Denial::Replayed`] when it is remembered already, or when nothing can be remembered: what cannot be kept once is not
+    /// let through. [`Denial::ReplayFull`] when there is no room.
     pub fn admit(
         &self,
         issuer: &str,
@@ -64,22 +85,26 @@ impl Replay {
         until: Timestamp,
         now: Timestamp,
         host: &impl Host,
-    ) -> Result<(), Denial> {
-        let hash = hash(issuer, id);
+    ) -> Result<bool, Denial> {
+        let hash: [u8; HASH] = first(&Sha256::digest(id));
         let bucket = u64::from_le_bytes(first(&hash)).checked_rem(self.buckets).unwrap_or_default();
-        let key = self.key(bucket);
+        let key = format!("{}{bucket}", self.shares.get(issuer).ok_or(Denial::Replayed)?);
         for _ in 0..TRIES {
             let (bytes, version) = host.shared(&key).ok_or(Denial::Replayed)?;
             let mut entries: Vec<_> = read(&bytes).filter(|entry| entry.until >= now).collect();
             if entries.iter().any(|entry| entry.hash == hash) {
                 return Err(Denial::Replayed);
             }
-            entries.push(Entry { hash, issuer: first(&Sha256::digest(issuer)), until });
-            if entries.len() > BUCKET.into() {
-                forget_one(&mut entries);
+            let is_full = entries.len() >= self.capacity;
+            if is_full && self.on_full == OnFull::Deny {
+                return Err(Denial::ReplayFull);
             }
+            // As many as are too many after a change of the size; never the one that is being admitted.
+            entries.sort_by_key(|entry| std::cmp::Reverse(entry.until));
+            entries.truncate(self.capacity.saturating_sub(1));
+            entries.push(Entry { hash, until });
             match host.share(&key, &write(&entries), version) {
-                Written::Done => return Ok(()),
+                Written::Done => return Ok(is_full),
                 Written::Overtaken => {}
                 Written::Refused => return Err(Denial::Replayed),
             }
@@ -88,25 +113,12 @@ impl Replay {
     }
 }
 
-/// Forgets, of the issuer with most entries, the one that expires first. Never the last entry, which is being admitted:
-/// what expires before all others would pass as often as it comes.
-fn forget_one(entries: &mut Vec<Entry>) {
-    let share = |issuer: &[u8; ISSUER]| entries.iter().filter(|entry| entry.issuer == *issuer).count();
-    let others = entries.iter().enumerate().take(BUCKET.into());
-    let first = others.min_by_key(|(_, entry)| (std::cmp::Reverse(share(&entry.issuer)), entry.until));
-    if let Some(index) = first.map(|(index, _)| index) {
-        entries.remove(index);
-    }
-}
-
-/// The length before the issuer keeps two pairs from having the same text.
-fn hash(issuer: &str, id: &str) -> [u8; HASH] {
-    let mut hasher = Sha256::new();
-    hasher.update(issuer.len().to_string());
-    hasher.update(b" ");
-    hasher.update(issuer);
-    hasher.update(id);
-    first(&hasher.finalize())
+/// How many tokens a bucket holds so that a share of so many fits into its buckets. Tokens spread over them at random, and six
+/// standard deviations above their number hardly ever come together.
+fn capacity(share: u32, buckets: u32) -> usize {
+    let mean = share.checked_div(buckets).unwrap_or_default().max(1);
+    let room = if buckets > 1 { mean.isqrt().saturating_add(1).saturating_mul(6) } else { 0 };
+    usize::try_from(mean.saturating_add(room)).unwrap_or(usize::MAX)
 }
 
 fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -115,14 +127,13 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 fn read(bytes: &[u8]) -> impl Iterator<Item = Entry> {
     bytes.chunks_exact(ENTRY).filter_map(|entry| {
-        let (hash, rest) = entry.split_first_chunk()?;
-        let (issuer, until) = rest.split_first_chunk()?;
-        Some(Entry { hash: *hash, issuer: *issuer, until: Timestamp(i64::from_le_bytes(*until.first_chunk()?)) })
+        let (hash, until) = entry.split_first_chunk()?;
+        Some(Entry { hash: *hash, until: Timestamp(i64::from_le_bytes(*until.first_chunk()?)) })
     })
 }
 
 fn write(entries: &[Entry]) -> Vec<u8> {
-    let bytes = |entry: &Entry| [&entry.hash[..], &entry.issuer, &entry.until.0.to_le_bytes()].concat();
+    let bytes = |entry: &Entry| [&entry.hash[..], &entry.until.0.to_le_bytes()].concat();
     entries.iter().flat_map(bytes).collect()
 }
 
@@ -131,93 +142,106 @@ mod tests {
     use super::*;
     use crate::testing::{Fake, NOW};
 
-    fn memory(tokens: u32) -> (Replay, Fake) {
+    fn memory(tokens: u32, on_full: OnFull) -> (Replay, Fake) {
         let host = Fake::default();
-        (Replay::reserve(tokens, &host).unwrap(), host)
+        (Replay::reserve(tokens, on_full, ["a", "b"].into_iter(), &host).unwrap(), host)
     }
 
     #[test]
     fn a_token_is_admitted_once_until_it_has_expired() {
-        let (replay, host) = memory(100);
+        let (replay, host) = memory(100, OnFull::Deny);
         let admit = |issuer, id, now| replay.admit(issuer, id, NOW.after(10), now, &host);
-        assert_eq!(admit("a", "1", NOW), Ok(()));
+        assert_eq!(admit("a", "1", NOW), Ok(false));
         assert_eq!(admit("a", "1", NOW), Err(Denial::Replayed));
         assert_eq!(admit("a", "1", NOW.after(10)), Err(Denial::Replayed));
         // By then the verifier refuses it as expired.
-        assert_eq!(admit("a", "1", NOW.after(11)), Ok(()));
-        for (issuer, id) in [("a", "2"), ("b", "1"), ("a1", ""), ("", "a1")] {
-            assert_eq!(admit(issuer, id, NOW), Ok(()), "{issuer} {id}");
+        assert_eq!(admit("a", "1", NOW.after(11)), Ok(false));
+        for (issuer, id) in [("a", "2"), ("b", "1")] {
+            assert_eq!(admit(issuer, id, NOW), Ok(false), "{issuer} {id}");
         }
+        // Nobody has reserved anything for others.
+        assert_eq!(admit("c", "1", NOW), Err(Denial::Replayed));
     }
 
     #[test]
-    fn a_full_bucket_forgets_what_expires_first() {
-        let (replay, host) = memory(1);
-        for token in 0..9u32 {
-            assert_eq!(replay.admit("a", &token.to_string(), NOW.after(100 + token), NOW, &host), Ok(()));
+    fn a_full_share_denies_and_forgets_nothing_until_something_has_expired() {
+        let (replay, host) = memory(10, OnFull::Deny);
+        let admit = |issuer, id: u32, now| replay.admit(issuer, &id.to_string(), NOW.after(100 + id), now, &host);
+        for id in 0..5 {
+            assert_eq!(admit("a", id, NOW), Ok(false));
         }
-        // The first had the least time left when the ninth came.
-        for token in [1, 2, 7, 8u32] {
-            assert_eq!(
-                replay.admit("a", &token.to_string(), NOW.after(99), NOW, &host),
-                Err(Denial::Replayed),
-                "{token}"
-            );
+        assert_eq!(admit("a", 5, NOW), Err(Denial::ReplayFull));
+        for id in 0..5 {
+            assert_eq!(admit("a", id, NOW), Err(Denial::Replayed), "{id}");
+            assert_eq!(admit("b", id, NOW), Ok(false), "the other's share");
         }
-        assert_eq!(replay.admit("a", "0", NOW.after(99), NOW, &host), Ok(()));
-        assert_eq!(host.shared.borrow().len(), 1);
+        assert_eq!(admit("a", 5, NOW.after(101)), Ok(false));
+        assert_eq!(admit("a", 6, NOW.after(101)), Err(Denial::ReplayFull));
     }
 
     #[test]
-    fn what_expires_before_all_others_is_remembered_too() {
-        let (replay, host) = memory(1);
-        for token in 0..8u32 {
-            assert_eq!(replay.admit("a", &token.to_string(), NOW.after(20_000), NOW, &host), Ok(()));
+    fn a_full_share_forgets_what_expires_first_if_it_is_told_to() {
+        let (replay, host) = memory(16, OnFull::Forget);
+        let admit = |id: &str, seconds| replay.admit("a", id, NOW.after(seconds), NOW, &host);
+        for id in 0..8u32 {
+            assert_eq!(admit(&id.to_string(), 100 + id), Ok(false));
         }
-        for issuer in ["a", "b"] {
-            assert_eq!(replay.admit(issuer, "soon", NOW.after(300), NOW, &host), Ok(()), "{issuer}");
-            assert_eq!(replay.admit(issuer, "soon", NOW.after(300), NOW, &host), Err(Denial::Replayed), "{issuer}");
+        // It has less time left than all others, and is not the one that is forgotten.
+        assert_eq!(admit("soon", 1), Ok(true));
+        assert_eq!(admit("soon", 1), Err(Denial::Replayed));
+        for id in 1..8u32 {
+            assert_eq!(admit(&id.to_string(), 99), Err(Denial::Replayed), "{id}");
         }
+        assert_eq!(admit("0", 99), Ok(true));
     }
 
     #[test]
-    fn one_issuer_cannot_make_it_forget_another_s() {
-        let (replay, host) = memory(1);
-        let admit = |issuer, id: &str, seconds| replay.admit(issuer, id, NOW.after(seconds), NOW, &host);
-        for id in ["1", "2", "3"] {
-            assert_eq!(admit("a", id, 10), Ok(()));
-        }
-        for flood in 0..100u32 {
-            assert_eq!(admit("b", &flood.to_string(), 80_000), Ok(()));
-        }
-        for id in ["1", "2", "3"] {
-            assert_eq!(admit("a", id, 10), Err(Denial::Replayed), "{id}");
-        }
+    fn a_share_of_many_buckets_has_room_for_all_of_it() {
+        let (replay, host) = memory(4000, OnFull::Deny);
+        assert_eq!(host.shared.borrow().len(), 2 * 32);
+        let admit = |id: u32| replay.admit("a", &id.to_string(), NOW.after(10), NOW, &host);
+        assert!((0..2000).all(|id| admit(id) == Ok(false)));
+        let denied = (2000..8000).filter(|id| admit(*id) == Err(Denial::ReplayFull)).count();
+        assert!(denied > 4000, "{denied}");
+        assert!((0..2000).all(|id| admit(id) == Err(Denial::Replayed)));
+    }
+
+    #[test]
+    fn a_memory_lasts_when_issuers_come_and_go_and_plugins_have_one_each() {
+        let host = Fake::default();
+        let of = |issuers: &[&'static str], host: &Fake| {
+            Replay::reserve(1000, OnFull::Deny, issuers.iter().copied(), host).unwrap()
+        };
+        let admit = |replay: &Replay, host: &Fake| replay.admit("a", "1", NOW.after(10), NOW, host);
+        assert_eq!(admit(&of(&["a"], &host), &host), Ok(false));
+        assert_eq!(admit(&of(&["a", "b", "c"], &host), &host), Err(Denial::Replayed));
+        let other = Fake { plugin_name: "other", shared: host.shared, ..Fake::default() };
+        assert_eq!(admit(&of(&["a"], &other), &other), Ok(false));
+        assert_eq!(admit(&of(&["a"], &other), &other), Err(Denial::Replayed));
     }
 
     #[test]
     fn what_cannot_be_remembered_is_not_let_through() {
         for write_fails in [Written::Overtaken, Written::Refused] {
             let host = Fake { write_fails: Some(write_fails), ..Fake::default() };
-            let replay = Replay::reserve(100, &host).unwrap();
+            let replay = Replay::reserve(100, OnFull::Forget, ["a"].into_iter(), &host).unwrap();
             assert_eq!(replay.admit("a", "1", NOW, NOW, &host), Err(Denial::Replayed), "{write_fails:?}");
         }
-        let (replay, _) = memory(100);
+        let (replay, _) = memory(100, OnFull::Forget);
         // Without the bucket that was reserved.
         assert_eq!(replay.admit("a", "1", NOW, NOW, &Fake::default()), Err(Denial::Replayed));
     }
 
     #[test]
     fn of_two_workers_with_one_token_at_once_one_accepts_it() {
-        let (replay, host) = memory(1);
-        let rival = Entry { hash: hash("a", "1"), issuer: first(&Sha256::digest("a")), until: NOW.after(10) };
-        host.meanwhile.replace(Some(write(&[rival])));
+        let rival = |id: &str| write(&[Entry { hash: first(&Sha256::digest(id)), until: NOW.after(10) }]);
+        let (replay, host) = memory(1, OnFull::Forget);
+        host.meanwhile.replace(Some(rival("1")));
         assert_eq!(replay.admit("a", "1", NOW.after(10), NOW, &host), Err(Denial::Replayed));
         // Another token that came meanwhile is kept beside ours.
-        let rival = Entry { hash: hash("a", "2"), issuer: first(&Sha256::digest("a")), until: NOW.after(10) };
-        let (replay, host) = memory(1);
-        host.meanwhile.replace(Some(write(&[rival])));
-        for (id, expected) in [("1", Ok(())), ("1", Err(Denial::Replayed)), ("2", Err(Denial::Replayed))] {
+        let (replay, host) = memory(10, OnFull::Forget);
+        host.meanwhile.replace(Some(rival("2")));
+        for (id, expected) in [("1", Ok(false)), ("1", Err(Denial::Replayed)), ("2", Err(Denial::Replayed))] {
             assert_eq!(replay.admit("a", id, NOW.after(10), NOW, &host), expected, "{id}");
         }
     }

@@ -627,6 +627,27 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
 }
 
 #[test]
+fn what_there_is_no_room_to_remember_is_denied_or_makes_another_forgotten() {
+    for (on_full, last) in [(None, Err(Denial::ReplayFull)), (Some("forget"), Ok(true))] {
+        let mut configuration = gateway_a();
+        configuration["verify"]["replay"] = json!({"cache": 4});
+        if let Some(on_full) = on_full {
+            configuration["verify"]["replay"]["onFull"] = json!(on_full);
+        }
+        let host = Fake::default();
+        let gateway = load_with(&configuration, &host).unwrap().gateway;
+        let verify = |token: String| {
+            let verified = testing::verify(&gateway, token.as_bytes(), NOW, &host);
+            verified.map(|verified| verified.has_forgotten())
+        };
+        // Two issuers have two each.
+        let found = ["1", "2", "3"].map(|id| verify(with("jti", json!(id))));
+        assert_eq!(found, [Ok(false), Ok(false), last]);
+        assert_eq!(verify(sign(B_PEM, "b", &claims(B))), Ok(false));
+    }
+}
+
+#[test]
 fn what_is_remembered_of_a_token_vouches_for_none_that_has_to_be_looked_at_anew() {
     let host = Fake::default();
     let gateway = load(&gateway_a()).unwrap().gateway;

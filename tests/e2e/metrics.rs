@@ -25,7 +25,9 @@ const SKIPPED: [&str; 16] = [
 ];
 
 /// The denials beside those of every gateway.
-const CONFIGURED: [&str; 8] = [
+const CONFIGURED: [&str; 10] = [
+    "replay_full",
+    "forged_header",
     "ended_key",
     "wrong_binding",
     "wrong_type",
@@ -40,7 +42,8 @@ const CONFIGURED: [&str; 8] = [
 fn every_counter_exists_from_the_start_and_nothing_is_counted_twice() {
     let gate = Gate::start(&[plugin(&json!({}))]);
     let stats = gate.envoy.admin("/stats?filter=wasmcustom");
-    let mut names: Vec<String> = ["issued", "verified", "claim_dropped", "discovery"].map(str::to_owned).into();
+    let mut names: Vec<String> =
+        ["issued", "verified", "claim_dropped", "replay_forgotten", "discovery"].map(str::to_owned).into();
     names.extend(["token_cache.hit", "token_cache.miss", "issue_reuse.hit", "issue_reuse.miss"].map(str::to_owned));
     names.extend(SKIPPED.map(|code| format!("issue_skipped.{code}")));
     let denials: Vec<_> = DENIALS.into_iter().map(|(code, _)| code).chain(CONFIGURED).collect();

@@ -97,6 +97,73 @@ fn a_token_is_accepted_once_by_all_workers_together() {
 }
 
 #[test]
+fn a_flood_of_one_peer_makes_nobody_s_token_pass_twice_and_denies_no_other_s() {
+    let with = |name: &str, replay: Value| {
+        let mut filter = filter(&plugin(&json!({"replay": replay}), &json!({})));
+        allow_replay(&mut filter);
+        filter["typed_config"]["config"]["name"] = json!(name);
+        vec![filter]
+    };
+    let forget = json!({"cache": 20, "onFull": "forget"});
+    let setup =
+        gateways(vec![with("denies", json!({"cache": 20})), with("forgets", forget.clone()), with("another", forget)]);
+    let envoy = Envoy::start(&setup.bootstrap, &[]);
+    let token = |number: usize| of_b(&|claims| claims["jti"] = json!(format!("flood-{number}")));
+    let ask = |gateway: usize, token: &str| {
+        let answer = http::get_with(&setup.urls[gateway], &[("x-wristband-token", token)]);
+        (answer.status, if answer.status == 200 { String::new() } else { code(&answer) })
+    };
+    let (ok, full) = ((200, String::new()), (503, "too many tokens are in use; try again later".to_owned()));
+    let replayed = (401, "token has been used before".to_owned());
+    let tokens: Vec<_> = (0..12).map(token).collect();
+    for (number, token) in tokens.iter().enumerate() {
+        assert_eq!(ask(0, token), if number < 10 { ok.clone() } else { full.clone() }, "{number}");
+        assert_eq!(ask(1, token), ok, "{number}");
+    }
+    assert_eq!(ask(0, &tokens[0]), replayed);
+    assert_eq!(ask(0, &token::of_a()), ok, "our own have a share of their own");
+    assert_eq!(ask(1, &tokens[11]), replayed);
+    // A plugin of another name has not seen it.
+    assert_eq!(ask(2, &tokens[11]), ok);
+    assert_eq!((envoy.count("replay_forgotten"), envoy.count("denied.replay_full")), (2, 2));
+}
+
+#[test]
+fn a_header_that_only_the_filter_writes_chooses_no_route_for_whoever_forges_it() {
+    let outputs = json!([{"header": "x-role", "claim": "role"}]);
+    let verify = |on_forged: &str| json!({"outputClaimToHeaders": outputs, "onForgedHeader": on_forged});
+    let mut setup = gateways(["remove", "deny"].map(|on| vec![filter(&plugin(&verify(on), &json!({})))]).into());
+    let to_echo = json!({"cluster": "echo"});
+    for listener in setup.bootstrap["static_resources"]["listeners"].as_array_mut().unwrap().iter_mut().skip(1) {
+        // Who comes as `batch` is let into where others are not.
+        let is_batch = json!([{"name": "x-role", "string_match": {"exact": "batch"}}]);
+        let routes = json!([
+            {"match": {"prefix": "/", "headers": is_batch}, "route": to_echo,
+             "request_headers_to_add": [{"header": {"key": "x-let-in", "value": "yes"}}]},
+            {"match": {"prefix": "/"}, "route": to_echo},
+        ]);
+        let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+        manager["route_config"]["virtual_hosts"][0]["routes"] = routes;
+    }
+    let envoy = Envoy::start(&setup.bootstrap, &[]);
+    let ask = |gateway: usize, role: &str, forged: bool| {
+        let token = of_b(&|claims| claims["role"] = json!(role));
+        let headers = [("x-wristband-token", &*token), ("x-role", "batch")];
+        http::get_with(&setup.urls[gateway], if forged { &headers } else { &headers[..1] })
+    };
+    // The route is chosen anew after the filter has written the header, or removed the client's.
+    assert_eq!(ask(0, "guest", true).received("x-let-in"), None);
+    for gateway in [0, 1] {
+        assert_eq!(ask(gateway, "batch", false).received("x-let-in"), Some("yes"));
+        assert_eq!(ask(gateway, "guest", false).received("x-let-in"), None);
+    }
+    let denied = ask(1, "guest", true);
+    assert_eq!((denied.status, code(&denied)), (400, "request has a header that only the gateway writes".to_owned()));
+    assert_eq!(denied.json()["error"], "invalid_request");
+    assert_eq!(envoy.count("denied.forged_header"), 1);
+}
+
+#[test]
 fn a_replay_memory_without_its_host_calls_is_refused_at_load() {
     let setup = gateways(vec![vec![filter(&plugin(&json!({"replay": {"cache": 10}}), &json!({})))]]);
     let log = crate::support::envoy::validate(&setup.bootstrap, &[]).unwrap_err();

@@ -6,9 +6,10 @@ use super::{cookie_name, header_name, instant, owned_header, parameter_name, tex
 use crate::cache::Capacity;
 use crate::config::fields::{CACHE, CLAIM_HEADER, FROM_HEADER, FROM_WEB_SOCKET_PROTOCOL, REPLAY, REVOKED, VERIFY};
 use crate::config::{ClaimHeader, DEFAULT_HEADER, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify};
-use crate::gateway::{self, ClaimFormat, Mode};
+use crate::gateway::{self, ClaimFormat, Mode, OnForgedHeader};
 use crate::http::credential::Place;
 use crate::http::headers::{HeaderName, SEC_WEBSOCKET_PROTOCOL, is_token_character};
+use crate::trust::replay::OnFull;
 
 const DEFAULT_CLOCK_SKEW: u32 = 30;
 /// What common servers take in one header.
@@ -22,6 +23,8 @@ const MAX_REPLAY: u32 = 1_000_000;
 
 #[inline(never)]
 pub(super) fn verify(node: &Node<'_>) -> Verify {
+    const ON_FORGED_HEADER: [(&str, OnForgedHeader); 2] =
+        [("remove", OnForgedHeader::Remove), ("deny", OnForgedHeader::Deny)];
     let fields = node.object(&VERIFY);
     let modes = Mode::ALL.map(|mode| (mode.name(), mode));
     Verify {
@@ -30,7 +33,8 @@ pub(super) fn verify(node: &Node<'_>) -> Verify {
         places: places(&fields),
         types: fields.read("typ", types),
         revoked: fields.or("revoked", Revocations::default(), |node| Some(revoked(node))),
-        replay: fields.read("replay", |node| node.object(&REPLAY).required("cache")?.integer(1..=MAX_REPLAY)),
+        replay: fields.read("replay", replay),
+        on_forged_header: fields.or("onForgedHeader", OnForgedHeader::Remove, |node| node.word(&ON_FORGED_HEADER)),
         cache: fields.read("cache", |node| Some(cache(node))),
         allow_cors_preflight: fields.or("allowCorsPreflight", false, Node::boolean),
         audiences: fields.list("audiences", |node| text(&node)),
@@ -80,6 +84,13 @@ fn revoked(node: &Node<'_>) -> Revocations {
         }
     }
     revoked
+}
+
+fn replay(node: &Node<'_>) -> Option<(u32, OnFull)> {
+    const ON_FULL: [(&str, OnFull); 2] = [("deny", OnFull::Deny), ("forget", OnFull::Forget)];
+    let fields = node.object(&REPLAY);
+    let on_full = fields.or("onFull", OnFull::Deny, |node| node.word(&ON_FULL));
+    Some((fields.required("cache")?.integer(1..=MAX_REPLAY)?, on_full))
 }
 
 fn cache(node: &Node<'_>) -> Capacity {
