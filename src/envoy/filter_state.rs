@@ -24,7 +24,7 @@ struct DeclareProperty {
 }
 
 /// Gives the filter state a type, so that CEL, RBAC and access logs can look into it: without one a rule that denies a
-/// subject would never match.
+/// subject would never match. It is not read-only: where two filters of a chain verify, the second one sets it anew.
 #[inline(never)]
 pub(super) fn declare() -> Result<(), Refused> {
     const PROTOBUF: i32 = 3;

@@ -473,11 +473,11 @@ fn a_forged_copy_of_a_header_of_ours_is_denied_where_routes_look_at_it() {
     with(&mut configuration, "/verify/outputPayloadToHeader", json!("x-payload"));
     with(&mut configuration, "/verify/onForgedHeader", json!("deny"));
     with(&mut configuration, "/issue/cookie", json!({}));
-    with(&mut configuration, "/verify/fromCookies", json!(["wristband"]));
+    with(&mut configuration, "/verify/fromCookies", json!(["__Host-wristband"]));
     let token = own();
     for (mode, denied) in [("require", true), ("optional", true), ("observe", false)] {
         with(&mut configuration, "/verify/mode", json!(mode));
-        let cookie = format!("wristband={token}");
+        let cookie = format!("__Host-wristband={token}");
         for header in ["x-sub", "x-payload"] {
             let outcome = Story::new(configuration.clone()).run(&[(header, ""), ("cookie", &cookie)]);
             let event = if denied { Event::Denied } else { Event::Observed }(Denial::ForgedHeader);
@@ -552,7 +552,7 @@ fn a_cookie_takes_the_place_of_the_header_unless_both_are_asked_for() {
     let mut story = Story::new(configuration);
     story.response = vec![
         ("set-cookie", "theme=dark"),
-        ("set-cookie", "wristband=forged"),
+        ("set-cookie", "__Host-wristband=forged"),
         ("x-wristband-token", "kept"),
         ("cache-control", "max-age=60"),
     ];
@@ -562,7 +562,7 @@ fn a_cookie_takes_the_place_of_the_header_unless_both_are_asked_for() {
     let cookies: Vec<_> = outcome.response.add.iter().map(|(_, value)| std::str::from_utf8(value).unwrap()).collect();
     assert_eq!(cookies[0], "theme=dark");
     let token = cookies[1]
-        .strip_prefix("wristband=")
+        .strip_prefix("__Host-wristband=")
         .unwrap()
         .strip_suffix("; Path=/; Max-Age=300; SameSite=Lax; Secure; HttpOnly")
         .unwrap();
@@ -580,26 +580,43 @@ fn a_cookie_takes_the_place_of_the_header_unless_both_are_asked_for() {
 fn with_cookie() -> Story {
     let mut configuration = gateway_a();
     with(&mut configuration, "/issue/cookie", json!({}));
-    with(&mut configuration, "/verify/fromCookies", json!(["wristband"]));
+    with(&mut configuration, "/verify/fromCookies", json!(["__Host-wristband"]));
     with(&mut configuration, "/verify/fromHeaders", json!([{"name": "x-wristband-token"}]));
     Story::new(configuration)
+}
+
+#[test]
+fn a_cookie_s_name_binds_it_to_its_host_where_its_other_fields_allow_that() {
+    for (cookie, expected) in [
+        (json!({}), "__Host-wristband="),
+        (json!({"sameSite": "strict", "httpOnly": false}), "__Host-wristband="),
+        (json!({"name": "wb"}), "wb="),
+        (json!({"path": "/app"}), "wristband="),
+        (json!({"domain": "example.com"}), "wristband="),
+        (json!({"secure": false}), "wristband="),
+    ] {
+        let mut configuration = gateway_a();
+        with(&mut configuration, "/issue/cookie", cookie.clone());
+        let outcome = Story::new(configuration).run(&[("x-user", "alice")]);
+        assert!(outcome.response.add[0].1.starts_with(expected.as_bytes()), "{cookie}");
+    }
 }
 
 #[test]
 fn an_application_can_log_out_and_has_the_last_word() {
     let mut story = with_cookie();
     story.response = vec![
-        ("set-cookie", "wristband=x; Path=/; Max-Age=0"),
+        ("set-cookie", "__Host-wristband=x; Path=/; Max-Age=0"),
         ("set-cookie", "theme=dark"),
-        ("set-cookie", "wristband=forged; Path=/"),
+        ("set-cookie", "__Host-wristband=forged; Path=/"),
     ];
     let cookies = |outcome: &Outcome| {
         let added = outcome.response.add.iter().map(|(_, value)| String::from_utf8(value.clone()).unwrap());
         added.collect::<Vec<_>>()
     };
-    let expected = ["theme=dark", "wristband=; Path=/; Max-Age=0"];
+    let expected = ["theme=dark", "__Host-wristband=; Path=/; Max-Age=0"];
     for (headers, status) in
-        [(vec![], "200"), (vec![("cookie", format!("wristband={}", own()))], "200"), (vec![], "302")]
+        [(vec![], "200"), (vec![("cookie", format!("__Host-wristband={}", own()))], "200"), (vec![], "302")]
     {
         story.status = status;
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -608,7 +625,7 @@ fn an_application_can_log_out_and_has_the_last_word() {
     story.status = "200";
     let found = cookies(&story.run(&[("x-user", "alice")]));
     assert_eq!([&found[0], &found[2]], expected);
-    assert!(found[1].starts_with("wristband=ey"), "{}", found[1]);
+    assert!(found[1].starts_with("__Host-wristband=ey"), "{}", found[1]);
 }
 
 #[test]
@@ -637,12 +654,12 @@ fn what_is_denied_in_our_cookie_is_deleted_with_the_denial() {
         let cookie = pairs.iter().find(|(name, _)| *name == "set-cookie").map(|(_, value)| (*value).to_owned());
         (reply.status, cookie)
     };
-    let cleared_cookie = || Some("wristband=; Path=/; Max-Age=0; SameSite=Lax; Secure; HttpOnly".to_owned());
+    let cleared_cookie = || Some("__Host-wristband=; Path=/; Max-Age=0; SameSite=Lax; Secure; HttpOnly".to_owned());
     let good = own();
-    for cookie in ["wristband=junk", "a=1; wristband=x.y.z", "wristband=a; wristband=b"] {
+    for cookie in ["__Host-wristband=junk", "a=1; __Host-wristband=x.y.z", "__Host-wristband=a; __Host-wristband=b"] {
         assert_eq!(cleared(&[("cookie", cookie)]), (401, cleared_cookie()), "{cookie}");
     }
-    let both = [("cookie", &*format!("wristband={good}")), ("x-wristband-token", &*good)];
+    let both = [("cookie", &*format!("__Host-wristband={good}")), ("x-wristband-token", &*good)];
     assert_eq!(cleared(&both), (401, cleared_cookie()), "ambiguous");
     assert_eq!(cleared(&[("x-wristband-token", "junk")]), (401, None));
     assert_eq!(cleared(&[("x-wristband-token", "junk"), ("cookie", "other=1")]), (401, None));

@@ -11,6 +11,8 @@ use crate::jose::claims;
 use crate::jose::path::Path;
 
 const DEFAULT_COOKIE: &str = "wristband";
+/// The same bound to its host, secure and for all of it (RFC 6265bis, section 4.1.3.2): nobody else can set it there.
+const DEFAULT_HOST_COOKIE: &str = "__Host-wristband";
 const DEFAULT_HOPS: u32 = 3;
 const MAX_HOPS: u32 = 16;
 /// Consumers whose clock is a second behind refuse a token from the future.
@@ -61,12 +63,15 @@ fn cookie(node: &Node<'_>) -> Cookie {
         ("None", SameSite::None),
     ];
     let fields = node.object(&COOKIE);
+    let (path, domain) = (fields.or("path", "/".to_owned(), text), fields.read("domain", text));
+    let secure = fields.or("secure", true, Node::boolean);
+    let name = if secure && path == "/" && domain.is_none() { DEFAULT_HOST_COOKIE } else { DEFAULT_COOKIE };
     let cookie = Cookie {
-        name: fields.or("name", DEFAULT_COOKIE.to_owned(), cookie_name),
-        path: fields.or("path", "/".to_owned(), text),
-        domain: fields.read("domain", text),
+        name: fields.or("name", name.to_owned(), cookie_name),
+        path,
+        domain,
         same_site: fields.or("sameSite", SameSite::Lax, |node| node.word(&SAME_SITE)),
-        secure: fields.or("secure", true, Node::boolean),
+        secure,
         http_only: fields.or("httpOnly", true, Node::boolean),
     };
     if let Some((field, problem)) = cookie.problem() {
