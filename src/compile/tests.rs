@@ -693,3 +693,20 @@ fn a_key_whose_private_half_everyone_has_is_refused_wherever_it_stands() {
     }
     assert_eq!(warnings.iter().filter(|warning| warning.contains("samples")).count(), places.len());
 }
+
+#[test]
+fn every_member_that_stands_twice_is_said_and_the_other_mistakes_too() {
+    let text = r#"{"issuer": "https://a.example", "issuer": 7, "verify": {"mode": "observe", "mode": "x", "clockSkew": 500},
+        "peers": [{"issuer": "b", "keys": []}, {"issuer": "c", "issuer": "c", "keys": []}]}"#;
+    let problems = super::load(text.as_bytes(), &Fake::default()).err().unwrap();
+    let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    for expected in [
+        "issuer: the same member twice",
+        "verify.mode: the same member twice",
+        "peers[1].issuer: the same member twice",
+        "verify.clockSkew: expected a whole number from 0 to 300, found 500",
+        "peers[0].keys: is empty; list at least one",
+    ] {
+        assert!(said.iter().any(|said| said == expected), "{expected}: {said:?}");
+    }
+}

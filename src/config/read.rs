@@ -30,7 +30,7 @@ impl Config {
     /// Reads the bytes of a plugin configuration: a `google.protobuf.Struct` or JSON text. `None` when they are neither.
     /// Everything that is unknown, missing, of the wrong type or out of range goes to `problems`.
     pub fn read(bytes: &[u8], problems: &Problems) -> Option<Self> {
-        match source::read(bytes) {
+        match source::read(bytes, problems) {
             Ok(value) => Some(Self::from_value(&value, problems)),
             Err(problem) => {
                 problems.error(&problem.path, problem.message);

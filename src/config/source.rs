@@ -7,7 +7,7 @@
 use prost::Message as _;
 use serde_json::Value;
 
-use super::problems::Problem;
+use super::problems::{Problem, Problems};
 use crate::encoding::protobuf::{self, NotJson};
 use crate::jose::json;
 use crate::jose::path::Path;
@@ -16,36 +16,41 @@ const NOT_INLINE: &str = "of a GenericSecret only `secret.inline_string` reaches
 
 const NO_YAML: &str = "; write YAML as a google.protobuf.Struct";
 
-/// Reads a configuration as [`prost_types::Struct`], as a `GenericSecret` with JSON text, or as JSON text.
+/// Reads a configuration as [`prost_types::Struct`], as a `GenericSecret` with JSON text, or as JSON text. Members that stand
+/// twice go to `problems`; the rest is still read.
 ///
 /// # Errors
-/// No bytes at all; neither of the two; JSON that [`json::parse`] refuses, or a `Struct` that is no such JSON.
+/// No bytes at all; neither of the two; JSON that [`json::parse`] refuses for another reason, or a `Struct` that is no such
+/// JSON.
 #[inline(never)]
-pub(super) fn read(bytes: &[u8]) -> Result<Value, Problem> {
+pub(super) fn read(bytes: &[u8], problems: &Problems) -> Result<Value, Problem> {
     if bytes.is_empty() {
         return Err(whole("the configuration is empty; set `issue`, `verify` or both"));
     }
     if let Some(specifier) = secret(bytes) {
         return match specifier {
-            Specifier::InlineString(text) => from_json(text.as_bytes()),
+            Specifier::InlineString(text) => from_json(text.as_bytes(), problems),
             Specifier::EnvironmentVariable(_) => Err(whole(NOT_INLINE)),
         };
     }
     match prost_types::Struct::decode(bytes) {
         Ok(message) => protobuf::from_struct(message)
             .map_err(|NotJson { path, problem }| Problem { path, message: problem.to_owned() }),
-        Err(_) if looks_like_json(bytes) => from_json(bytes),
+        Err(_) if looks_like_json(bytes) => from_json(bytes, problems),
         Err(_) => Err(whole("expected a google.protobuf.Struct or a StringValue that holds JSON")),
     }
 }
 
-fn from_json(text: &[u8]) -> Result<Value, Problem> {
-    json::parse(text).map_err(|error| {
+fn from_json(text: &[u8], problems: &Problems) -> Result<Value, Problem> {
+    let parsed = json::parse_with_doubles(text).map_err(|error| {
         let begins_as_json = matches!(text.trim_ascii_start(), [b'{' | b'[', ..]);
         let is_text = text.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
         let hint = if is_text && !begins_as_json { NO_YAML } else { "" };
         Problem { path: error.path, message: error.problem + hint }
-    })
+    });
+    let (value, doubles) = parsed?;
+    doubles.iter().for_each(|path| problems.error(path, json::TWICE));
+    Ok(value)
 }
 
 /// `envoy.extensions.transport_sockets.tls.v3.GenericSecret`, which Envoy's `/config_dump` does not show.
@@ -90,6 +95,12 @@ mod tests {
     use serde_json::json;
 
     use crate::encoding::protobuf::struct_bytes;
+
+    fn read(bytes: &[u8]) -> Result<Value, Problem> {
+        let problems = Problems::default();
+        let value = super::read(bytes, &problems)?;
+        problems.into_errors().into_iter().next().map_or(Ok(value), Err)
+    }
 
     fn to_struct(value: &Value) -> prost_types::Struct {
         prost_types::Struct::decode(&*struct_bytes(value.as_object().unwrap())).unwrap()

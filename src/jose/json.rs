@@ -18,7 +18,8 @@ use super::path::{Path, Segment};
 /// stack of the VM small whatever an attacker sends.
 pub const MAX_DEPTH: usize = 32;
 
-const TWICE: &str = "the same member twice";
+/// What is said of a member that stands twice.
+pub const TWICE: &str = "the same member twice";
 /// What is said of more than [`MAX_DEPTH`] levels.
 pub const TOO_DEEP: &str = "nested too deep (more than 32 levels)";
 
@@ -36,9 +37,23 @@ pub struct JsonError {
 /// # Errors
 /// Anything serde_json refuses, two members of one name, and more than [`MAX_DEPTH`] levels.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
+    deserialize(text, None)
+}
+
+/// Parses one JSON text for whoever mends it: with the places of all members that stand twice, of which the first counts.
+///
+/// # Errors
+/// As [`parse`], but for those.
+pub fn parse_with_doubles(text: &[u8]) -> Result<(Value, Vec<Path>), JsonError> {
+    let doubles = Doubles::default();
+    let value = deserialize(text, Some(&doubles))?;
+    Ok((value, doubles.found.into_inner()))
+}
+
+fn deserialize(text: &[u8], doubles: Option<&Doubles>) -> Result<Value, JsonError> {
     let fault = Fault::default();
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let strict = Strict { fault: &fault, depth: 0 };
+    let strict = Strict { fault: &fault, doubles, depth: 0 };
     strict
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
@@ -102,9 +117,18 @@ impl Fault {
     }
 }
 
+/// The members that stand twice, where all of them are to be told.
+#[derive(Default)]
+struct Doubles {
+    /// Where the parser is.
+    place: RefCell<Vec<Segment>>,
+    found: RefCell<Vec<Path>>,
+}
+
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     fault: &'a Fault,
+    doubles: Option<&'a Doubles>,
     depth: usize,
 }
 
@@ -122,6 +146,18 @@ impl Strict<'_> {
             return Err(self.fault.raise(TOO_DEEP));
         }
         Ok(Self { depth: self.depth.saturating_add(1), ..self })
+    }
+
+    fn enter(self, segment: impl FnOnce() -> Segment) {
+        if let Some(doubles) = self.doubles {
+            doubles.place.borrow_mut().push(segment());
+        }
+    }
+
+    fn leave(self) {
+        if let Some(doubles) = self.doubles {
+            doubles.place.borrow_mut().pop();
+        }
     }
 }
 
@@ -160,7 +196,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.inner()?;
         let mut array = Vec::new();
         loop {
-            match items.next_element_seed(inner) {
+            self.enter(|| Segment::Item(array.len()));
+            let item = items.next_element_seed(inner);
+            self.leave();
+            match item {
                 Ok(Some(item)) => array.push(item),
                 Ok(None) => return Ok(Value::Array(array)),
                 Err(error) => {
@@ -175,12 +214,19 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.inner()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key_seed(MemberName)? {
+            self.enter(|| Segment::Member(name.to_string()));
             let value = members.next_value_seed(inner).inspect_err(|_| {
                 self.fault.passes(|| Segment::Member(name.to_string()));
             })?;
-            match object.entry(name) {
-                Entry::Vacant(entry) => drop(entry.insert(value)),
-                Entry::Occupied(entry) => {
+            self.leave();
+            match (object.entry(name), self.doubles) {
+                (Entry::Vacant(entry), _) => drop(entry.insert(value)),
+                (Entry::Occupied(entry), Some(doubles)) => {
+                    let member = Segment::Member(entry.key().clone());
+                    let place = doubles.place.borrow().iter().cloned().chain([member]).collect();
+                    doubles.found.borrow_mut().push(place);
+                }
+                (Entry::Occupied(entry), None) => {
                     let error = self.fault.raise(TWICE);
                     self.fault.passes(|| Segment::Member(entry.key().clone()));
                     return Err(error);

@@ -30,19 +30,25 @@ pub(super) fn base64_decoded(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if bytes.is_empty() { None } else { Some(bytes) }
 }
 
-/// Whether a text looks like the text of a key: PEM, a JWK, or bare base64 of DER.
+/// Whether a text looks like the text of a key: PEM, a JWK, or base64 of one of them or of DER.
 #[must_use]
 pub fn looks_like_material(text: &[u8]) -> bool {
-    let is_sequence = |bytes: Zeroizing<Vec<u8>>| {
-        bytes.len() >= SMALLEST && AnyRef::from_der(&bytes).is_ok_and(|any| any.tag() == Tag::Sequence)
-    };
+    text.trim_ascii_start().starts_with(b"{")
+        || has_block(text)
+        || base64_decoded(text).is_some_and(|bytes| {
+            // One byte that a brace could be is found in every 256th name of a key.
+            let is_object = matches!(bytes.trim_ascii(), [b'{', inner @ .., b'}'] if inner.contains(&b'"'));
+            let is_sequence = || AnyRef::from_der(&bytes).is_ok_and(|any| any.tag() == Tag::Sequence);
+            is_object || has_block(&bytes) || bytes.len() >= SMALLEST && is_sequence()
+        })
+}
+
+pub(super) fn has_block(text: &[u8]) -> bool {
     text.windows(BEGIN.len()).any(|window| window == BEGIN)
-        || text.trim_ascii_start().starts_with(b"{")
-        || base64_decoded(text).is_some_and(is_sequence)
 }
 
 /// How every PEM block starts (RFC 7468, section 2).
-pub(super) const BEGIN: &[u8] = b"-----BEGIN";
+const BEGIN: &[u8] = b"-----BEGIN";
 
 #[cfg(test)]
 mod tests {
@@ -66,7 +72,22 @@ mod tests {
         {
             assert!(looks_like_material(text.as_bytes()), "{text}");
         }
-        for text in ["", "MAA", "MAIxx", "MIGHAgEAMBMG", "cluster-a-2026-11", "did:web:a#0", &"A".repeat(255)] {
+        for text in [A_PEM, ed25519, "{\"kty\":\"EC\",\"d\":\"AA\"}"] {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+            assert!(looks_like_material(encoded.as_bytes()), "{text}");
+        }
+        // The base64 of what begins with a brace and is no JWK.
+        for text in [
+            "e2Fi",
+            "ewAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "",
+            "MAA",
+            "MAIxx",
+            "MIGHAgEAMBMG",
+            "cluster-a-2026-11",
+            "did:web:a#0",
+            &"A".repeat(255),
+        ] {
             assert!(!looks_like_material(text.as_bytes()), "{text}");
         }
     }

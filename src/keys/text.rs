@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::error::KeyError;
 use super::material::Material;
-use super::recognition::{BEGIN, SMALLEST, base64_decoded};
+use super::recognition::{SMALLEST, base64_decoded, has_block};
 use super::{from_der, jwk};
 use crate::jose::algorithm::Algorithm;
 
@@ -74,7 +74,7 @@ fn read(text: &[u8], algorithm: Algorithm, uses: &[&str], may_be_base64: bool) -
     if text.starts_with(b"{") {
         return jwk::parse(text, algorithm, uses);
     }
-    if text.windows(BEGIN.len()).any(|window| window == BEGIN) {
+    if has_block(text) {
         return from_pem(text, algorithm);
     }
     if starts(&["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-", "---- BEGIN SSH2 PUBLIC KEY"]) {
@@ -100,7 +100,7 @@ fn read(text: &[u8], algorithm: Algorithm, uses: &[&str], may_be_base64: bool) -
 /// A key in DER always has a byte that no text has.
 fn is_text(decoded: &[u8]) -> bool {
     let is_plain = |text: &str| !text.chars().any(|character| character.is_control() && !character.is_whitespace());
-    std::str::from_utf8(decoded).is_ok_and(is_plain) || decoded.windows(BEGIN.len()).any(|window| window == BEGIN)
+    std::str::from_utf8(decoded).is_ok_and(is_plain) || has_block(decoded)
 }
 
 /// A key of OpenSSH's. Both words say that it is of Ed25519, the second in base64.

@@ -261,20 +261,21 @@ fn an_ended_key_is_neither_published_nor_accepted_and_may_end_while_running() {
     past["notAfter"] = "2020-01-01T00:00:00Z".into();
     let mut future = public(A1);
     future["notAfter"] = "2999-01-01T00:00:00+02:00".into();
-    let mut ending = public(A2);
-    // Long enough for Envoy to start on a machine that is busy with other tests.
-    let end = now() + 20;
-    ending["notAfter"] = rfc3339(end).into();
-    let plugin = verifier(
-        A,
-        json!({
-            "signingKeyRefs": [past, ending, future],
-            "peers": [{"issuer": B, "keys": [{
-                "name": "peer", "algorithm": "ES256", "notAfter": rfc3339(end), "key": {"inlineString": key("stranger.pub")},
-            }]}],
-        }),
-    );
-    let (_envoy, urls) = start(&[plugin]);
+    let plugin = |end: u64| {
+        let mut ending = public(A2);
+        ending["notAfter"] = rfc3339(end).into();
+        let peer = json!({
+            "name": "peer", "algorithm": "ES256", "notAfter": rfc3339(end), "key": {"inlineString": key("stranger.pub")},
+        });
+        let peers = json!([{"issuer": B, "keys": [peer]}]);
+        verifier(A, json!({"signingKeyRefs": [past, ending, future], "peers": peers}))
+    };
+    // On a machine that is busy with other tests Envoy may take longer to start than that.
+    let mut starts = [3, 20, 60].into_iter().map(|seconds| {
+        let end = now() + seconds;
+        (end, start(&[plugin(end)]))
+    });
+    let (end, (_envoy, urls)) = starts.find(|(end, _)| now() + 1 < *end).unwrap();
     let url = &urls[0];
     let ask = |token: &str| http::get_with(url, &[("x-wristband-token", token)]);
     let code = |token: &str| {
@@ -289,7 +290,6 @@ fn an_ended_key_is_neither_published_nor_accepted_and_may_end_while_running() {
 
     let before = http::get(&format!("{url}{CERTS}"));
     let codes = [code(&living), code(&ending), code(&peer), code(&ended)];
-    assert!(now() < end, "the machine is too slow for this test");
     assert_eq!(keys(&before), [A2, A1]);
     assert_eq!(codes, ["ok", "ok", "ok", "ended_key"]);
 
