@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench weight check build envoy clean
+.PHONY: help run test bench weight fuzz check build envoy clean
 
 TARGET := wasm32-wasip1
 ENVOY_VERSION := 1.40.0
@@ -32,6 +32,46 @@ bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn
 weight: ## Show what the parts of the filter weigh (builds it once more)
 	@CARGO_PROFILE_FILTER_STRIP=debuginfo $(MAKE) -s build MODULE=target/with-names.wasm
 	@WASM='$(CURDIR)/target/with-names.wasm' cargo bench --locked --quiet --bench weight
+
+SECONDS := 60
+OF := $(filter-out seeds,$(basename $(notdir $(wildcard fuzz/src/bin/*))))
+fuzz: ## Fuzz what takes bytes from outside, SECONDS=60 each (OF='keys tokens': these; CORPUS=keep: and keep what is new)
+	@command -v c++ >/dev/null || { $(SUDO) apt-get update -qq \
+	  && $(SUDO) apt-get install -qq -y --no-install-recommends g++; } >&2
+	@mkdir -p target/fuzz && echo "$$INSTRUMENT" >target/fuzz/rustc && chmod +x target/fuzz/rustc
+	@host="$$(rustc -vV | sed -n 's/^host: //p')"; built=target/fuzz/$$host/release; \
+	RUSTC_WRAPPER='$(CURDIR)/target/fuzz/rustc' cargo build --locked --quiet --release --target $$host \
+	  --target-dir target/fuzz --manifest-path fuzz/Cargo.toml; \
+	for target in $(OF); do \
+	  at=target/fuzz/found/$$target; mkdir -p $$at/{corpus,seeds} fuzz/corpus/$$target; $$built/seeds $$target $$at/seeds; \
+	  $$built/$$target -max_len=4096 -timeout=10 -max_total_time=$(SECONDS) -artifact_prefix=$$at/ \
+	    $$at/corpus fuzz/corpus/$$target $$at/seeds >$$at/log 2>&1 \
+	    || { grep -A 20 -E 'panicked|ERROR' $$at/log; exit 1; } >&2; \
+	  sed -nE "s/^#([0-9]+)[[:space:]]+DONE +cov: ([0-9]+) ft: ([0-9]+).*/$$target: \1 inputs, \2 edges, \3 features/p" $$at/log; \
+	  [ -z "$(CORPUS)" ] || $(call minimum,$$built/$$target,fuzz/corpus/$$target,$$at); \
+	done
+
+# The few inputs that reach most of what the seeds do not reach, which come first.
+define minimum
+{ rm -rf $(3)/minimum; cp -r $(3)/seeds $(3)/minimum; \
+  $(1) -set_cover_merge=1 -use_counters=0 -max_len=2048 $(3)/minimum $(2) $(3)/corpus >$(3)/log 2>&1; \
+  (cd $(3)/minimum; rm -f $$(ls ../seeds) && rm -f $$(ls -tr | tail -n +151)); rm -rf $(2); mv $(3)/minimum $(2); }
+endef
+
+# The compiler with a count of every edge, for what runs and not for what helps to compile. It needs no more than a stable
+# one. Which way arithmetic goes says nothing of an input, and to count that would take most of the time.
+ARITHMETIC := crypto_bigint crypto_primes curve25519_dalek ecdsa ed25519_dalek elliptic_curve p256 p384 p521 primefield \
+  primeorder rsa sha2
+define INSTRUMENT
+#!/bin/sh
+name=$$(echo " $$* " | sed -n 's/.* --crate-name \([^ ]*\) .*/\1/p')
+case " $(ARITHMETIC) " in *" $$name "*) exec "$$@" ;; esac
+case " $$* " in *" --target "*) ;; *) exec "$$@" ;; esac
+exec "$$@" -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1
+endef
+export INSTRUMENT
 
 check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy

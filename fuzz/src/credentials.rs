@@ -1,0 +1,173 @@
+//! The headers of a message, with credentials in all places where one may be, and cookies that a response sets.
+
+use wristband::denial::Denial;
+use wristband::http::credential::{self, Place};
+use wristband::http::headers::{COOKIE, HeaderName, Headers, SEC_WEBSOCKET_PROTOCOL};
+use wristband::http::set_cookie::{Cookie, SameSite};
+
+use super::fixture::NOW;
+use super::input::Input;
+
+const COOKIE_NAME: &str = "wb";
+const PARAMETER: &str = "token";
+const PROTOCOL: &str = "wb.";
+
+type Pairs<'d> = Vec<(&'d [u8], &'d [u8])>;
+
+fn places() -> [Place; 5] {
+    let header = |name, prefix: &str| Place::Header { name: HeaderName::known(name), prefix: prefix.to_owned() };
+    [
+        header("x-wristband-token", ""),
+        header("authorization", "Bearer "),
+        Place::Cookie(COOKIE_NAME.to_owned()),
+        Place::Parameter(PARAMETER.to_owned()),
+        Place::WebSocketProtocol(PROTOCOL.to_owned()),
+    ]
+}
+
+pub(super) fn run(data: &[u8]) {
+    let pairs = Input::new(data).headers();
+    let places = places();
+    let each: Vec<_> = places.iter().map(|place| find(&pairs, std::slice::from_ref(place))).collect();
+    let found: Vec<_> = each.iter().filter_map(|found| found.as_ref().ok()?.clone()).collect();
+    // All places together have what one of them has, if no other has anything.
+    let expected = match (&found[..], each.iter().any(Result::is_err)) {
+        ([], false) => Ok(None),
+        ([only], false) => Ok(Some(only.clone())),
+        _ => Err(Denial::Ambiguous),
+    };
+    assert_eq!(find(&pairs, &places), expected);
+    for (place, found) in places.iter().zip(each) {
+        let left = without(&pairs, place);
+        if let Ok(Some(_)) = found {
+            assert_eq!(find(&as_pairs(&left), std::slice::from_ref(place)), Ok(None), "{place:?}");
+        }
+    }
+    cookies(&pairs);
+    parameters(&pairs);
+    protocols(&pairs);
+    set_cookie(&pairs);
+}
+
+fn find(pairs: &Pairs<'_>, places: &[Place]) -> Result<Option<Vec<u8>>, Denial> {
+    let headers = Headers::new(pairs.clone());
+    Ok(credential::find(&headers, places)?.map(|found| found.token.into_owned()))
+}
+
+/// The headers after a token was taken out, as the filter leaves them.
+fn without(pairs: &Pairs<'_>, place: &Place) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let headers = Headers::new(pairs.clone());
+    let (name, rest) = match place {
+        Place::Header { name, .. } => (name.as_str(), Vec::new()),
+        Place::Cookie(cookie) => ("cookie", credential::without_cookie(&headers, cookie)),
+        Place::Parameter(parameter) => (":path", credential::without_parameter(&headers, parameter)),
+        Place::WebSocketProtocol(prefix) => ("sec-websocket-protocol", credential::without_protocol(&headers, prefix)),
+    };
+    let others = pairs.iter().filter(|(other, _)| *other != name.as_bytes());
+    let mut left: Vec<_> = others.map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+    if !rest.is_empty() {
+        left.push((name.as_bytes().to_vec(), rest));
+    }
+    left
+}
+
+fn as_pairs(owned: &[(Vec<u8>, Vec<u8>)]) -> Pairs<'_> {
+    owned.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect()
+}
+
+fn values<'d>(pairs: &Pairs<'d>, name: &HeaderName) -> Vec<&'d [u8]> {
+    pairs.iter().filter(|(other, _)| *other == name.as_str().as_bytes()).map(|(_, value)| *value).collect()
+}
+
+fn split(values: &[&[u8]], separator: u8) -> Vec<Vec<u8>> {
+    let parts = values.iter().flat_map(|value| value.split(|byte| *byte == separator)).map(<[u8]>::trim_ascii);
+    parts.filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+/// The other cookies stay as they were, in their order, and ours is not among them.
+fn cookies(pairs: &Pairs<'_>) {
+    let is_ours = |pair: &Vec<u8>| {
+        pair.split(|byte| *byte == b'=').next().is_some_and(|name| name.trim_ascii() == COOKIE_NAME.as_bytes())
+    };
+    let mut expected = split(&values(pairs, &COOKIE), b';');
+    expected.retain(|pair| !is_ours(pair));
+    let rest = credential::without_cookie(&Headers::new(pairs.clone()), COOKIE_NAME);
+    assert_eq!(split(&[&rest], b';'), expected);
+}
+
+/// So do the other parameters, and the path before them.
+fn parameters(pairs: &Pairs<'_>) {
+    let path = pairs.iter().find(|(name, _)| *name == b":path").map_or(&b""[..], |(_, value)| value);
+    let query = |path: &[u8]| path.splitn(2, |byte| *byte == b'?').nth(1).map(<[u8]>::to_vec).unwrap_or_default();
+    let rest = credential::without_parameter(&Headers::new(pairs.clone()), PARAMETER);
+    assert_eq!(rest.split(|byte| *byte == b'?').next(), path.split(|byte| *byte == b'?').next());
+    let decoded = |query: Vec<u8>| form_urlencoded::parse(&query).into_owned().collect::<Vec<_>>();
+    let mut expected = decoded(query(path));
+    expected.retain(|(name, _)| name != PARAMETER);
+    assert_eq!(decoded(query(&rest)), expected);
+}
+
+/// So do the other protocols.
+fn protocols(pairs: &Pairs<'_>) {
+    let mut expected = split(&values(pairs, &SEC_WEBSOCKET_PROTOCOL), b',');
+    expected.retain(|item| !item.starts_with(PROTOCOL.as_bytes()));
+    let rest = credential::without_protocol(&Headers::new(pairs.clone()), PROTOCOL);
+    assert_eq!(split(&[&rest], b','), expected);
+}
+
+/// What remains of a response sets no cookie of ours, and what deletes it does nothing else.
+fn set_cookie(pairs: &Pairs<'_>) {
+    let cookie = Cookie {
+        name: COOKIE_NAME.to_owned(),
+        path: "/".to_owned(),
+        domain: None,
+        same_site: SameSite::Lax,
+        secure: true,
+        http_only: true,
+    };
+    let others = |values: &[Vec<u8>]| {
+        let pairs = values.iter().map(|value| (&b"set-cookie"[..], value.as_slice())).collect();
+        cookie.others(&Headers::new(pairs), NOW)
+    };
+    let name = HeaderName::known("set-cookie");
+    let all: Vec<_> = values(pairs, &name).iter().map(|value| value.to_vec()).collect();
+    let sets = |value: &[u8]| sets(value, COOKIE_NAME);
+    let Some(remaining) = others(&all) else {
+        assert!(!all.iter().any(|value| sets(value)));
+        return;
+    };
+    assert!(remaining.others.len() < all.len());
+    assert!(remaining.others.iter().all(|other| all.contains(other) && !sets(other)));
+    assert_eq!(others(&remaining.others), None);
+    for deletion in &remaining.deletions {
+        assert!(deletion.starts_with(b"wb=;"), "{}", String::from_utf8_lossy(deletion));
+        let again = others(std::slice::from_ref(deletion)).unwrap();
+        assert_eq!(again.deletions, std::slice::from_ref(deletion));
+    }
+}
+
+/// Whether a browser that takes this `set-cookie` sends a cookie of that name from then on (RFC 6265bis, sections 5.6 and
+/// 5.8.3).
+pub(super) fn sets(value: &[u8], name: &str) -> bool {
+    let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    let equals = pair.iter().position(|byte| *byte == b'=');
+    let (key, value) = equals.map_or((&b""[..], pair), |equals| (&pair[..equals], &pair[equals + 1..]));
+    let sent = if key.trim_ascii().is_empty() { value.trim_ascii() } else { pair };
+    sent.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii() == name.as_bytes()
+}
+
+pub(super) fn seeds() -> Vec<Vec<u8>> {
+    let seeds = [
+        "x-wristband-token: t",
+        "authorization: Bearer t\nauthorization: Basic dTpw",
+        "authorization: Basic x, bearer b",
+        "cookie: a=1; wb=t; b=\"x;y\"\ncookie: c=3",
+        "cookie: a=1, wb=u; wb=\"t\"",
+        ":path: /a?b=c&t%6fken=t&d;e=f#g",
+        ":path: /a?b=1;token=u&token=t",
+        "sec-websocket-protocol: chat, wb.t , superchat",
+        "set-cookie: wb=x; Path=/; Max-Age=0\nset-cookie: a=1; Secure\nset-cookie: =wb=y",
+        "set-cookie: wb=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; max-age = -1",
+    ];
+    seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect()
+}
