@@ -86,6 +86,9 @@ pub(super) fn private(pem: &str, algorithm: Algorithm) -> PrivateKey {
     }
 }
 
+/// How many of the tokens are good; these come first.
+pub(super) const GOOD: usize = 8;
+
 /// Header and payload of tokens by their signers: good ones, and some for each reason to deny one.
 pub(super) fn claims() -> Vec<(u8, Value, Value)> {
     let now = NOW.0;

@@ -30,7 +30,7 @@ struct Case {
 struct Fixture {
     cases: [Case; 5],
     tokens: Vec<String>,
-    /// What each token says, of which nothing else may be handed on.
+    /// What each good token says: nothing else may be handed on.
     claims: Vec<Vec<u8>>,
 }
 
@@ -88,7 +88,7 @@ fn configurations() -> [Value; 5] {
 
 impl Fixture {
     fn new() -> Self {
-        let claims = fixture::claims().into_iter().map(|(letter, _, mut claims)| {
+        let claims = fixture::claims().into_iter().take(fixture::GOOD).map(|(letter, _, mut claims)| {
             if letter == b'c' {
                 claims.as_object_mut().unwrap().remove("role");
             }
