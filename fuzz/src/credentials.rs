@@ -38,6 +38,7 @@ pub(super) fn run(data: &[u8]) {
     };
     assert_eq!(find(&pairs, &places), expected);
     for (place, found) in places.iter().zip(each) {
+        assert!(found.is_err() || count(&pairs, place) < 2, "{place:?}: one of several");
         let left = without(&pairs, place);
         if let Ok(Some(_)) = found {
             assert_eq!(find(&as_pairs(&left), std::slice::from_ref(place)), Ok(None), "{place:?}");
@@ -52,6 +53,27 @@ pub(super) fn run(data: &[u8]) {
 fn find(pairs: &Pairs<'_>, places: &[Place]) -> Result<Option<Vec<u8>>, Denial> {
     let headers = Headers::new(pairs.clone());
     Ok(credential::find(&headers, places)?.map(|found| found.token.into_owned()))
+}
+
+/// How many credentials there are at least, an empty one included.
+fn count(pairs: &Pairs<'_>, place: &Place) -> usize {
+    match place {
+        Place::Header { name, prefix } if prefix.is_empty() => values(pairs, name).len(),
+        Place::Header { name, prefix } => {
+            let values = values(pairs, name);
+            let starts = |value: &&[u8]| value.to_ascii_lowercase().starts_with(prefix.to_ascii_lowercase().as_bytes());
+            if values.iter().any(starts) { values.len() } else { 0 }
+        }
+        Place::Cookie(_) => split(&values(pairs, &COOKIE), b';').iter().filter(|pair| is_our_cookie(pair)).count(),
+        Place::Parameter(parameter) => {
+            let query = query(path(pairs));
+            form_urlencoded::parse(&query).filter(|(name, _)| name == parameter).count()
+        }
+        Place::WebSocketProtocol(prefix) => {
+            let items = split(&values(pairs, &SEC_WEBSOCKET_PROTOCOL), b',');
+            items.iter().filter(|item| item.starts_with(prefix.as_bytes())).count()
+        }
+    }
 }
 
 /// The headers after a token was taken out, as the filter leaves them.
@@ -86,25 +108,33 @@ fn split(values: &[&[u8]], separator: u8) -> Vec<Vec<u8>> {
 
 /// The other cookies stay as they were, in their order, and ours is not among them.
 fn cookies(pairs: &Pairs<'_>) {
-    let is_ours = |pair: &Vec<u8>| {
-        pair.split(|byte| *byte == b'=').next().is_some_and(|name| name.trim_ascii() == COOKIE_NAME.as_bytes())
-    };
     let mut expected = split(&values(pairs, &COOKIE), b';');
-    expected.retain(|pair| !is_ours(pair));
+    expected.retain(|pair| !is_our_cookie(pair));
     let rest = credential::without_cookie(&Headers::new(pairs.clone()), COOKIE_NAME);
     assert_eq!(split(&[&rest], b';'), expected);
 }
 
+fn is_our_cookie(pair: &[u8]) -> bool {
+    pair.split(|byte| *byte == b'=').next().is_some_and(|name| name.trim_ascii() == COOKIE_NAME.as_bytes())
+}
+
 /// So do the other parameters, and the path before them.
 fn parameters(pairs: &Pairs<'_>) {
-    let path = pairs.iter().find(|(name, _)| *name == b":path").map_or(&b""[..], |(_, value)| value);
-    let query = |path: &[u8]| path.splitn(2, |byte| *byte == b'?').nth(1).map(<[u8]>::to_vec).unwrap_or_default();
+    let path = path(pairs);
     let rest = credential::without_parameter(&Headers::new(pairs.clone()), PARAMETER);
     assert_eq!(rest.split(|byte| *byte == b'?').next(), path.split(|byte| *byte == b'?').next());
     let decoded = |query: Vec<u8>| form_urlencoded::parse(&query).into_owned().collect::<Vec<_>>();
     let mut expected = decoded(query(path));
     expected.retain(|(name, _)| name != PARAMETER);
     assert_eq!(decoded(query(&rest)), expected);
+}
+
+fn path<'d>(pairs: &Pairs<'d>) -> &'d [u8] {
+    pairs.iter().find(|(name, _)| *name == b":path").map_or(&b""[..], |(_, value)| value)
+}
+
+fn query(path: &[u8]) -> Vec<u8> {
+    path.splitn(2, |byte| *byte == b'?').nth(1).map(<[u8]>::to_vec).unwrap_or_default()
 }
 
 /// So do the other protocols.
@@ -159,6 +189,7 @@ pub(super) fn sets(value: &[u8], name: &str) -> bool {
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let seeds = [
         "x-wristband-token: t",
+        "x-wristband-token: t\nx-wristband-token: u",
         "authorization: Bearer t\nauthorization: Basic dTpw",
         "authorization: Basic x, bearer b",
         "cookie: a=1; wb=t; b=\"x;y\"\ncookie: c=3",
