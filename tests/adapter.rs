@@ -1,0 +1,387 @@
+//! The adapter with a host that is no Envoy: it serves the functions of proxy-wasm, and refuses whichever it is told to.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![expect(unsafe_code, reason = "the other side of the border")]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::slice::from_raw_parts;
+
+use proxy_wasm::traits::{HttpContext, RootContext};
+use proxy_wasm::types::Action;
+use serde_json::{Value, json};
+use wristband::encoding::pairs;
+use wristband::envoy::Root;
+
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const BAD_ARGUMENT: u32 = 2;
+const INTERNAL_FAILURE: u32 = 10;
+
+/// What the host has and has seen.
+#[derive(Default)]
+struct Host {
+    configuration: Vec<u8>,
+    /// Request and response.
+    headers: [Vec<(Vec<u8>, Vec<u8>)>; 2],
+    properties: HashMap<Vec<u8>, Vec<u8>>,
+    counters: Vec<(String, i64)>,
+    gauges: BTreeMap<String, u64>,
+    /// Status, details and body.
+    answers: Vec<(u32, String, String)>,
+    /// What it does not do; the names are those of the functions.
+    refuses: Option<&'static str>,
+    calls: Vec<&'static str>,
+}
+
+thread_local! {
+    static HOST: RefCell<Host> = RefCell::default();
+}
+
+fn host<T>(work: impl FnOnce(&mut Host) -> T) -> T {
+    HOST.with(|host| work(&mut host.borrow_mut()))
+}
+
+/// Serves a call, unless it is refused.
+fn serve(name: &'static str, work: impl FnOnce(&mut Host) -> u32) -> u32 {
+    host(|host| {
+        host.calls.push(name);
+        if host.refuses == Some(name) { INTERNAL_FAILURE } else { work(host) }
+    })
+}
+
+/// What the guest passes.
+fn bytes<'b>(data: *const u8, length: usize) -> &'b [u8] {
+    // SAFETY: the adapter passes what it has borrowed; no call keeps it.
+    if data.is_null() { &[] } else { unsafe { from_raw_parts(data, length) } }
+}
+
+/// Hands bytes over, as the allocator of the guest would have them.
+fn give(value: Option<Vec<u8>>, data: *mut *mut u8, length: *mut usize) -> u32 {
+    let Some(value) = value else { return NOT_FOUND };
+    let value = value.into_boxed_slice();
+    // SAFETY: both pointers are the adapter's own variables.
+    unsafe {
+        *length = value.len();
+        *data = Box::into_raw(value).cast();
+    }
+    OK
+}
+
+fn map(number: u32) -> usize {
+    usize::from(number != 0)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_buffer_bytes(_: u32, _: usize, _: usize, data: *mut *mut u8, length: *mut usize) -> u32 {
+    serve("proxy_get_buffer_bytes", |host| give(Some(host.configuration.clone()), data, length))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_header_map_pairs(number: u32, data: *mut *mut u8, length: *mut usize) -> u32 {
+    serve("proxy_get_header_map_pairs", |host| {
+        let headers = &host.headers[map(number)];
+        let borrowed: Vec<_> = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        give(Some(pairs::write(&borrowed)), data, length)
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_add_header_map_value(number: u32, n: *const u8, nl: usize, v: *const u8, vl: usize) -> u32 {
+    serve("proxy_add_header_map_value", |host| {
+        host.headers[map(number)].push((bytes(n, nl).to_vec(), bytes(v, vl).to_vec()));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_replace_header_map_value(number: u32, n: *const u8, nl: usize, v: *const u8, vl: usize) -> u32 {
+    serve("proxy_replace_header_map_value", |host| {
+        let headers = &mut host.headers[map(number)];
+        headers.retain(|(name, _)| name != bytes(n, nl));
+        headers.push((bytes(n, nl).to_vec(), bytes(v, vl).to_vec()));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_remove_header_map_value(number: u32, n: *const u8, nl: usize) -> u32 {
+    serve("proxy_remove_header_map_value", |host| {
+        host.headers[map(number)].retain(|(name, _)| name != bytes(n, nl));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_property(p: *const u8, pl: usize, data: *mut *mut u8, length: *mut usize) -> u32 {
+    serve("proxy_get_property", |host| give(host.properties.get(bytes(p, pl)).cloned(), data, length))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_property(p: *const u8, pl: usize, v: *const u8, vl: usize) -> u32 {
+    serve("proxy_set_property", |host| {
+        host.properties.insert(bytes(p, pl).to_vec(), bytes(v, vl).to_vec());
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_get_shared_data(_: *const u8, _: usize, _: *mut *mut u8, _: *mut usize, _: *mut u32) -> u32 {
+    serve("proxy_get_shared_data", |_| NOT_FOUND)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_shared_data(_: *const u8, _: usize, _: *const u8, _: usize, _: u32) -> u32 {
+    serve("proxy_set_shared_data", |_| BAD_ARGUMENT)
+}
+
+#[unsafe(no_mangle)]
+#[expect(clippy::too_many_arguments, reason = "as proxy-wasm has it")]
+extern "C" fn proxy_send_local_response(
+    status: u32,
+    details: *const u8,
+    details_length: usize,
+    body: *const u8,
+    body_length: usize,
+    _: *const u8,
+    _: usize,
+    _: i32,
+) -> u32 {
+    let text = |data, length| String::from_utf8(bytes(data, length).to_vec()).unwrap();
+    serve("proxy_send_local_response", |host| {
+        host.answers.push((status, text(details, details_length), text(body, body_length)));
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_call_foreign_function(
+    n: *const u8,
+    nl: usize,
+    _: *const u8,
+    _: usize,
+    data: *mut *mut u8,
+    length: *mut usize,
+) -> u32 {
+    serve("proxy_call_foreign_function", |_| match bytes(n, nl) {
+        b"declare_property" => give(Some(Vec::new()), data, length),
+        // The VM computes, and there are no expressions.
+        _ => NOT_FOUND,
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_define_metric(kind: u32, n: *const u8, nl: usize, id: *mut u32) -> u32 {
+    serve("proxy_define_metric", |host| {
+        let name = String::from_utf8(bytes(n, nl).to_vec()).unwrap();
+        if kind == 1 {
+            host.gauges.insert(name.clone(), u64::MAX);
+        }
+        host.counters.push((name, 0));
+        // SAFETY: the adapter's own variable.
+        unsafe { *id = u32::try_from(host.counters.len() - 1).unwrap() };
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_increment_metric(id: u32, offset: i64) -> u32 {
+    serve("proxy_increment_metric", |host| {
+        host.counters[usize::try_from(id).unwrap()].1 += offset;
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_record_metric(id: u32, value: u64) -> u32 {
+    serve("proxy_record_metric", |host| {
+        let name = host.counters[usize::try_from(id).unwrap()].0.clone();
+        host.gauges.insert(name, value);
+        OK
+    })
+}
+
+/// What the SDK could call, and the adapter never does.
+macro_rules! never {
+    ($($name:ident)*) => {
+        $(#[unsafe(no_mangle)] extern "C" fn $name() -> u32 { serve(stringify!($name), |_| BAD_ARGUMENT) })*
+    };
+}
+
+never! {
+    proxy_close_stream
+    proxy_continue_stream
+    proxy_dequeue_shared_queue
+    proxy_done
+    proxy_enqueue_shared_queue
+    proxy_get_current_time_nanoseconds
+    proxy_get_header_map_value
+    proxy_get_status
+    proxy_grpc_call
+    proxy_grpc_cancel
+    proxy_grpc_close
+    proxy_grpc_send
+    proxy_grpc_stream
+    proxy_http_call
+    proxy_register_shared_queue
+    proxy_resolve_shared_queue
+    proxy_set_buffer_bytes
+    proxy_set_header_map_pairs
+}
+
+fn configuration() -> Value {
+    let key = include_str!("../testdata/worthless-keys/cluster-a-2026-11.pem");
+    json!({
+        "allowWorthlessKeys": true,
+        "issuer": "https://a.example",
+        "signingKeyRefs": [{"name": "a", "algorithm": "ES256", "key": {"inlineString": key}}],
+        "issue": {"identity": {"header": "x-user"}, "cookie": {}, "header": "x-wristband-token"},
+        "verify": {"mode": "optional", "outputClaimToHeaders": [{"header": "x-sub", "claim": "sub"}]},
+    })
+}
+
+/// A plugin with this configuration, and whether it is in force.
+fn plugin(configuration: &Value) -> (Root, bool) {
+    host(|host| host.configuration = configuration.to_string().into_bytes());
+    let mut root = Root::default();
+    let is_in_force = root.on_configure(1);
+    (root, is_in_force)
+}
+
+fn headers(pairs: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
+}
+
+fn value(map: usize, name: &str) -> Option<String> {
+    let found = |host: &Host| host.headers[map].iter().find(|(key, _)| key == name.as_bytes()).cloned();
+    host(|host| found(host).map(|(_, value)| String::from_utf8(value).unwrap()))
+}
+
+fn count(name: &str) -> i64 {
+    host(|host| host.counters.iter().filter(|(counter, _)| counter == name).map(|(_, count)| count).sum())
+}
+
+/// A request with these headers and its response, as Envoy would have them.
+fn exchange(root: &Root, request: &[(&str, &str)]) -> (Action, Action) {
+    let mut stream = root.create_http_context(2).unwrap();
+    (ask(&mut *stream, request), respond(&mut *stream))
+}
+
+fn ask(stream: &mut dyn HttpContext, request: &[(&str, &str)]) -> Action {
+    let pseudo = [(":method", "GET"), (":path", "/"), (":authority", "a.example")];
+    host(|host| host.headers[0] = headers(&[&pseudo[..], request].concat()));
+    stream.on_http_request_headers(0, true)
+}
+
+fn respond(stream: &mut dyn HttpContext) -> Action {
+    let response = [(":status", "200"), ("set-cookie", "theme=dark"), ("x-wristband-token", "forged")];
+    host(|host| host.headers[1] = headers(&response));
+    stream.on_http_response_headers(0, true)
+}
+
+fn last_answer() -> Option<(u32, String, String)> {
+    host(|host| host.answers.last().cloned())
+}
+
+#[test]
+fn a_wristband_is_signed_handed_out_and_accepted() {
+    let (root, is_in_force) = plugin(&configuration());
+    assert!(is_in_force);
+    let gauges = host(|host| host.gauges.clone());
+    assert_eq!(gauges["wristband.host_crypto.sign.ES256"], 0, "the VM computes here");
+    assert_eq!(exchange(&root, &[("x-user", "alice"), ("x-sub", "mallory")]), (Action::Continue, Action::Continue));
+    assert_eq!(value(0, "x-sub"), None);
+    let token = value(1, "x-wristband-token").unwrap();
+    assert_eq!(value(1, "cache-control").as_deref(), Some("no-store"));
+    let cookies = host(|host| host.headers[1].iter().filter(|(name, _)| name == b"set-cookie").count());
+    assert_eq!(cookies, 2, "the upstream's own and ours");
+    assert_eq!(exchange(&root, &[("x-wristband-token", &token)]), (Action::Continue, Action::Continue));
+    assert_eq!((value(0, "x-sub").as_deref(), value(0, "x-wristband-token")), (Some("alice"), None));
+    assert!(host(|host| host.properties.contains_key(&b"wristband"[..])));
+    assert_eq!((count("wristband.issued"), count("wristband.verified")), (1, 1));
+    assert_eq!(ask(&mut *root.create_http_context(3).unwrap(), &[("x-wristband-token", "bad")]), Action::Pause);
+    let (status, details, _) = last_answer().unwrap();
+    assert_eq!((status, &*details, count("wristband.denied.malformed")), (401, "wristband_denied{malformed}", 1));
+}
+
+/// What becomes of a request and its response when a call is refused from then on.
+fn with_refusal(root: &Root, name: &'static str, token: &str) -> (Action, Action) {
+    host(|host| (host.refuses, host.answers) = (Some(name), Vec::new()));
+    // A header of ours and one of the client's, so that every kind of change is made.
+    let request = [("x-wristband-token", token), ("x-sub", "mallory")];
+    let mut stream = root.create_http_context(2).unwrap();
+    let asked = ask(&mut *stream, &request);
+    host(|host| host.refuses = None);
+    let mut login = root.create_http_context(3).unwrap();
+    ask(&mut *login, &[("x-user", "alice")]);
+    host(|host| host.refuses = Some(name));
+    let answered = respond(&mut *login);
+    host(|host| host.refuses = None);
+    (asked, answered)
+}
+
+#[test]
+fn what_the_host_refuses_lets_nothing_pass() {
+    use Action::{Continue, Pause};
+    let (root, _) = plugin(&configuration());
+    exchange(&root, &[("x-user", "alice")]);
+    let token = value(1, "x-wristband-token").unwrap();
+    for (name, expected) in [
+        ("proxy_get_header_map_pairs", (Pause, Pause)),
+        ("proxy_remove_header_map_value", (Pause, Pause)),
+        ("proxy_replace_header_map_value", (Pause, Pause)),
+        ("proxy_set_property", (Pause, Continue)),
+        ("proxy_add_header_map_value", (Continue, Pause)),
+        // Nobody counts, and all the same.
+        ("proxy_increment_metric", (Continue, Continue)),
+        ("proxy_call_foreign_function", (Continue, Continue)),
+    ] {
+        assert_eq!(with_refusal(&root, name, &token), expected, "{name}");
+        let answers = host(|host| host.answers.clone());
+        let refused = usize::from(expected.0 == Pause) + usize::from(expected.1 == Pause);
+        assert_eq!(answers.len(), refused, "{name}");
+        assert!(answers.iter().all(|answer| (answer.0, &*answer.1) == (500, "wristband_host_error")), "{answers:?}");
+    }
+}
+
+#[test]
+fn a_denial_that_cannot_be_sent_stops_the_request_all_the_same() {
+    let (root, _) = plugin(&configuration());
+    host(|host| host.refuses = Some("proxy_send_local_response"));
+    let mut stream = root.create_http_context(2).unwrap();
+    assert_eq!(ask(&mut *stream, &[("x-wristband-token", "bad")]), Action::Pause);
+    // Envoy asks about the filter's own response, in which there is nothing to look for.
+    let before = host(|host| (host.refuses = None, host.calls.len()).1);
+    assert_eq!(respond(&mut *stream), Action::Continue);
+    assert_eq!(host(|host| host.calls.len()), before);
+}
+
+#[test]
+fn what_is_refused_at_load_is_no_configuration() {
+    for name in ["proxy_get_buffer_bytes", "proxy_call_foreign_function", "proxy_define_metric"] {
+        host(|host| host.refuses = Some(name));
+        let (root, is_in_force) = plugin(&configuration());
+        assert!(!is_in_force, "{name}");
+        host(|host| host.refuses = None);
+        assert_eq!(exchange(&root, &[]).0, Action::Pause, "{name}: what was never configured lets nothing pass");
+        assert_eq!(last_answer().unwrap().0, 500);
+    }
+    assert!(!plugin(&json!({"issuer": 7})).1);
+    // An update that is refused leaves the old one in force.
+    let (mut root, _) = plugin(&configuration());
+    host(|host| host.configuration = b"{}".to_vec());
+    assert!(!root.on_configure(2));
+    assert_eq!(exchange(&root, &[("x-user", "alice")]), (Action::Continue, Action::Continue));
+    assert!(value(1, "x-wristband-token").is_some());
+}
+
+#[test]
+fn a_response_whose_request_was_not_asked_about_does_not_pass_where_tokens_are_verified() {
+    let (root, _) = plugin(&configuration());
+    assert_eq!(respond(&mut *root.create_http_context(2).unwrap()), Action::Pause);
+    let mut configuration = configuration();
+    configuration.as_object_mut().unwrap().remove("verify");
+    let (root, _) = plugin(&configuration);
+    assert_eq!(respond(&mut *root.create_http_context(2).unwrap()), Action::Continue);
+    assert_eq!(value(1, "x-wristband-token"), None);
+}
