@@ -136,7 +136,6 @@ extern "C" fn proxy_set_shared_data(_: *const u8, _: usize, _: *const u8, _: usi
 }
 
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "as proxy-wasm has it")]
 extern "C" fn proxy_send_local_response(
     status: u32,
     details: *const u8,

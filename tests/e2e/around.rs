@@ -60,7 +60,7 @@ fn routes(bootstrap: &mut Value, gateway: usize) -> &mut Vec<Value> {
 }
 
 #[test]
-fn two_filters_in_one_chain_know_nothing_of_each_other() {
+fn weakness_of_two_filters_in_one_chain_the_second_refreshes_our_own_wristband() {
     let verifier = gateway(&json!({"verify": {}}));
     let issue = json!({"identity": {"expression": "filter_state['wasm.wristband'].sub"}});
     let setup = gateways(vec![vec![filter(&verifier), filter(&signer(&issue, &json!({})))]]);
@@ -73,7 +73,7 @@ fn two_filters_in_one_chain_know_nothing_of_each_other() {
 }
 
 #[test]
-fn the_status_that_counts_is_the_one_that_the_filter_sees() {
+fn weakness_a_status_that_is_rewritten_before_the_filter_sees_it_counts_as_success() {
     let signing = || filter(&signer(&of_user(), &json!({})));
     let redirect = extension(
         "page",
@@ -111,22 +111,32 @@ fn the_status_that_counts_is_the_one_that_the_filter_sees() {
 }
 
 #[test]
-fn a_route_that_a_forged_header_chooses_has_chosen_the_filters() {
-    let verify = json!({"mode": "optional", "outputClaimToHeaders": [{"header": "x-sub", "claim": "sub"}]});
-    let mut setup = gateways(vec![vec![filter(&gateway(&json!({"verify": verify}))), closed()]]);
-    let mut vip = routes(&mut setup.bootstrap, 0)[0].clone();
-    vip["match"]["headers"] = json!([{"name": "x-sub", "string_match": {"exact": "vip"}}]);
-    vip["typed_per_filter_config"] =
-        json!({"rbac": {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true}});
-    routes(&mut setup.bootstrap, 0).insert(0, vip);
+fn weakness_a_route_that_a_forged_header_chooses_has_chosen_the_filters_unless_it_is_denied() {
+    let outputs = json!([{"header": "x-sub", "claim": "sub"}]);
+    let mut setup = gateways(
+        ["remove", "deny"]
+            .map(|on| json!({"mode": "optional", "outputClaimToHeaders": outputs, "onForgedHeader": on}))
+            .map(|verify| vec![filter(&gateway(&json!({"verify": verify}))), closed()])
+            .into(),
+    );
+    for gateway in [0, 1] {
+        let mut vip = routes(&mut setup.bootstrap, gateway)[0].clone();
+        vip["match"]["headers"] = json!([{"name": "x-sub", "string_match": {"exact": "vip"}}]);
+        vip["typed_per_filter_config"] =
+            json!({"rbac": {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true}});
+        routes(&mut setup.bootstrap, gateway).insert(0, vip);
+    }
     let _envoy = start(&setup.bootstrap);
-    assert_eq!(http::get(&setup.urls[0]).status, 403);
+    for url in &setup.urls {
+        assert_eq!(http::get(url).status, 403);
+    }
     let answer = http::get_with(&setup.urls[0], &[("x-sub", "vip")]);
     assert_eq!((answer.status, answer.received("x-sub")), (200, None));
+    assert_eq!(http::get_with(&setup.urls[1], &[("x-sub", "vip")]).status, 400);
 }
 
 #[test]
-fn as_a_filter_of_a_cluster_it_finds_no_token_in_a_retry() {
+fn weakness_as_a_filter_of_a_cluster_it_finds_no_token_in_a_retry() {
     let mut setup = gateways(vec![vec![]]);
     let codec = extension("codec", "filters.http.upstream_codec.v3.UpstreamCodec", &json!({}));
     let mut options = json!({"explicit_http_config": {"http_protocol_options": {}}});
