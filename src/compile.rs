@@ -7,13 +7,14 @@
 mod issue;
 mod keys;
 mod report;
+mod risks;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
 
 use self::keys::Keys;
 pub use self::report::Report;
-use crate::config::{Config, Identity, Issue, Problem, Problems, RevokedIssuer, RevokedKey, Verify};
+use crate::config::{self, Config, Identity, Issue, Problem, Problems, RevokedIssuer, RevokedKey, Verify};
 use crate::gateway::Gateway;
 use crate::host::Setup;
 use crate::http::discovery::{Discovery, without_slash};
@@ -62,7 +63,6 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
         problems.error(&Path::root(), "set `issue`, `verify` or both");
     }
     check_issuers(&config, problems);
-    check_revoked(&config, problems);
     if config.verify.is_some() && config.signing_key_refs.is_empty() && config.peers.is_empty() {
         let problem = "no key could verify anything; list `signingKeyRefs` or `peers`";
         problems.error(&Path::of(&["verify"]), problem);
@@ -77,12 +77,16 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
         }
     }
     let mut keys = Keys::load(&config, problems, setup);
+    check_revoked(&config, &keys, problems);
     let revoked = config.verify.iter().flat_map(|verify| &verify.revoked.keys);
     let unpublished: HashSet<_> = revoked.map(|revoked| revoked.name.clone()).collect();
-    let discovery = config
-        .issuer
-        .as_deref()
-        .map(|issuer| Discovery::new(issuer, unpublished, config.discovery.max_age, config.discovery.hosts.clone()));
+    let discovery = config.issuer.as_deref().map(|issuer| {
+        let config::Discovery { max_age, hosts, trust } = &config.discovery;
+        Discovery::new(issuer, unpublished, *max_age, hosts.clone(), *trust)
+    });
+    if config.discovery.trust && config.issuer.is_none() {
+        problems.error(&Path::of(&["discovery", "trust"]), "needs `issuer`, under whose path the document is");
+    }
     let verifies = config.verify.is_some();
     let ring = verify::ring(config.issuer.as_deref(), config.peers, config.verify.as_ref(), &mut keys);
     let verification = match &config.verify {
@@ -151,16 +155,20 @@ fn check_headers_of_both(issue: &Issue, verify: &Verify, problems: &Problems) {
 
 /// A misspelt revocation would revoke nothing, and one of the key that signs would refuse all that we sign.
 #[inline(never)]
-fn check_revoked(config: &Config, problems: &Problems) {
+fn check_revoked(config: &Config, loaded: &Keys, problems: &Problems) {
     let Some(revoked) = config.verify.as_ref().map(|verify| &verify.revoked) else {
         return;
     };
     let signs = config.issue.as_ref().and_then(|_| config.signing_key_refs.first()).and_then(|key| key.name.as_ref());
-    let keys = || config.signing_key_refs.iter().chain(config.peers.iter().flat_map(|peer| &peer.keys));
+    // Those that cannot be used have been named too.
+    let named = config.signing_key_refs.iter().chain(config.peers.iter().flat_map(|peer| &peer.keys));
+    let named = named.filter_map(|key| key.name.as_deref());
+    let of_sets = loaded.peers.iter().flatten().map(|key| key.name.as_str());
+    let names: HashSet<_> = named.chain(of_sets).collect();
     for RevokedKey { path, name } in &revoked.keys {
         if signs == Some(name) {
             problems.error(path, "is the key that signs; put another one first");
-        } else if !keys().any(|key| key.name.as_ref() == Some(name)) {
+        } else if !names.contains(name.as_str()) {
             problems.error(path, "no key has this name");
         }
     }

@@ -67,6 +67,8 @@ pub struct KeyRef {
     pub algorithm: Option<Algorithm>,
     /// Where its text is.
     pub key: Option<KeySource>,
+    /// Before, the key is published, and accepted from then on.
+    pub not_before: Option<Timestamp>,
     /// From then on the key is neither published nor accepted.
     pub not_after: Option<Timestamp>,
 }
@@ -87,6 +89,10 @@ pub struct Peer {
     pub issuer: Option<String>,
     /// Its public keys. They can only speak for this issuer.
     pub keys: Vec<KeyRef>,
+    /// Its JWK Set, in the place of `keys`.
+    pub jwks: Option<KeySource>,
+    /// The algorithms that keys of the set may be used with.
+    pub algorithms: Option<Vec<Algorithm>>,
     /// What its tokens may say; without audiences of its own, those of `verify` hold.
     pub limits: Limits,
 }
@@ -249,4 +255,6 @@ pub struct Discovery {
     pub max_age: u32,
     /// The hosts that have them, in lower case and without a port; empty: all.
     pub hosts: Vec<String>,
+    /// Whether they show who is trusted.
+    pub trust: bool,
 }

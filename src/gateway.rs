@@ -104,7 +104,7 @@ impl Gateway {
     /// The headers are the client's, as earlier filters have left them.
     pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> Admission {
         let ring = self.ring();
-        if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, ring.own(), now)) {
+        if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, &ring, now)) {
             return Admission::Answered(reply, Event::Discovery);
         }
         let (mut edits, mut admitted) = (Edits::default(), Admitted::default());

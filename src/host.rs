@@ -1,5 +1,7 @@
 //! What the core asks of its host. Envoy answers in production; tests answer as they like.
 
+use crate::time::Timestamp;
+
 /// An expression that the host has compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpressionId(pub u32);
@@ -33,6 +35,9 @@ pub trait Expressions {
 
 /// Asked while a configuration is compiled.
 pub trait Setup: Crypto + Expressions {
+    /// What time it is.
+    fn now(&self) -> Timestamp;
+
     /// A variable of the plugin's environment, in whatever encoding it is.
     fn variable(&self, name: &str) -> Option<Vec<u8>>;
 

@@ -7,3 +7,4 @@ pub mod discovery;
 pub mod headers;
 mod name;
 pub mod reply;
+mod trust_document;

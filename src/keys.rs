@@ -9,6 +9,7 @@ mod text;
 mod from_der;
 mod pss;
 mod jwk;
+mod jwk_set;
 mod material;
 mod private;
 mod public;
@@ -22,6 +23,7 @@ mod recognition;
 mod tests;
 
 pub use error::KeyError;
+pub use jwk_set::JwkSet;
 pub use material::Material;
 pub use private::PrivateKey;
 pub(crate) use private::Secret;

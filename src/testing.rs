@@ -65,6 +65,10 @@ impl Crypto for Fake {
 }
 
 impl Setup for Fake {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
         self.environment.get(name).map(|text| text.clone().into_bytes())
     }

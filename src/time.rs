@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _};
 
 /// Seconds since 1970-01-01T00:00:00Z: the integer part of a NumericDate (RFC 7519, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +14,13 @@ impl Timestamp {
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let time = DateTime::parse_from_rfc3339(text).ok()?;
         Some(Self(time.timestamp()))
+    }
+
+    /// As in RFC 3339, in UTC; `None` beyond the year 9999.
+    #[must_use]
+    pub fn to_rfc3339(self) -> Option<String> {
+        let time = DateTime::from_timestamp(self.0, 0)?.naive_utc();
+        (0..=9999).contains(&time.year()).then(|| format!("{time:?}Z"))
     }
 
     /// What a clock shows, as the time since 1970. One that shows a time before this filter was written is broken; then it
@@ -56,6 +63,15 @@ impl Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_as_it_is_read() {
+        for text in ["1970-01-01T00:00:00Z", "2026-12-01T23:59:59Z", "9999-12-31T23:59:59Z"] {
+            let time = Timestamp::from_rfc3339(text).unwrap();
+            assert_eq!(time.to_rfc3339().as_deref(), Some(text));
+        }
+        assert_eq!([Timestamp(253_402_300_800), Timestamp(i64::MAX)].map(Timestamp::to_rfc3339), [None, None]);
+    }
 
     #[test]
     fn a_broken_clock_shows_the_end_of_time() {

@@ -1,17 +1,19 @@
 //! Every key of a configuration in its role: exactly one private key, the first of `signingKeyRefs`, when `issue` is there,
 //! and none at all when it is not.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
+use super::risks;
 use crate::config::{Config, KeyRef, KeySource, Peer, Problems};
 use crate::crypto::{Arithmetic, Backend, Operation, SigningKey, Unusable, VerifyingKey};
 use crate::host::Setup;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::path::Path;
-use crate::keys::{Material, PrivateKey, PublicKey, looks_like_material};
+use crate::keys::{JwkSet, Material, PrivateKey, PublicKey, looks_like_material};
+use crate::time::Timestamp;
 use crate::trust::TrustedKey;
 use crate::trust::rules::{self, KeysOfOne, Refusal};
 use crate::trust::worthless::is_worthless;
@@ -34,6 +36,9 @@ pub(super) struct NamedKey {
 
 const NEEDS_PRIVATE: &str = "`issue` needs a private key in the first entry";
 
+const SIGNING_KEY_BEGINS: &str = "the key that signs cannot begin later; announce it by its public half behind the one that \
+     signs until then";
+
 const SIGNING_KEY_ENDS: &str = "the key that signs cannot end; put its successor before it first";
 
 const INLINE: &str =
@@ -43,8 +48,6 @@ const WORTHLESS: &str = "a key of the samples, whose private half everyone has; 
 
 const WORTHLESS_ERROR: &str = "a key of the samples, whose private half everyone has; replace it, or set \
      `allowWorthlessKeys: true` if this is a test";
-
-const OURS: &str = "is a key of our own too; whoever holds its private half speaks for both issuers";
 
 const UNUSED: &str = "without `verify` nothing is done with its keys";
 
@@ -105,27 +108,18 @@ impl Keys {
             if config.verify.is_none() {
                 problems.warn(&peer.path, UNUSED);
             }
-            peers.push(loader.issuer(&peer.keys, true, |loader, _, key, material| {
-                loader.allowed(key, rules::verifying(material, true))
-            }));
+            peers.push(match &peer.jwks {
+                Some(jwks) => loader.set(peer, jwks),
+                None => loader.issuer(&peer.keys, true, |loader, _, key, material| {
+                    loader.allowed(key, rules::verifying(material, true))
+                }),
+            });
         }
-        warn_of_shared(&own, config.peers.iter().zip(&peers), problems);
+        if signs {
+            risks::warn_of_early_ends(config, problems, setup.now());
+        }
+        risks::warn_of_shared(&own, config.peers.iter().zip(&peers), problems);
         Self { signing, own, peers, arithmetic: loader.arithmetic.into_chosen() }
-    }
-}
-
-/// A key of ours at a peer: allowed, since an issuer can have two names, but seldom meant.
-fn warn_of_shared<'c>(
-    own: &[Rc<TrustedKey>],
-    peers: impl Iterator<Item = (&'c Peer, &'c Vec<Rc<TrustedKey>>)>,
-    problems: &Problems,
-) {
-    let id = |key: &TrustedKey| key.key.public().to_jwk().to_string();
-    let own: HashMap<_, _> = own.iter().map(|key| (id(key), &key.name)).collect();
-    for (peer, keys) in peers {
-        if keys.iter().any(|key| own.contains_key(&id(key))) {
-            problems.warn(&peer.path, format!("one of its keys {OURS}"));
-        }
     }
 }
 
@@ -145,30 +139,59 @@ impl<S: Setup> Loader<'_, S> {
                 continue;
             };
             match of_one.admit(index, name, &public) {
-                Ok(()) => usable.extend(self.trusted(key, name, public).map(Rc::new)),
+                Ok(()) => {
+                    let times = [key.not_before, key.not_after];
+                    usable.extend(self.trusted(&Place::of(key), name, public, times).map(Rc::new));
+                }
                 Err(refusal) => self.twice(keys, key, refusal),
             }
         }
         usable
     }
 
+    /// The keys of a JWK Set that can be used. Of the others it is said why not.
+    #[inline(never)]
+    fn set(&mut self, peer: &Peer, jwks: &KeySource) -> Vec<Rc<TrustedKey>> {
+        let path = peer.path.member("jwks");
+        let Some(text) = self.text(&path, jwks) else {
+            return Vec::new();
+        };
+        let set = match JwkSet::parse(&text, peer.algorithms.as_deref()) {
+            Ok(set) => set,
+            Err(error) => {
+                self.problems.error(&path, error.to_string());
+                return Vec::new();
+            }
+        };
+        for (index, problem) in &set.skipped {
+            self.problems.warn(&path, format!("keys[{index}] of the set is left out: {problem}"));
+        }
+        let place = Place { key: path.clone(), algorithm: path };
+        let keys = set.keys.into_iter();
+        keys.filter_map(|(name, public)| self.trusted(&place, &name, public, [None, None]).map(Rc::new)).collect()
+    }
+
     fn key_error(&self, key: &KeyRef, problem: impl Into<String>) {
         self.problems.error(&key.path.member("key"), problem);
     }
 
+    fn text(&self, path: &Path, source: &KeySource) -> Option<Zeroizing<Vec<u8>>> {
+        match source {
+            // What stands in the configuration stands in Envoy's memory anyway.
+            KeySource::Inline(text) => Some(Zeroizing::new(text.clone().into_bytes())),
+            KeySource::Environment(name) => {
+                let text = self.setup.variable(name).filter(|text| !text.trim_ascii().is_empty());
+                if text.is_none() {
+                    self.problems.error(path, missing_variable(name));
+                }
+                text.map(Zeroizing::new)
+            }
+        }
+    }
+
     #[inline(never)]
     fn material(&self, key: &KeyRef, is_peers: bool) -> Option<Material> {
-        let text = match key.key.as_ref()? {
-            // What stands in the configuration stands in Envoy's memory anyway.
-            KeySource::Inline(text) => Zeroizing::new(text.clone().into_bytes()),
-            KeySource::Environment(name) => match self.setup.variable(name) {
-                Some(text) if !text.trim_ascii().is_empty() => Zeroizing::new(text),
-                _ => {
-                    self.key_error(key, missing_variable(name));
-                    return None;
-                }
-            },
-        };
+        let text = self.text(&key.path.member("key"), key.key.as_ref()?)?;
         let (text, algorithm) = (text.as_slice(), key.algorithm?);
         let material = if is_peers { Material::parse_peers(text, algorithm) } else { Material::parse(text, algorithm) };
         material.map_err(|error| self.key_error(key, error.to_string())).ok()
@@ -193,6 +216,9 @@ impl<S: Setup> Loader<'_, S> {
     /// The key that signs. It cannot have an end, and should not stand in the configuration itself.
     #[inline(never)]
     fn signing(&mut self, key: &KeyRef, private: PrivateKey) -> Option<NamedKey> {
+        if key.not_before.is_some() {
+            self.problems.error(&key.path.member("notBefore"), SIGNING_KEY_BEGINS);
+        }
         if key.not_after.is_some() {
             self.problems.error(&key.path.member("notAfter"), SIGNING_KEY_ENDS);
         }
@@ -200,30 +226,50 @@ impl<S: Setup> Loader<'_, S> {
             self.problems.warn(&key.path.member("key"), INLINE);
         }
         let signing = self.arithmetic.signing(private);
-        let signing = signing.map_err(|problem| self.unusable(key, &problem)).ok()?;
+        let signing = signing.map_err(|problem| self.unusable(&Place::of(key), &problem)).ok()?;
         Some(NamedKey { name: key.name.clone()?, key: signing })
     }
 
-    fn trusted(&mut self, key: &KeyRef, name: &str, public: PublicKey) -> Option<TrustedKey> {
+    fn trusted(
+        &mut self,
+        place: &Place,
+        name: &str,
+        public: PublicKey,
+        [not_before, not_after]: [Option<Timestamp>; 2],
+    ) -> Option<TrustedKey> {
         match (is_worthless(&public), self.allows_worthless) {
             (false, _) => {}
-            (true, true) => self.problems.warn(&key.path.member("key"), WORTHLESS),
-            (true, false) => self.key_error(key, WORTHLESS_ERROR),
+            (true, true) => self.problems.warn(&place.key, WORTHLESS),
+            (true, false) => self.problems.error(&place.key, WORTHLESS_ERROR),
         }
         let public = if self.verifies { self.arithmetic.verifying(public) } else { Ok(VerifyingKey::in_vm(public)) };
-        let public = public.map_err(|problem| self.unusable(key, &problem)).ok()?;
-        Some(TrustedKey { name: name.to_owned(), key: public, not_after: key.not_after })
+        let key = public.map_err(|problem| self.unusable(place, &problem)).ok()?;
+        Some(TrustedKey { name: name.to_owned(), key, not_before, not_after })
     }
 
-    fn unusable(&self, key: &KeyRef, problem: &Unusable) {
+    fn unusable(&self, place: &Place, problem: &Unusable) {
         match problem {
             Unusable::NotByHost(operation, algorithm) => {
                 let (operation, name) = (operation.name(), algorithm.name());
                 let problem = format!("the host cannot {operation} with `{name}`; leave `crypto: host` out");
-                self.problems.error(&key.path.member("algorithm"), problem);
+                self.problems.error(&place.algorithm, problem);
             }
-            Unusable::CannotSign => self.key_error(key, "cannot sign; make another key"),
-            Unusable::DoesNotMatch => self.key_error(key, "signs what its own public half does not verify"),
+            Unusable::CannotSign => self.problems.error(&place.key, "cannot sign; make another key"),
+            Unusable::DoesNotMatch => {
+                self.problems.error(&place.key, "signs what its own public half does not verify");
+            }
         }
+    }
+}
+
+/// Where a key and its algorithm stand.
+struct Place {
+    key: Path,
+    algorithm: Path,
+}
+
+impl Place {
+    fn of(key: &KeyRef) -> Self {
+        Self { key: key.path.member("key"), algorithm: key.path.member("algorithm") }
     }
 }

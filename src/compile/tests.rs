@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http::headers::Headers;
+use crate::jose::algorithm::Algorithm;
 
 use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, NOW, gateway_a, key, load, load_with};
 
@@ -158,7 +159,7 @@ fn all_that_is_wrong_is_said_in_one_load_and_nothing_that_only_follows_from_it()
     let variable = "signingKeyRefs[0].key: the environment variable `A_KEY` is missing or empty; set it, and list it in \
                     `vm_config.environment_variables.host_env_keys`";
     let root = "`issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`, `allowWorthlessKeys`";
-    let of_peer = "`issuer`, `keys`, `typ`, `subjects`, `audiences`, `allowMissingAudience`, `claims`, `maxLifetime`, \
+    let of_peer = "`issuer`, `keys`, `jwks`, `algorithms`, `typ`, `subjects`, `audiences`, `allowMissingAudience`, `claims`, `maxLifetime`, \
                    `publish`";
     let problems = load(&configuration).err().unwrap();
     assert_eq!(
@@ -332,14 +333,14 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/signingKeyRefs/0/algorithm", json!("none"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA, Ed25519".into()),
         ("/signingKeyRefs/0/algorithm", json!("HS256"), "signingKeyRefs[0].algorithm: unknown algorithm, expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA, Ed25519".into()),
         ("/signingKeyRefs/0/algorithm", json!("RS256"), "signingKeyRefs[0].key: `RS256` needs an RSA key, found a P-256 key".into()),
-        ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`; did you mean `algorithm`?".into()),
+        ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notBefore`, `notAfter`; did you mean `algorithm`?".into()),
         ("/signingKeyRefs/0/key", json!("text"), "signingKeyRefs[0].key: expected `{inlineString: TEXT}` or `{environmentVariable: NAME}`, found a string".into()),
         ("/signingKeyRefs/0/key", json!({}), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
         ("/signingKeyRefs/0/key/environmentVariable", json!("X"), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2026-12-01"), "signingKeyRefs[0].notAfter: expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2036-12-01T00:00:00Z"), "signingKeyRefs[0].notAfter: the key that signs cannot end; put its successor before it first".into()),
         ("/peers/0/keys", json!([]), "peers[0].keys: is empty; list at least one".into()),
-        ("/peers/0/publish", json!(true), "peers[0].publish: is gone: whoever verifies with our JWKS alone would take this peer's keys for ours; leave it out, and have consumers fetch the peer's own JWKS (who is trusted will be shown by `discovery.trust`)".into()),
+        ("/peers/0/publish", json!(true), "peers[0].publish: is gone: whoever verifies with our JWKS alone would take this peer's keys for ours; leave it out, and have consumers fetch the peer's own JWKS (`discovery.trust` shows who is trusted)".into()),
         ("/issue", json!(null), "issue: is null; leave the field out or give it a value".into()),
         ("/verify", json!(null), "verify: is null; leave the field out or give it a value".into()),
         ("/issue/identity", json!({}), "issue.identity: expected exactly one of `header`, `expression`, `wristband`".into()),
@@ -466,7 +467,7 @@ fn what_has_ended_or_is_revoked_is_not_published() {
         let reply = {
             let gateway = load(&configuration).unwrap().gateway;
             let discovery = gateway.discovery.as_ref().unwrap();
-            discovery.answer(&Headers::new(headers.into()), gateway.ring().own(), NOW)
+            discovery.answer(&Headers::new(headers.into()), &gateway.ring(), NOW)
         };
         let keys: Value = serde_json::from_str(&reply.unwrap().body).unwrap();
         keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -709,4 +710,98 @@ fn every_member_that_stands_twice_is_said_and_the_other_mistakes_too() {
     ] {
         assert!(said.iter().any(|said| said == expected), "{expected}: {said:?}");
     }
+}
+
+#[test]
+fn a_key_begins_and_ends_in_this_order_and_the_one_that_signs_does_neither() {
+    let at = |seconds: u32| chrono::DateTime::from_timestamp(NOW.after(seconds).0, 0).unwrap().naive_utc();
+    let rfc3339 = |seconds: u32| format!("{:?}Z", at(seconds));
+    let with = |index: usize, member: &str, value: String| {
+        let mut configuration = gateway_a();
+        set(&mut configuration, "/signingKeyRefs/-", key("next", A_NEXT_PUB));
+        set(&mut configuration, &format!("/signingKeyRefs/{index}/{member}"), value.into());
+        configuration
+    };
+    let error = |configuration: &Value| load(configuration).err();
+    assert_eq!(
+        error(&with(0, "notBefore", rfc3339(0))).unwrap(),
+        "signingKeyRefs[0].notBefore: the key that signs cannot begin later; announce it by its public half behind the one \
+         that signs until then"
+    );
+    let mut backwards = with(1, "notBefore", rfc3339(60));
+    set(&mut backwards, "/signingKeyRefs/1/notAfter", rfc3339(60).into());
+    assert_eq!(error(&backwards).unwrap(), "signingKeyRefs[1].notAfter: is not after `notBefore`");
+    set(&mut backwards, "/signingKeyRefs/1/notAfter", rfc3339(61).into());
+    assert_eq!(error(&backwards), None);
+    let said = |seconds: u32| {
+        let warnings = warnings(&with(1, "notAfter", rfc3339(seconds)));
+        warnings.into_iter().find(|warning| warning.starts_with("signingKeyRefs[1].notAfter: "))
+    };
+    assert_eq!(
+        said(120).unwrap(),
+        "signingKeyRefs[1].notAfter: is 120 seconds from now: if the key has signed until now, its wristbands live 300 \
+         seconds more, and `discovery.maxAge` is 300; let it end 630 seconds after it last signed"
+    );
+    assert_eq!([said(0), said(630)], [None, None]);
+    assert!(said(629).is_some());
+}
+
+#[test]
+fn a_peer_s_keys_may_come_as_the_set_that_it_publishes() {
+    let jwk = |name: &str, pem: &str| {
+        let Ok(crate::keys::Material::Public(key)) = crate::keys::Material::parse(pem, Algorithm::Es256) else {
+            panic!("{name}")
+        };
+        let mut jwk: Value = serde_json::from_str(&key.to_jwk().to_string()).unwrap();
+        jwk["kid"] = name.into();
+        jwk
+    };
+    let peer = |jwks: Value| json!({"issuer": B, "jwks": jwks});
+    let inline = |set: &Value| peer(json!({"inlineString": set.to_string()}));
+    let set = json!({"keys": [jwk("b", B_PUB), jwk("next", A_NEXT_PUB), {"kty": "oct", "k": "AA"}]});
+    let load_peer = |peer: Value| {
+        let mut configuration = gateway_a();
+        configuration["peers"] = json!([peer]);
+        let host = Fake { environment: [("SET", set.to_string())].into(), ..Fake::default() };
+        load_with(&configuration, &host)
+    };
+    let token = crate::testing::sign(B_PEM, "b", &crate::testing::claims(B));
+    for from in [inline(&set), peer(json!({"environmentVariable": "SET"}))] {
+        let compiled = load_peer(from).unwrap();
+        assert!(crate::testing::verify(&compiled.gateway, token.as_bytes(), NOW, &Fake::default()).is_ok());
+        let said: Vec<_> = compiled.report.warnings.iter().map(ToString::to_string).collect();
+        let left_out =
+            "peers[0].jwks: keys[2] of the set is left out: a symmetric key, which fits none of the algorithms";
+        assert!(said.iter().any(|warning| warning == left_out), "{said:?}");
+    }
+    let error = |peer: Value| load_peer(peer).err().unwrap();
+    let mut both = inline(&set);
+    both["keys"] = json!([key("b", B_PUB)]);
+    assert_eq!(error(both), "peers[0].jwks: excludes `keys`; leave one of them out");
+    let mut limited = inline(&set);
+    limited["algorithms"] = json!(["ES384", "RS256"]);
+    assert_eq!(
+        error(limited),
+        "peers[0].jwks: no key of the JWK Set can be used: keys[0]: a P-256 key, which fits none of the algorithms"
+    );
+    let mut alone = json!({"issuer": B, "keys": [key("b", B_PUB)]});
+    alone["algorithms"] = json!(["ES256"]);
+    assert_eq!(error(alone), "peers[0].algorithms: goes with `jwks`; each of `keys` has its own `algorithm`");
+    assert_eq!(error(inline(&jwk("b", B_PUB))), "peers[0].jwks: expected a JWK Set, an object with an array `keys`");
+    let mut private = set.clone();
+    private["keys"][1]["d"] = json!("AAAA");
+    assert!(error(inline(&private)).starts_with("peers[0].jwks: keys[1] of the JWK Set has a private `d`; "));
+    let absent = peer(json!({"environmentVariable": "ABSENT"}));
+    assert!(error(absent).starts_with("peers[0].jwks: the environment variable `ABSENT` is missing or empty"));
+    // A key of a set can be revoked by its name, as any other.
+    let mut configuration = gateway_a();
+    configuration["peers"] = json!([inline(&set)]);
+    set_revoked(&mut configuration, "next");
+    assert!(load(&configuration).is_ok());
+    set_revoked(&mut configuration, "nobody");
+    assert_eq!(load(&configuration).err().unwrap(), "verify.revoked[0].kid: no key has this name");
+}
+
+fn set_revoked(configuration: &mut Value, name: &str) {
+    configuration["verify"]["revoked"] = json!([{"kid": name}]);
 }

@@ -19,10 +19,10 @@ macro_rules! objects {
 
 objects! {
     ROOT "" ["issuer" "tokenDuration" "signingKeyRefs" "peers" "issue" "verify" "discovery" "crypto" "allowWorthlessKeys"]
-    KEY_REF "signingKeyRefs[]" ["name" "algorithm" "key" "notAfter"]
+    KEY_REF "signingKeyRefs[]" ["name" "algorithm" "key" "notBefore" "notAfter"]
     KEY "signingKeyRefs[].key" ["inlineString" "environmentVariable"]
     PEER "peers[]" [
-        "issuer" "keys" "typ" "subjects" "audiences" "allowMissingAudience" "claims" "maxLifetime" "publish"
+        "issuer" "keys" "jwks" "algorithms" "typ" "subjects" "audiences" "allowMissingAudience" "claims" "maxLifetime" "publish"
     ]
     PATTERN "peers[].subjects[]" ["exact" "prefix"]
     ISSUE "issue" [
@@ -44,7 +44,7 @@ objects! {
     REPLAY "verify.replay" ["cache" "onFull"]
     CACHE "verify.cache" ["tokens" "bytes"]
     CLAIM_HEADER "verify.outputClaimToHeaders[]" ["header" "claim" "format"]
-    DISCOVERY "discovery" ["maxAge" "hosts"]
+    DISCOVERY "discovery" ["maxAge" "hosts" "trust"]
 }
 
 /// The field here that a name is nearly.

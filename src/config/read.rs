@@ -24,7 +24,7 @@ const DEFAULT_MAX_AGE: u32 = 300;
 const MAX_NAME: usize = 255;
 
 const PUBLISH_IS_GONE: &str = "is gone: whoever verifies with our JWKS alone would take this peer's keys for ours; leave it \
-     out, and have consumers fetch the peer's own JWKS (who is trusted will be shown by `discovery.trust`)";
+     out, and have consumers fetch the peer's own JWKS (`discovery.trust` shows who is trusted)";
 
 impl Config {
     /// Reads the bytes of a plugin configuration: a `google.protobuf.Struct` or JSON text. `None` when they are neither.
@@ -81,12 +81,17 @@ fn issuer(node: &Node<'_>) -> Option<String> {
 #[inline(never)]
 fn key_ref(node: &Node<'_>) -> KeyRef {
     let fields = node.object(&KEY_REF);
+    let (not_before, not_after) = (fields.read("notBefore", instant), fields.read("notAfter", instant));
+    if not_before.zip(not_after).is_some_and(|(start, end)| end <= start) {
+        node.fail_at::<()>("notAfter", "is not after `notBefore`");
+    }
     KeyRef {
         path: node.path().clone(),
         name: fields.required("name").and_then(|node| key_name(&node)),
         algorithm: fields.required("algorithm").and_then(|node| algorithm(&node)),
         key: fields.required("key").and_then(|node| key_source(&node)),
-        not_after: fields.read("notAfter", instant),
+        not_before,
+        not_after,
     }
 }
 
@@ -140,11 +145,23 @@ fn peer(node: &Node<'_>) -> Peer {
     if let Some(node) = fields.optional("publish") {
         node.fail::<()>(PUBLISH_IS_GONE);
     }
-    let keys = fields.required("keys").into_iter().flat_map(|node| node.items());
+    let jwks = fields.optional("jwks");
+    let keys = match &jwks {
+        None => fields.required("keys"),
+        Some(jwks) if fields.optional("keys").is_some() => jwks.fail("excludes `keys`; leave one of them out"),
+        Some(_) => None,
+    };
+    let keys = keys.into_iter().flat_map(|node| node.items());
+    let algorithms = fields.optional("algorithms").and_then(|node| match &jwks {
+        Some(_) => Some(node.items().filter_map(|node| algorithm(&node)).collect()),
+        None => node.fail("goes with `jwks`; each of `keys` has its own `algorithm`"),
+    });
     Peer {
         path: node.path().clone(),
         issuer: fields.required("issuer").and_then(|node| peer_issuer(&node)),
         keys: keys.map(|node| key_ref(&node)).collect(),
+        jwks: jwks.and_then(|node| key_source(&node)),
+        algorithms,
         limits: Limits {
             types: fields.read("typ", types),
             audiences: fields.list("audiences", |node| text(&node)),
@@ -225,7 +242,8 @@ fn discovery(node: Option<Node<'_>>) -> Discovery {
     let fields = fields.as_ref();
     let max_age = fields.and_then(|fields| fields.read("maxAge", |node| node.integer(0..=LONGEST_DURATION)));
     let hosts = fields.map(|fields| fields.list("hosts", |node| host(&node))).unwrap_or_default();
-    Discovery { max_age: max_age.unwrap_or(DEFAULT_MAX_AGE), hosts }
+    let trust = fields.is_some_and(|fields| fields.or("trust", false, Node::boolean));
+    Discovery { max_age: max_age.unwrap_or(DEFAULT_MAX_AGE), hosts, trust }
 }
 
 /// A host as it stands in a request, without its port.

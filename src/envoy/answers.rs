@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::abi::{self, Refused};
 use crate::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
+use crate::time::Timestamp;
 
 /// The host.
 pub(super) struct Envoy;
@@ -23,6 +24,10 @@ impl Crypto for Envoy {
 }
 
 impl Setup for Envoy {
+    fn now(&self) -> Timestamp {
+        super::now()
+    }
+
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
         std::env::var_os(name).map(OsString::into_encoded_bytes)
     }

@@ -11,11 +11,12 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::http::headers::{HeaderName, Headers};
-use crate::http::reply::Reply;
+use crate::http::reply::{DETAILS, Reply};
+use crate::http::trust_document::{self, TrustDocument};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::base64url;
 use crate::time::Timestamp;
-use crate::trust::{TrustedIssuer, TrustedKey};
+use crate::trust::{Ring, TrustedIssuer, TrustedKey};
 
 const CERTS: &str = "/.well-known/openid-connect/certs";
 
@@ -27,6 +28,8 @@ pub struct Discovery {
     issuer: String,
     configuration_path: String,
     jwks_paths: [String; 2],
+    /// Where it says who is trusted; `None`: that is nobody's affair.
+    trust: Option<(String, TrustDocument)>,
     cache_control: String,
     /// Names of keys that are revoked.
     unpublished: HashSet<String>,
@@ -60,9 +63,6 @@ const PREFLIGHT: [(&str, &str); 4] = [
     ("access-control-max-age", "86400"),
 ];
 
-/// Envoy's `RESPONSE_CODE_DETAILS` of all answers.
-const DETAILS: &str = "wristband_discovery";
-
 /// A JSON Web Key Set (RFC 7517, section 5).
 #[derive(Serialize)]
 struct JwkSet<'a> {
@@ -88,15 +88,16 @@ pub fn without_slash(issuer: &str) -> &str {
 
 impl Discovery {
     /// Documents of `issuer` that publish its keys but for those with these names. `max_age` is in seconds;
-    /// without `hosts` every host has them.
+    /// without `hosts` every host has them. `trust` says whether they show who is trusted, too.
     #[must_use]
-    pub fn new(issuer: &str, unpublished: HashSet<String>, max_age: u32, hosts: Vec<String>) -> Self {
+    pub fn new(issuer: &str, unpublished: HashSet<String>, max_age: u32, hosts: Vec<String>, trust: bool) -> Self {
         let authority = without_slash(issuer).split_once("://").map_or("", |(_, rest)| rest);
         let path = authority.find('/').and_then(|start| authority.get(start..)).unwrap_or_default();
         Self {
             issuer: issuer.to_owned(),
             configuration_path: format!("{path}/.well-known/openid-configuration"),
             jwks_paths: [format!("{path}{CERTS}"), format!("{path}/.well-known/jwks.json")],
+            trust: trust.then(|| (format!("{path}{}", trust_document::PATH), TrustDocument::default())),
             cache_control: format!("public, max-age={max_age}"),
             unpublished,
             hosts,
@@ -106,24 +107,30 @@ impl Discovery {
         }
     }
 
-    /// The answer, if the request is for one of the documents. `own` is ourselves with the keys of now.
-    pub fn answer(&self, headers: &Headers<'_>, own: Option<&Rc<TrustedIssuer>>, now: Timestamp) -> Option<Rc<Reply>> {
+    /// The answer, if the request is for one of the documents, in which `ring` has the keys of now.
+    pub fn answer(&self, headers: &Headers<'_>, ring: &Rc<Ring>, now: Timestamp) -> Option<Rc<Reply>> {
         let path = headers.pseudo(":path")?;
         let path = path.split(|byte| *byte == b'?').next()?;
-        let is_jwks = self.jwks_paths.iter().any(|jwks| jwks.as_bytes() == path);
-        if !is_jwks && path != self.configuration_path.as_bytes() {
+        let is = |document: &str| document.as_bytes() == path;
+        let is_jwks = self.jwks_paths.iter().any(|jwks| is(jwks));
+        let trust = self.trust.as_ref().filter(|(path, _)| is(path)).map(|(_, document)| document);
+        if !is_jwks && trust.is_none() && !is(&self.configuration_path) {
             return None;
         }
         if !self.hosts.is_empty() && !self.hosts.iter().any(|host| is_for(headers, host)) {
             return None;
         }
-        if headers.is_preflight() {
+        // Who is trusted no script of another origin has to know.
+        if headers.is_preflight() && trust.is_none() {
             return Some(Rc::clone(&self.preflight));
         }
         if !matches!(headers.pseudo(":method"), Some(b"GET" | b"HEAD")) {
             return Some(Rc::clone(&self.wrong_method));
         }
-        let documents = self.documents(own?, now);
+        if let Some(document) = trust {
+            return Some(document.answer(&self.issuer, ring, now));
+        }
+        let documents = self.documents(ring.own()?, now);
         let document = if is_jwks { &documents.jwks } else { &documents.configuration };
         let is_known = headers.values(&IF_NONE_MATCH).any(|tags| document.is_one_of(tags));
         Some(Rc::clone(if is_known { &document.unchanged } else { &document.whole }))
@@ -139,7 +146,7 @@ impl Discovery {
 
     fn documents_at(&self, own: &Rc<TrustedIssuer>, now: Timestamp) -> Documents {
         let published = || own.keys.keys().iter().filter(|key| !self.unpublished.contains(&key.name));
-        let live = || published().filter(|key| key.is_live(now));
+        let live = || published().filter(|key| key.is_published(now));
         let algorithms = Algorithm::ALL.iter().filter(|algorithm| live().any(|key| key.algorithm() == **algorithm));
         let names: Vec<_> = algorithms.map(|algorithm| algorithm.name()).collect();
         let base = without_slash(&self.issuer);
@@ -213,7 +220,7 @@ mod tests {
         let pairs = [(":method", method), (":path", path)].into_iter().chain(headers.iter().copied());
         let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
         let gateway = load(configuration).unwrap().gateway;
-        gateway.discovery.as_ref()?.answer(&headers, gateway.ring().own(), now)
+        gateway.discovery.as_ref()?.answer(&headers, &gateway.ring(), now)
     }
 
     fn kids(configuration: &Value, now: Timestamp) -> Vec<String> {
@@ -344,5 +351,70 @@ mod tests {
         assert!(headers.contains(&("cache-control", "public, max-age=300")));
         assert!(headers.contains(&("access-control-allow-origin", "*")));
         assert!(headers.contains(&("content-type", "application/json")));
+    }
+
+    #[test]
+    fn who_is_trusted_is_shown_on_request_without_any_key() {
+        let mut configuration = gateway_a();
+        let next = "/.well-known/wristband/trust";
+        assert!(ask(&configuration, "GET", next, &[], NOW).is_none(), "it shows the federation");
+        configuration["discovery"] = json!({"trust": true});
+        configuration["signingKeyRefs"].as_array_mut().unwrap().push(key("next", A_NEXT_PUB));
+        configuration["signingKeyRefs"][1]["notBefore"] = json!("2027-06-01T00:00:00Z");
+        configuration["signingKeyRefs"][1]["notAfter"] = json!("2028-01-01T00:00:00+01:00");
+        let reply = ask(&configuration, "GET", next, &[], NOW).unwrap();
+        let pairs = reply.pairs();
+        assert_eq!(pairs, [("cache-control", "no-cache"), ("content-type", "application/json")]);
+        let trust: Value = serde_json::from_str(&reply.body).unwrap();
+        let thumbprint = |key: &Value| key["thumbprint"].as_str().unwrap().to_owned();
+        let own = &trust["issuers"][0]["keys"];
+        assert_eq!(trust["issuer"], configuration["issuer"]);
+        assert_eq!(
+            (&own[0]["kid"], thumbprint(&own[0])),
+            (&json!("a"), "NoSNkviA1IBXN5t2qepoU0wK18lkBBN7Sn9um0Fb5wM".to_owned())
+        );
+        assert_eq!(
+            (&own[1]["notBefore"], &own[1]["notAfter"]),
+            (&json!("2027-06-01T00:00:00Z"), &json!("2027-12-31T23:00:00Z"))
+        );
+        let peer = json!({"issuer": crate::testing::B, "source": "configured", "keys": [{
+            "kid": "b", "alg": "ES256", "thumbprint": "um9nfWOBZ2NzfsPoHFfLKD4Fd83BuRO3wMp9aC5LzhQ",
+        }]});
+        assert_eq!(trust["issuers"][1], peer);
+        for member in ["\"x\"", "\"y\"", "\"kty\"", "BEGIN"] {
+            assert!(!reply.body.contains(member), "{member}");
+        }
+        assert_eq!(ask(&configuration, "HEAD", next, &[], NOW).unwrap().body, reply.body);
+        for method in ["POST", "OPTIONS"] {
+            assert_eq!(
+                ask(
+                    &configuration,
+                    method,
+                    next,
+                    &[("origin", "https://x"), ("access-control-request-method", "GET")],
+                    NOW
+                )
+                .unwrap()
+                .status,
+                405
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_trusted_is_written_anew_when_that_has_changed() {
+        let mut configuration = gateway_a();
+        configuration["discovery"] = json!({"trust": true});
+        configuration["peers"][0]["keys"][0]["notAfter"] = json!("2027-01-15T08:00:10Z");
+        let gateway = load(&configuration).unwrap().gateway;
+        let discovery = gateway.discovery.as_ref().unwrap();
+        let headers = Headers::new(vec![(b":method", b"GET"), (b":path", b"/.well-known/wristband/trust")]);
+        let at = |now| discovery.answer(&headers, &gateway.ring(), now).unwrap();
+        let first = at(NOW);
+        assert!(Rc::ptr_eq(&first, &at(NOW.after(9))));
+        assert!(!at(NOW.after(10)).body.contains("um9nfWOBZ2Nz"));
+        assert_eq!(at(NOW.after(9)).body, first.body, "by a clock that was set back");
+        gateway.trust(Ring::default());
+        assert!(at(NOW).body.ends_with("\"issuers\":[]}"));
     }
 }

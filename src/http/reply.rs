@@ -5,6 +5,9 @@ use serde_json::json;
 use crate::denial::Denial;
 use crate::encoding::pairs;
 
+/// Envoy's `RESPONSE_CODE_DETAILS` of all documents.
+pub(super) const DETAILS: &str = "wristband_discovery";
+
 /// A response, without the parts that Envoy adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

@@ -20,8 +20,16 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// `uses` are the values of `use` that are accepted.
 #[inline(never)]
 pub(super) fn parse(text: &[u8], algorithm: Algorithm, uses: &[&str]) -> Result<Material, KeyError> {
-    let mut members =
-        json::parse_object(text).map_err(|error| KeyError::new(format!("the JWK is {}", error.problem)))?;
+    let members = json::parse_object(text).map_err(|error| KeyError::new(format!("the JWK is {}", error.problem)))?;
+    from_members(members, algorithm, uses)
+}
+
+/// Reads the members of a JWK.
+pub(super) fn from_members(
+    mut members: Map<String, Value>,
+    algorithm: Algorithm,
+    uses: &[&str],
+) -> Result<Material, KeyError> {
     // Some tools write what is not there.
     members.retain(|_, value| !value.is_null());
     let jwk = Jwk { members, algorithm };
@@ -31,6 +39,34 @@ pub(super) fn parse(text: &[u8], algorithm: Algorithm, uses: &[&str]) -> Result<
         KeyType::Ed25519 => jwk.ed25519(),
         _ => jwk.elliptic_curve(),
     }
+}
+
+/// The member that makes a key private, if there is one.
+pub(super) fn private_member(members: &Map<String, Value>) -> Option<&'static str> {
+    PRIVATE.into_iter().find(|name| members.get(*name).is_some_and(|value| !value.is_null()))
+}
+
+/// What type of key a JWK says that it is.
+pub(super) fn key_type(members: &Map<String, Value>) -> Result<KeyType, KeyError> {
+    let member = |name: &str| members.get(name).map(|value| value.as_str().unwrap_or_default());
+    Ok(match (member("kty"), member("crv")) {
+        (Some("EC"), Some("P-256")) => KeyType::P256,
+        (Some("EC"), Some("P-384")) => KeyType::P384,
+        (Some("EC"), Some("P-521")) => KeyType::P521,
+        (Some("EC"), Some("secp256k1")) => KeyType::Other("a secp256k1 key"),
+        (Some("EC" | "OKP"), None) => return Err(KeyError::new("the JWK has no `crv`")),
+        (Some("RSA"), _) => KeyType::Rsa,
+        (Some("OKP"), Some("Ed25519")) => KeyType::Ed25519,
+        (Some("OKP"), Some("X25519")) => KeyType::Other("an X25519 key, which cannot sign"),
+        (Some("OKP"), Some("X448")) => KeyType::Other("an X448 key, which cannot sign"),
+        (Some("OKP"), Some("Ed448")) => KeyType::Other("an Ed448 key"),
+        (Some("oct"), _) => KeyType::Other("a symmetric key"),
+        (Some(_), _) => KeyType::Other("a key of another type"),
+        (None, _) if members.contains_key("keys") => {
+            return Err(KeyError::new("a JWK set where one JWK has to stand; take one of its `keys`"));
+        }
+        (None, _) => return Err(KeyError::new("the JWK has no `kty`")),
+    })
 }
 
 struct Jwk {
@@ -70,25 +106,7 @@ impl Jwk {
         {
             return Err(KeyError::new(format!("the JWK's `key_ops` does not have `{needed}`")));
         }
-        let found = match (member("kty"), member("crv")) {
-            (Some("EC"), Some("P-256")) => KeyType::P256,
-            (Some("EC"), Some("P-384")) => KeyType::P384,
-            (Some("EC"), Some("P-521")) => KeyType::P521,
-            (Some("EC"), Some("secp256k1")) => KeyType::Other("a secp256k1 key"),
-            (Some("EC" | "OKP"), None) => return Err(KeyError::new("the JWK has no `crv`")),
-            (Some("RSA"), _) => KeyType::Rsa,
-            (Some("OKP"), Some("Ed25519")) => KeyType::Ed25519,
-            (Some("OKP"), Some("X25519")) => KeyType::Other("an X25519 key, which cannot sign"),
-            (Some("OKP"), Some("X448")) => KeyType::Other("an X448 key, which cannot sign"),
-            (Some("OKP"), Some("Ed448")) => KeyType::Other("an Ed448 key"),
-            (Some("oct"), _) => KeyType::Other("a symmetric key"),
-            (Some(_), _) => KeyType::Other("a key of another type"),
-            (None, _) if self.members.contains_key("keys") => {
-                return Err(KeyError::new("a JWK set where one JWK has to stand; take one of its `keys`"));
-            }
-            (None, _) => return Err(KeyError::new("the JWK has no `kty`")),
-        };
-        found.check(algorithm)
+        key_type(&self.members)?.check(algorithm)
     }
 
     /// A member that holds bytes, with padding or without.

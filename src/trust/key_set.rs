@@ -16,6 +16,8 @@ pub struct TrustedKey {
     pub name: String,
     /// The key.
     pub key: VerifyingKey,
+    /// From then on it is accepted; published it is before.
+    pub not_before: Option<Timestamp>,
     /// From then on it is neither published nor accepted.
     pub not_after: Option<Timestamp>,
 }
@@ -27,10 +29,20 @@ impl TrustedKey {
         self.key.public().algorithm()
     }
 
-    /// Whether the key still counts.
+    /// Whether the key is published: it has not ended.
+    #[must_use]
+    pub fn is_published(&self, now: Timestamp) -> bool {
+        self.not_after.is_none_or(|end| now < end)
+    }
+
+    /// Whether what it has signed is accepted: it has begun and not ended.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.not_after.is_none_or(|end| now < end)
+        self.has_begun(now) && self.is_published(now)
+    }
+
+    fn has_begun(&self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|start| start <= now)
     }
 }
 
@@ -66,14 +78,14 @@ impl KeySet {
     ///
     /// # Errors
     /// [`Denial::WrongAlgorithm`] when `algorithm` is none of ours or not that of the key, [`Denial::EndedKey`] when the key
-    /// has ended, [`Denial::UnknownKey`] when there is no such key, or no name is given and not exactly one live key has the
-    /// algorithm.
+    /// has ended, [`Denial::UnknownKey`] when there is no such key or it has not begun, or no name is given and not exactly one
+    /// live key has the algorithm.
     pub fn select(&self, algorithm: &str, name: Option<&str>, now: Timestamp) -> Result<&Rc<TrustedKey>, Denial> {
         let algorithm = Algorithm::from_name(algorithm).ok_or(Denial::WrongAlgorithm)?;
         let Some(name) = name else {
             return self.only(algorithm, now);
         };
-        let key = self.by_name.get(name).ok_or(Denial::UnknownKey)?;
+        let key = self.by_name.get(name).filter(|key| key.has_begun(now)).ok_or(Denial::UnknownKey)?;
         if !key.is_live(now) {
             return Err(Denial::EndedKey);
         }

@@ -98,6 +98,25 @@ fn a_key_ends_at_its_second() {
 }
 
 #[test]
+fn a_key_begins_at_its_second_whether_it_is_named_or_not_and_remembered_or_not() {
+    let mut configuration = gateway_a();
+    configuration["peers"][0]["keys"][0]["notBefore"] = json!("2027-01-15T08:00:00Z");
+    let unnamed = sign_text(B_PEM, r#"{"alg":"ES256"}"#, &claims(B).to_string());
+    for token in [sign(B_PEM, "b", &claims(B)), unnamed] {
+        assert_eq!(verify_with(&configuration, &token, NOW.before(1)).unwrap_err(), Denial::UnknownKey);
+        assert!(verify_with(&configuration, &token, NOW).is_ok());
+    }
+    let host = Fake::default();
+    let gateway = load(&configuration).unwrap().gateway;
+    let (ring, verifier) = (gateway.ring(), &gateway.verification.as_ref().unwrap().verifier);
+    let token = sign(B_PEM, "b", &claims(B));
+    let verified = verifier.verify(token.as_bytes(), &ring, NOW, &host).unwrap();
+    let again = |now| verifier.verify_again(verified.facts(), token.as_bytes(), &ring, now, &host).is_some();
+    // By a clock that was set back it has not begun yet.
+    assert_eq!([again(NOW), again(NOW.before(1))], [true, false]);
+}
+
+#[test]
 fn time_is_checked_to_the_second_and_the_skew() {
     let at = |seconds: i64| Timestamp(NOW.0 + seconds);
     let token = sign(A_PEM, "a", &claims(A));

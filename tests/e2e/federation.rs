@@ -278,3 +278,35 @@ fn a_gateway_that_only_verifies_holds_no_private_key_and_signs_nothing() {
     assert_eq!(kids(&setup.urls[1]), ["stranger"]);
     assert_eq!(envoy.count("issued"), 0);
 }
+
+#[test]
+fn the_set_that_a_peer_publishes_is_all_that_has_to_be_known_of_its_keys() {
+    let plugin = json!({
+        "issuer": A, "signingKeyRefs": [private(A1, "KEY")], "discovery": {"trust": true},
+        "issue": {"identity": {"header": "x-user"}},
+    });
+    let setup = gateways(vec![vec![filter(&plugin)]]);
+    let _signer = Envoy::start(&setup.bootstrap, &[("KEY", &key(A1))]);
+    let a = setup.urls[0].as_str();
+    let set = http::get(&format!("{a}/.well-known/jwks.json")).body;
+
+    let plugin = json!({
+        "issuer": B, "signingKeyRefs": [public(B1)], "discovery": {"trust": true}, "verify": {},
+        "peers": [{"issuer": A, "jwks": {"inlineString": set}}],
+    });
+    let setup = gateways(vec![vec![filter(&plugin)]]);
+    let _verifier = Envoy::start(&setup.bootstrap, &[]);
+    let b = setup.urls[0].as_str();
+    assert_eq!(present(b, &log_in(a, "alice")).status, 200);
+    assert_eq!(outcome(&present(b, &sign(B1, &claims(A)))), "unknown_key");
+
+    // Whoever rotates at A asks at B whether his key is known there.
+    let trust = |url: &str| http::get(&format!("{url}/.well-known/wristband/trust")).json();
+    let of = |trust: &Value, issuer: &str| {
+        let issuers = trust["issuers"].as_array().unwrap();
+        issuers.iter().find(|entry| entry["issuer"] == issuer).unwrap()["keys"].clone()
+    };
+    assert_eq!(of(&trust(a), A), of(&trust(b), A));
+    assert_eq!(of(&trust(b), A)[0]["kid"], A1);
+    assert_eq!(http::get(&format!("{b}/.well-known/wristband/trust")).header("cache-control"), Some("no-cache"));
+}

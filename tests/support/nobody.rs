@@ -1,6 +1,7 @@
 //! A host for tests of the core alone.
 
 use wristband::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
+use wristband::time::Timestamp;
 
 /// A host that knows nothing, and whose randomness is none.
 pub(crate) struct Nobody;
@@ -17,6 +18,10 @@ impl Crypto for Nobody {
 }
 
 impl Setup for Nobody {
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+
     fn variable(&self, _: &str) -> Option<Vec<u8>> {
         None
     }

@@ -57,7 +57,9 @@ fn gateway(algorithm: &str, name: &str, key: &str) -> Result<Gateway, String> {
 }
 
 fn key_set(name: &str, key: PublicKey) -> KeySet {
-    KeySet::new(vec![TrustedKey { name: name.to_owned(), key: VerifyingKey::in_vm(key), not_after: None }.into()])
+    KeySet::new(vec![
+        TrustedKey { name: name.to_owned(), key: VerifyingKey::in_vm(key), not_before: None, not_after: None }.into(),
+    ])
 }
 
 fn verify(gateway: &Gateway, token: &str, seconds: i64) -> Result<Verified, Denial> {
