@@ -105,8 +105,10 @@ fn find(criterion: &mut Criterion) {
         for (name, places, header, item) in [
             ("cookies, nothing but semicolons", &cookies, "cookie", ";"),
             ("cookies that begin as ours do", &cookies, "cookie", "wb=;"),
+            ("cookies of words behind spaces", &cookies, "cookie", "a w w w w w w w w          "),
             ("parameters of one letter", &parameters, ":path", "a&"),
             ("parameters that begin as ours do, encoded", &parameters, ":path", "%77&"),
+            ("parameters that are nearly ours", &parameters, ":path", "=wbx&"),
         ] {
             let value = format!("/?{}", item.repeat(55_000 / item.len()));
             let pairs = || vec![(header.as_bytes(), value.as_bytes())];

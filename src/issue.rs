@@ -100,8 +100,9 @@ pub struct Wristband {
 pub enum Source {
     /// A request header.
     Header(HeaderName),
-    /// An expression.
-    Expression(Expression),
+    /// An expression, and whether it goes through the items of a list: then how long that is decides whether it has a value,
+    /// and those behind it never count.
+    Expression(Expression, bool),
     /// The accepted inbound wristband.
     Wristband,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike as _};
+use chrono::{DateTime, Datelike as _, Timelike as _};
 
 /// Seconds since 1970-01-01T00:00:00Z: the integer part of a NumericDate (RFC 7519, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,10 @@ impl Timestamp {
     /// As in RFC 3339, in UTC; `None` beyond the year 9999.
     #[must_use]
     pub fn to_rfc3339(self) -> Option<String> {
-        let time = DateTime::from_timestamp(self.0, 0)?.naive_utc();
-        (0..=9999).contains(&time.year()).then(|| format!("{time:?}Z"))
+        let time = DateTime::from_timestamp(self.0, 0)?;
+        let (year, month, day) = (time.year(), time.month(), time.day());
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        (0..=9999).contains(&year).then(|| format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"))
     }
 
     /// What a clock shows, as the time since 1970. One that shows a time before this filter was written is broken; then it

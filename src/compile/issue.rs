@@ -6,7 +6,7 @@ use super::keys::NamedKey;
 use crate::config::{ClaimSource, Identity, Issue, Problems, Subject};
 use crate::gateway::Delivery;
 use crate::host::Setup;
-use crate::issue::expression::{Condition, Expression, calls_map_or_filter, is_guarded};
+use crate::issue::expression::{Condition, Expression, calls_map_or_filter, is_guarded, iterates};
 use crate::issue::{self, Claim, Issuer, Placement, Rules, Signer, Source};
 use crate::jose::path::Path;
 
@@ -25,10 +25,17 @@ pub(super) fn delivery(
     let path = |names: &[&str]| Path::of(&[&["issue"], names].concat());
     let compile = |path: Path, source: &str| expression(&path, source, problems, setup);
     let sources = issue.identity.len();
-    let identity = issue.identity.into_iter().filter_map(|(path, identity)| match identity {
+    let identity = issue.identity.into_iter().enumerate().filter_map(|(index, (path, identity))| match identity {
         Identity::Header(name) => Some(Source::Header(name)),
         Identity::Wristband => Some(Source::Wristband),
-        Identity::Expression(source) => compile(path.member("expression"), &source).map(Source::Expression),
+        Identity::Expression(source) => {
+            let path = path.member("expression");
+            let iterates = iterates(&source);
+            if iterates && index.saturating_add(1) < sources {
+                problems.warn(&path, NEVER_BEHIND);
+            }
+            compile(path, &source).map(|expression| Source::Expression(expression, iterates))
+        }
     });
     let identity: Vec<_> = identity.collect();
     let subject = issue.subject.map(|subject| match subject {
@@ -109,6 +116,9 @@ fn check(issue: &Issue, verifies: bool, problems: &Problems) {
     }
 }
 
+const NEVER_BEHIND: &str = "goes through the items of a list, and Envoy gives up on long ones: so that nobody chooses by that \
+     whose name he gets, the sources behind it never count; put it last";
+
 const UNGUARDED: &str = "calls `map` or `filter`, for which Envoy takes quadratic time: keep the list short by \
      `size(LIST) <= 256 ? LIST.map(...) : []`, or a condition by `size(LIST) <= 256 && ...`";
 
@@ -138,7 +148,7 @@ fn claims(
                 let path = Path::of(&["issue", "customClaims", &name, "expression"]);
                 let expression = expression(&path, &source, problems, setup);
                 // On a long list the host gives up, which looks like no value.
-                let required = required || calls_map_or_filter(&source);
+                let required = required || iterates(&source);
                 computed.extend(expression.map(|expression| Claim { name, expression, required }));
             }
         }

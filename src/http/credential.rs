@@ -7,6 +7,7 @@
 //! Cookies and parameters are gone through once, whatever is looked for, byte by byte: anyone can send 60 KB of them.
 
 mod cookies;
+mod names;
 mod parameters;
 
 use std::borrow::Cow;
@@ -132,28 +133,6 @@ impl<'r, 'p> Found<'r, 'p> {
         }
         self.listed.push(place);
         if token.is_empty() { Ok(()) } else { self.add(token, place) }
-    }
-}
-
-/// Names by the byte that they begin with, in either case: what begins otherwise is none of them.
-struct Beginnings([bool; 256]);
-
-impl Beginnings {
-    /// Of these names, which have characters of tokens alone.
-    fn of<'n>(names: impl Iterator<Item = &'n [u8]>) -> Self {
-        let mut beginnings = Self([false; 256]);
-        for first in names.filter_map(<[u8]>::first) {
-            for byte in [first.to_ascii_lowercase(), first.to_ascii_uppercase()] {
-                if let Some(is_first) = beginnings.0.get_mut(usize::from(byte)) {
-                    *is_first = true;
-                }
-            }
-        }
-        beginnings
-    }
-
-    fn has(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte)).copied().unwrap_or_default()
     }
 }
 

@@ -7,41 +7,14 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::http::reply::{DETAILS, Reply};
 use crate::time::Timestamp;
-use crate::trust::{Ring, TrustedIssuer, TrustedKey};
+use crate::trust::{Ring, TrustedKey};
 
 /// Where it is, behind the issuer's path.
 pub(super) const PATH: &str = "/.well-known/wristband/trust";
-
-#[derive(Serialize)]
-struct Trust<'r> {
-    issuer: &'r str,
-    issuers: Vec<Issuer<'r>>,
-}
-
-#[derive(Serialize)]
-struct Issuer<'r> {
-    issuer: &'r str,
-    /// Where its keys come from.
-    source: &'static str,
-    keys: Vec<Key<'r>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Key<'r> {
-    kid: &'r str,
-    alg: &'static str,
-    /// RFC 7638.
-    thumbprint: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_before: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_after: Option<String>,
-}
 
 /// The document, written anew when somebody else is trusted: who asks costs no more than the answer.
 #[derive(Default)]
@@ -81,26 +54,20 @@ impl Current {
 fn body(issuer: &str, ring: &Ring, now: Timestamp) -> String {
     let mut peers: Vec<_> = ring.peers().collect();
     peers.sort_by(|one, other| one.name.cmp(&other.name));
-    let issuers = ring.own().into_iter().chain(peers).map(|issuer| Issuer::at(issuer, now));
-    serde_json::to_string(&Trust { issuer, issuers: issuers.collect() }).unwrap_or_default()
+    let issuers = ring.own().into_iter().chain(peers).map(|issuer| {
+        let keys = issuer.keys.keys().iter().filter(|key| key.is_published(now)).map(|key| entry(key));
+        json!({"issuer": issuer.name, "source": "configured", "keys": keys.collect::<Vec<_>>()})
+    });
+    json!({"issuer": issuer, "issuers": issuers.collect::<Vec<_>>()}).to_string()
 }
 
-impl<'r> Issuer<'r> {
-    fn at(issuer: &'r TrustedIssuer, now: Timestamp) -> Self {
-        let keys = issuer.keys.keys().iter().filter(|key| key.is_published(now)).map(|key| Key::from(&**key));
-        Self { issuer: &issuer.name, source: "configured", keys: keys.collect() }
-    }
-}
-
-impl<'r> From<&'r TrustedKey> for Key<'r> {
-    fn from(key: &'r TrustedKey) -> Self {
-        let text = |time: Option<Timestamp>| time.and_then(Timestamp::to_rfc3339);
-        Self {
-            kid: &key.name,
-            alg: key.algorithm().name(),
-            thumbprint: key.key.public().thumbprint(),
-            not_before: text(key.not_before),
-            not_after: text(key.not_after),
+fn entry(key: &TrustedKey) -> Value {
+    let public = key.key.public();
+    let mut entry = json!({"kid": key.name, "alg": key.algorithm().name(), "thumbprint": public.thumbprint()});
+    for (name, time) in [("notBefore", key.not_before), ("notAfter", key.not_after)] {
+        if let (Some(members), Some(text)) = (entry.as_object_mut(), time.and_then(Timestamp::to_rfc3339)) {
+            members.insert(name.to_owned(), text.into());
         }
     }
+    entry
 }

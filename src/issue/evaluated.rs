@@ -31,7 +31,7 @@ impl Evaluated {
         let attributes = Attributes::new(host);
         let identity = rules.identity.iter().map(|source| match source {
             Source::Header(name) => in_header(headers, name),
-            Source::Wristband | Source::Expression(_) => Answer::Nothing,
+            Source::Wristband | Source::Expression(..) => Answer::Nothing,
         });
         let mut evaluated = Self {
             condition: rules.when_request.as_ref().map(|condition| condition.holds(&attributes)),
@@ -67,10 +67,10 @@ impl Evaluated {
         let asks_for_name = !matches!(rules.subject, Some(Subject::Hash));
         for (answer, source) in self.identity.iter_mut().zip(&rules.identity) {
             match source {
-                Source::Expression(expression) if asks_for_name && *answer == Answer::Nothing => {
+                Source::Expression(expression, _) if asks_for_name && *answer == Answer::Nothing => {
                     *answer = expression.name(attributes);
                 }
-                Source::Expression(expression) => fill(answer, expression),
+                Source::Expression(expression, _) => fill(answer, expression),
                 Source::Header(_) | Source::Wristband => {}
             }
             if !is_nobody(answer) {
@@ -96,13 +96,15 @@ impl Evaluated {
                         return Ok(Identity::Wristband(claims));
                     }
                 }
+                (Source::Expression(_, true), answer) if is_nobody(answer) => break,
                 (_, answer) if is_nobody(answer) => {}
                 (_, Answer::Value(value)) => return Ok(Identity::Value(value)),
                 (_, Answer::TooLarge) => return Err(Skip::ClaimTooLarge),
                 (_, Answer::Unreadable | Answer::Nothing) => return Err(Skip::NoIdentity),
             }
         }
-        Err(if inbound.is_some() { Skip::PeerWristband } else { Skip::NoIdentity })
+        let asks_inbound = rules.identity.iter().any(|source| matches!(source, Source::Wristband));
+        Err(if inbound.is_some() && !asks_inbound { Skip::PeerWristband } else { Skip::NoIdentity })
     }
 }
 

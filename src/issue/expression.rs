@@ -9,8 +9,10 @@
 //!   levels of lists and maps as were found to be needed, since each doubles it, and no list beyond [`MOST_ITEMS`]: Envoy
 //!   takes quadratic time for them, and who calls chooses how long they are.
 //!
-//! A value that is there and that cannot be had is told from one that is not there ([`Answer`]): a wristband without a claim
-//! may open what the claim would have closed.
+//! A value that is there and that cannot be had is told from one that is not there ([`Answer`]), as far as Envoy tells: a
+//! wristband without a claim may open what the claim would have closed. Where it does not tell, because it has given up on a
+//! long list, the expression [iterates](calls::iterates), and whoever asks takes no value for one that cannot be had. What has
+//! no counterpart in JSON, such as a time, counts as no value: that is the expression's, not the caller's, to choose.
 
 mod calls;
 mod metadata;
@@ -21,7 +23,7 @@ use std::io;
 
 use serde_json::Value;
 
-pub use calls::{calls_map_or_filter, is_guarded};
+pub use calls::{calls_map_or_filter, is_guarded, iterates};
 
 use crate::host::{ExpressionId, Host, Setup};
 use typed::{MOST_LEVELS, Typed};

@@ -3,8 +3,6 @@
 //!
 //! A set in which a private half stands is refused as a whole: whoever published it has given that key to everyone.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 
 use super::error::KeyError;
@@ -50,20 +48,19 @@ impl JwkSet {
                 Err(problem) => skipped.push((index, problem)),
             }
         }
-        let mut count: HashMap<String, usize> = HashMap::new();
-        for (_, (name, _)) in &keys {
-            let count = count.entry(name.clone()).or_default();
-            *count = count.saturating_add(1);
-        }
-        let is_only = |name: &String| count.get(name) == Some(&1);
-        let (only, doubles): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(_, (name, _))| is_only(name));
-        skipped.extend(doubles.into_iter().map(|(index, _)| (index, KeyError::new("another key has the same `kid`"))));
+        let doubles: Vec<_> = (keys.iter())
+            .filter(|(index, (name, _))| keys.iter().any(|(other, (same, _))| other != index && same == name))
+            .map(|(index, _)| *index)
+            .collect();
+        keys.retain(|(index, _)| !doubles.contains(index));
+        let problem = || KeyError::new("another key has the same `kid`");
+        skipped.extend(doubles.into_iter().map(|index| (index, problem())));
         skipped.sort_by_key(|(index, _)| *index);
-        if only.is_empty() {
+        if keys.is_empty() {
             let first = skipped.first().map(|(index, problem)| format!(": keys[{index}]: {problem}"));
             return Err(KeyError::new(format!("no key of the JWK Set can be used{}", first.unwrap_or_default())));
         }
-        Ok(Self { keys: only.into_iter().map(|(_, key)| key).collect(), skipped })
+        Ok(Self { keys: keys.into_iter().map(|(_, key)| key).collect(), skipped })
     }
 }
 

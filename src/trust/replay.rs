@@ -7,10 +7,10 @@
 //! expires first is forgotten.
 //!
 //! Every bucket is made at load, by the main thread, before any worker uses it: two workers that both find nothing would
-//! both write their own first version. How many there are depends on the size of the memory alone: issuers come and go, and
-//! what is remembered of the others stays.
+//! both write their own first version. How many there are depends on the size of the memory, and on the number of issuers only
+//! where there would be more than [`MOST_BUCKETS`]: issuers come and go, and what is remembered of the others stays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
@@ -20,6 +20,8 @@ use crate::time::Timestamp;
 
 /// Tokens in a bucket, on the average.
 const BUCKET: u32 = 128;
+/// Buckets of all issuers together: each is made, and looked for, with every update.
+const MOST_BUCKETS: u32 = 16_384;
 /// The first bytes of a token's hash: enough that two tokens are never taken for one.
 const HASH: usize = 16;
 /// The hash and the time until which it has to be remembered.
@@ -61,14 +63,18 @@ impl Replay {
         issuers: impl Iterator<Item = &'i str>,
         setup: &impl Setup,
     ) -> Option<Self> {
-        let (buckets, plugin) = (u64::from(tokens.div_ceil(BUCKET)), setup.plugin_name());
+        let plugin = setup.plugin_name();
+        let issuers: HashSet<_> = issuers.collect();
+        let count = u32::try_from(issuers.len()).unwrap_or(u32::MAX).max(1);
+        let most = MOST_BUCKETS.checked_div(count).unwrap_or_default().max(1);
+        let buckets = tokens.div_ceil(BUCKET).min(most);
+        let capacity = capacity(tokens.checked_div(count).unwrap_or(tokens), buckets);
         let share = |issuer: &str| {
             let issuer: String = Sha256::digest(issuer).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             format!("wristband.replay.{plugin}.{buckets}.{issuer}.")
         };
-        let shares: HashMap<_, _> = issuers.map(|issuer| (issuer.to_owned(), share(issuer))).collect();
-        let issuers = u32::try_from(shares.len()).unwrap_or(u32::MAX);
-        let capacity = capacity(tokens.checked_div(issuers).unwrap_or(tokens), tokens.div_ceil(BUCKET));
+        let shares: HashMap<_, _> = issuers.into_iter().map(|issuer| (issuer.to_owned(), share(issuer))).collect();
+        let buckets = u64::from(buckets);
         let is_reserved = |share: &String| (0..buckets).all(|bucket| setup.reserve(&format!("{share}{bucket}")));
         shares.values().all(is_reserved).then_some(Self { buckets, capacity, on_full, shares })
     }
@@ -114,7 +120,8 @@ impl Replay {
 }
 
 /// How many tokens a bucket holds so that a share of so many fits into its buckets. Tokens spread over them at random, and six
-/// standard deviations above their number hardly ever come together.
+/// standard deviations above their number hardly ever come together: room for a few times as many as meant where the share is
+/// small beside the whole memory.
 fn capacity(share: u32, buckets: u32) -> usize {
     let mean = share.checked_div(buckets).unwrap_or_default().max(1);
     let room = if buckets > 1 { mean.isqrt().saturating_add(1).saturating_mul(6) } else { 0 };

@@ -10,6 +10,7 @@ use crate::gateway::{self, ClaimFormat, Mode, OnForgedHeader};
 use crate::http::credential::Place;
 use crate::http::headers::{HeaderName, SEC_WEBSOCKET_PROTOCOL, is_token_character};
 use crate::trust::replay::OnFull;
+use crate::verify::LONGEST_SKEW;
 
 const DEFAULT_CLOCK_SKEW: u32 = 30;
 /// What common servers take in one header.
@@ -38,7 +39,7 @@ pub(super) fn verify(node: &Node<'_>) -> Verify {
         cache: fields.read("cache", |node| Some(cache(node))),
         allow_cors_preflight: fields.or("allowCorsPreflight", false, Node::boolean),
         audiences: fields.list("audiences", |node| text(&node)),
-        clock_skew: fields.or("clockSkew", DEFAULT_CLOCK_SKEW, |node| node.integer(0..=300)),
+        clock_skew: fields.or("clockSkew", DEFAULT_CLOCK_SKEW, |node| node.integer(0..=LONGEST_SKEW)),
         forward: fields.or("forward", false, Node::boolean),
         output_payload_to_header: fields.read("outputPayloadToHeader", owned_header),
         output_claim_to_headers: fields.list("outputClaimToHeaders", |node| claim_header(&node)),

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Beginnings, Found, Place};
+use super::names::{Beginnings, could_be_key, decoded, first, key_of};
+use super::{Found, Place};
 use crate::denial::Denial;
 use crate::http::headers::{COOKIE, Headers, is_token_character};
 
@@ -21,13 +22,22 @@ pub(super) fn find<'r, 'p>(
     }
     let beginnings = Beginnings::of(names.clone().map(|(_, name)| name));
     for pair in pairs(headers) {
-        for word in words(pair).filter(|word| beginnings.has(word.first)) {
-            let is_name = |name: &[u8]| word.text.eq_ignore_ascii_case(name);
-            if word.is_key()
-                && let Some((place, _)) = names.clone().find(|(_, name)| word.text == *name)
-            {
+        if first(pair).is_some_and(|first| beginnings.has(first)) {
+            let key = key_of(pair).trim_ascii();
+            if let Some((place, _)) = names.clone().find(|(_, name)| key == *name) {
                 found.add_item(Cow::Borrowed(value_of(pair)), place)?;
-            } else if word.could_be_key() && names.clone().any(|(_, name)| is_name(name)) {
+            } else {
+                let length = decoded(pair, true).count();
+                let mut names = names.clone().filter(|(_, name)| length > name.len());
+                if names.any(|(_, name)| could_be_key(pair, name)) && pair.contains(&b'=') {
+                    return Err(Denial::Ambiguous);
+                }
+            }
+        }
+        // The key has been looked at.
+        for word in words(pair).skip(1).filter(|word| beginnings.has(word.first)) {
+            let is_name = |name: &[u8]| word.text.eq_ignore_ascii_case(name);
+            if names.clone().any(|(_, name)| is_name(name)) && word.could_be_key() {
                 return Err(Denial::Ambiguous);
             }
         }
@@ -49,12 +59,6 @@ struct Word<'r> {
 }
 
 impl Word<'_> {
-    /// Whether it is the key of the pair.
-    fn is_key(&self) -> bool {
-        let after = self.after.trim_ascii_start();
-        self.before.trim_ascii_start().is_empty() && (after.is_empty() || after.starts_with(b"="))
-    }
-
     /// Whether somebody could take it for a key: a `=` follows, with nothing in between that is part of a name. What follows
     /// `KEY=` at once is a value to everyone.
     fn could_be_key(&self) -> bool {
@@ -115,6 +119,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_that_others_write_differently_is_ambiguous() {
+        let places = [Place::Cookie("x_token".to_owned()), Place::Cookie("__Host-wristband".to_owned())];
+        for (second, expected) in [
+            ("x.token=u", true),
+            ("x token=u", true),
+            ("x[token=u", true),
+            ("X_Token=u", true),
+            ("..Host-wristband=u", true),
+            ("xtoken=u", false),
+            ("Host-wristband=u", false),
+        ] {
+            let line = format!("x_token=t; {second}");
+            let headers = Headers::new(vec![(b"cookie", line.as_bytes())]);
+            assert_eq!(find(&headers, places.iter()).is_err(), expected, "{second}");
+        }
+    }
+
+    #[test]
     fn a_cookie_is_found_once_and_taken_out_alone() {
         let places = [Place::Cookie("wb".to_owned())];
         let token = |cookies: &[&'static str]| {
@@ -140,6 +162,10 @@ mod tests {
             (&["wb"], Ok(None), ""),
             (&["a=1, wb=u; b=2"], Err(Denial::Ambiguous), "a=1, wb=u; b=2"),
             (&["wb=t; a=1,wb=u"], Err(Denial::Ambiguous), "a=1,wb=u"),
+            (&["wb=t; wb[x]=u"], Err(Denial::Ambiguous), "wb[x]=u"),
+            (&["wb=t; w%62=u"], Err(Denial::Ambiguous), "w%62=u"),
+            (&["wb=t; wb x=1; wb"], Err(Denial::Ambiguous), "wb x=1"),
+            (&["wb=t; wb x=1"], some("t"), "wb x=1"),
             (&["wb=t; wb=t"], Err(Denial::Ambiguous), ""),
             (&["wb =t; wb=t"], Err(Denial::Ambiguous), ""),
             // Python reads these as two cookies, others cut these bytes off or do not ask for the case.

@@ -1,8 +1,15 @@
 //! Which functions the text of an expression calls, as far as that can be said without a parser: texts and comments are no
 //! calls.
 
-/// Whether it calls `map` or `filter`, for which Envoy takes quadratic time, and gives up on long lists: that looks like no
-/// value.
+/// Whether it goes through the items of a list or map. Envoy gives up after some 10,000 of them, all such calls of an
+/// expression together: that looks like no value.
+#[must_use]
+pub fn iterates(source: &str) -> bool {
+    let code = code(source);
+    ["map", "filter", "exists", "exists_one", "all"].into_iter().any(|name| calls(&code, name, true))
+}
+
+/// Whether it calls `map` or `filter`, for which Envoy takes quadratic time.
 #[must_use]
 pub fn calls_map_or_filter(source: &str) -> bool {
     let code = code(source);
@@ -95,6 +102,16 @@ mod tests {
             "",
         ] {
             assert!(!calls_map_or_filter(source), "{source}");
+        }
+        for (source, expected) in [
+            ("P.exists(r, true)", true),
+            ("P.all (r, true)", true),
+            ("P.exists_one(r, true)", true),
+            ("P.overall(r)", false),
+            ("size(P) > 0", false),
+            ("P.map(r, r)", true),
+        ] {
+            assert_eq!(iterates(source), expected, "{source}");
         }
         for (source, guarded) in [
             ("size(P) <= 256 ? P.map(r, r) : []", true),
