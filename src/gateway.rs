@@ -110,16 +110,16 @@ impl Gateway {
         let (mut edits, mut admitted) = (Edits::default(), Admitted::default());
         if let Some(verification) = &self.verification {
             admitted.is_preflight = verification.allow_cors_preflight && headers.is_preflight();
-            let is_redirected = is_redirected(headers);
             edits.remove.extend(verification.owned_headers().filter(|name| headers.has(name)).cloned());
-            if !edits.remove.is_empty() && !is_redirected && verification.on_forged_header == OnForgedHeader::Deny {
+            // After an internal redirect it may be of ours; but whoever may send the mark of one could forge it then.
+            if !edits.remove.is_empty() && verification.on_forged_header == OnForgedHeader::Deny {
                 let denial = Denial::ForgedHeader;
                 if verification.mode != Mode::Observe {
                     return Admission::Answered(verification.denial(denial), Event::Denied(denial));
                 }
                 edits.events.push(Event::Observed(denial));
             }
-            admitted.is_redirected = self.delivery.is_some() && is_redirected;
+            admitted.is_redirected = self.delivery.is_some() && is_redirected(headers);
             if !admitted.is_preflight {
                 // What we have written into it the first time round is not the caller's word.
                 let ours = self.delivery.as_ref().filter(|_| admitted.is_redirected).and_then(Delivery::request_header);

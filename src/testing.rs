@@ -106,7 +106,7 @@ impl Host for Fake {
             let value = self.values.get(inner)?;
             let flags: &[[u8; 1]] = if value.len() == 1 { &[[0], [0], [0], [0], [1]] } else { &[[1]] };
             let flags = pairs::write(&flags.iter().map(|flag| (&flag[..], &b""[..])).collect::<Vec<_>>());
-            return Some(pairs::write(&[(&flags, b""), (value, b""), (&[0; 8], b""), (&[0; 4], b"")]));
+            return Some(pairs::write(&[(&flags, b""), (value, b""), (&[0; 8], b"")]));
         }
         self.values.get(source).cloned()
     }

@@ -5,7 +5,7 @@ use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
 use crate::jose::json::{MAX_DEPTH, TOO_DEEP};
-use crate::jose::path::Path;
+use crate::jose::path::{Path, Segment};
 
 /// What the JSON of [`json::parse`](crate::jose::json::parse) cannot be, and where it stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct NotJson {
 /// # Errors
 /// A number that is not finite, and more than [`MAX_DEPTH`] levels.
 pub fn from_struct(message: prost_types::Struct) -> Result<Value, NotJson> {
-    members(message, &Path::root(), 0)
+    members(message, 0).map_err(Fault::told)
 }
 
 /// A value as JSON that has to find a place inside an object, such as a claim.
@@ -29,42 +29,68 @@ pub fn from_struct(message: prost_types::Struct) -> Result<Value, NotJson> {
 /// # Errors
 /// As [`from_struct`], and one level less.
 pub fn from_member(value: prost_types::Value) -> Result<Value, NotJson> {
-    value_at(value, &Path::root(), 1)
+    value_at(value, 1).map_err(Fault::told)
 }
 
-fn members(message: prost_types::Struct, path: &Path, depth: usize) -> Result<Value, NotJson> {
+/// A fault on its way outwards: each level adds where it was, the innermost first.
+struct Fault {
+    path: Vec<Segment>,
+    problem: &'static str,
+}
+
+impl Fault {
+    fn new(problem: &'static str) -> Self {
+        Self { path: Vec::new(), problem }
+    }
+
+    /// What is too deep has no path: it would be as long as it is deep.
+    fn within(mut self, segment: impl FnOnce() -> Segment) -> Self {
+        if self.problem != TOO_DEEP {
+            self.path.push(segment());
+        }
+        self
+    }
+
+    fn told(self) -> NotJson {
+        NotJson { path: self.path.into_iter().rev().collect(), problem: self.problem }
+    }
+}
+
+fn members(message: prost_types::Struct, depth: usize) -> Result<Value, Fault> {
     let depth = deeper(depth)?;
     let mut members = Map::new();
     for (name, value) in message.fields {
-        let value = value_at(value, &path.member(&name), depth)?;
-        members.insert(name, value);
+        match value_at(value, depth) {
+            Ok(value) => drop(members.insert(name, value)),
+            Err(fault) => return Err(fault.within(|| Segment::Member(name))),
+        }
     }
     Ok(Value::Object(members))
 }
 
-fn value_at(value: prost_types::Value, path: &Path, depth: usize) -> Result<Value, NotJson> {
+fn value_at(value: prost_types::Value, depth: usize) -> Result<Value, Fault> {
     Ok(match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => value.into(),
         Some(Kind::StringValue(value)) => value.into(),
-        Some(Kind::NumberValue(value)) => number(value)
-            .map(Value::Number)
-            .ok_or_else(|| NotJson { path: path.clone(), problem: "expected a finite number" })?,
-        Some(Kind::StructValue(value)) => members(value, path, depth)?,
+        Some(Kind::NumberValue(value)) => {
+            number(value).map(Value::Number).ok_or_else(|| Fault::new("expected a finite number"))?
+        }
+        Some(Kind::StructValue(value)) => members(value, depth)?,
         Some(Kind::ListValue(list)) => {
             let depth = deeper(depth)?;
             let items = list.values.into_iter().enumerate();
-            let items = items.map(|(index, item)| value_at(item, &path.item(index), depth));
+            let items =
+                items.map(|(index, item)| value_at(item, depth).map_err(|fault| fault.within(|| Segment::Item(index))));
             Value::Array(items.collect::<Result<_, _>>()?)
         }
     })
 }
 
 /// The depth of what an object or a list has in it.
-fn deeper(depth: usize) -> Result<usize, NotJson> {
+fn deeper(depth: usize) -> Result<usize, Fault> {
     if depth >= MAX_DEPTH {
-        // Its path would be as long as it is deep.
-        return Err(NotJson { path: Path::root(), problem: TOO_DEEP });
+        return Err(Fault::new(TOO_DEEP));
     }
     Ok(depth.saturating_add(1))
 }

@@ -31,6 +31,10 @@ use typed::{MOST_LEVELS, Typed};
 /// How many items of lists and members of maps a value may have, at all depths.
 pub const MOST_ITEMS: usize = 256;
 
+/// How many items with types of their own the values of one phase may have before no more of them are asked for: each costs
+/// some ten microseconds, and who calls chooses how many there are.
+const MOST_UNFOLDED: usize = 512;
+
 /// How many bytes a value may have as JSON.
 const MOST_BYTES: usize = 8192;
 
@@ -121,12 +125,13 @@ fn length(value: &Value) -> usize {
 pub struct Attributes<'h, H> {
     host: &'h H,
     metadata: OnceCell<Option<Vec<u8>>>,
+    unfolded: Cell<usize>,
 }
 
 impl<'h, H: Host> Attributes<'h, H> {
     /// The attributes as they are in this phase.
     pub fn new(host: &'h H) -> Self {
-        Self { host, metadata: OnceCell::new() }
+        Self { host, metadata: OnceCell::new(), unfolded: Cell::default() }
     }
 
     fn metadata(&self) -> Option<&[u8]> {
@@ -139,7 +144,7 @@ impl Condition {
     pub fn holds(&self, attributes: &Attributes<'_, impl Host>) -> bool {
         match &self.0.0 {
             Form::Metadata(steps) => attributes.metadata().map(|bytes| metadata::answer(bytes, steps)),
-            Form::Wrapped(wrapped) => wrapped.at(0, attributes.host).map(|typed| match typed {
+            Form::Wrapped(wrapped) => wrapped.at(0, attributes).map(|typed| match typed {
                 Typed::Value(value) => Answer::from(value),
                 _ => Answer::Nothing,
             }),
@@ -168,7 +173,7 @@ impl Expression {
             Form::Metadata(steps) => {
                 attributes.metadata().map_or(Answer::Nothing, |bytes| metadata::answer(bytes, steps))
             }
-            Form::Wrapped(wrapped) => wrapped.answer(attributes.host),
+            Form::Wrapped(wrapped) => wrapped.answer(attributes),
         }
     }
 
@@ -191,9 +196,9 @@ impl Expression {
 }
 
 impl Wrapped {
-    fn answer(&self, host: &impl Host) -> Answer {
+    fn answer(&self, attributes: &Attributes<'_, impl Host>) -> Answer {
         for level in self.first.get()..MOST_LEVELS {
-            match self.at(level, host) {
+            match self.at(level, attributes) {
                 None | Some(Typed::Foreign) => return Answer::Nothing,
                 Some(Typed::Value(value)) => return value.into(),
                 Some(Typed::TooLarge) => return Answer::TooLarge,
@@ -206,12 +211,17 @@ impl Wrapped {
     }
 
     /// What the wrapper that unfolds so many levels returns. A wrapper that Envoy does not compile is one that is too deep.
-    fn at(&self, level: usize, host: &impl Host) -> Option<Typed> {
-        let compiled = self.levels.get(level)?;
-        match compiled.get_or_init(|| host.compile(&typed::wrapped(&self.source, level))) {
-            Some(expression) => Some(typed::read(&host.evaluate(*expression)?)),
-            None => Some(Typed::TooLarge),
+    fn at(&self, level: usize, attributes: &Attributes<'_, impl Host>) -> Option<Typed> {
+        if attributes.unfolded.get() > MOST_UNFOLDED {
+            return Some(Typed::TooLarge);
         }
+        let (compiled, host) = (self.levels.get(level)?, attributes.host);
+        let Some(expression) = compiled.get_or_init(|| host.compile(&typed::wrapped(&self.source, level))) else {
+            return Some(Typed::TooLarge);
+        };
+        let (typed, unfolded) = typed::read(&host.evaluate(*expression)?);
+        attributes.unfolded.set(attributes.unfolded.get().saturating_add(unfolded));
+        Some(typed)
     }
 }
 

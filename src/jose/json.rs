@@ -117,6 +117,9 @@ impl Fault {
     }
 }
 
+/// How many members that stand twice are told: more than anyone mends at once, and each has its whole path.
+const MOST_DOUBLES: usize = 20;
+
 /// The members that stand twice, where all of them are to be told.
 #[derive(Default)]
 struct Doubles {
@@ -221,12 +224,12 @@ impl<'de> Visitor<'de> for Strict<'_> {
             self.leave();
             match (object.entry(name), self.doubles) {
                 (Entry::Vacant(entry), _) => drop(entry.insert(value)),
-                (Entry::Occupied(entry), Some(doubles)) => {
+                (Entry::Occupied(entry), Some(doubles)) if doubles.found.borrow().len() < MOST_DOUBLES => {
                     let member = Segment::Member(entry.key().clone());
                     let place = doubles.place.borrow().iter().cloned().chain([member]).collect();
                     doubles.found.borrow_mut().push(place);
                 }
-                (Entry::Occupied(entry), None) => {
+                (Entry::Occupied(entry), _) => {
                     let error = self.fault.raise(TWICE);
                     self.fault.passes(|| Segment::Member(entry.key().clone()));
                     return Err(error);

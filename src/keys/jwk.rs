@@ -32,12 +32,26 @@ pub(super) fn from_members(
 ) -> Result<Material, KeyError> {
     // Some tools write what is not there.
     members.retain(|_, value| !value.is_null());
+    let hides_private = members.values().any(hides_private);
     let jwk = Jwk { members, algorithm };
+    if hides_private && !jwk.is_private() {
+        return Err(KeyError::new("a member of the JWK has a private key in it; leave it out"));
+    }
     jwk.check_purpose(uses)?;
     match KeyType::of(algorithm) {
         KeyType::Rsa => jwk.rsa(),
         KeyType::Ed25519 => jwk.ed25519(),
         _ => jwk.elliptic_curve(),
+    }
+}
+
+/// Whether a member that no key has holds a private key: as PEM, or as an object.
+fn hides_private(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("PRIVATE KEY-"),
+        Value::Array(items) => items.iter().any(hides_private),
+        Value::Object(members) => private_member(members).is_some() || members.values().any(hides_private),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -110,6 +110,12 @@ impl PublicKey {
         }
     }
 
+    /// The modulus of an RSA key, big-endian.
+    #[must_use]
+    pub fn modulus(&self) -> Option<Box<[u8]>> {
+        if let Parts::Rsa { modulus, .. } = self.parts() { Some(modulus) } else { None }
+    }
+
     /// Its thumbprint (RFC 7638): base64url of the SHA-256 of its JWK.
     #[must_use]
     pub fn thumbprint(&self) -> String {

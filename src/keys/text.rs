@@ -150,7 +150,9 @@ fn from_pem(text: &[u8], algorithm: Algorithm) -> Result<Material, KeyError> {
     let material = from_der::read(&contents, algorithm, label == "TRUSTED CERTIFICATE")?;
     around.make_ascii_lowercase();
     let is_private =
-        ["priv:", "private key-", "private-key:", "privateexponent", "\"d\""].iter().any(|mark| around.contains(mark));
+        ["priv:", "private key-", "private-key:", "private key:", "private exponent", "privateexponent", "\"d\""]
+            .iter()
+            .any(|mark| around.contains(mark));
     if is_private && matches!(material, Material::Public(_)) {
         return Err(KeyError::new(PRIVATE_AROUND));
     }
@@ -494,6 +496,17 @@ mod tests {
             for printed in [format!("{around}{A_PUB}"), format!("{A_PUB}{around}"), inside] {
                 assert_eq!(parse(&printed).err().as_deref(), Some(PRIVATE_AROUND), "{printed}");
             }
+        }
+        for (name, value) in [
+            ("pem", Value::from(A_PEM)),
+            ("x5c", serde_json::json!([A_PEM])),
+            ("private", serde_json::json!({"kty": "EC", "d": "AAAA"})),
+        ] {
+            let mut jwk = jwk_of(A_PEM);
+            jwk.remove("d");
+            jwk.insert(name.to_owned(), value);
+            let problem = parse(&Value::Object(jwk).to_string()).err();
+            assert_eq!(problem.as_deref(), Some("a member of the JWK has a private key in it; leave it out"), "{name}");
         }
         assert!(parse(&format!("# the private key is with Alice\n{A_PUB}")).is_ok());
     }

@@ -214,6 +214,17 @@ mod tests {
     }
 
     #[test]
+    fn there_are_never_more_buckets_than_an_update_can_walk_through() {
+        for (tokens, issuers, most) in [(1_000_000, 100, 16_400), (1_000_000, 1, 7_813), (1000, 3, 24), (10, 500, 500)]
+        {
+            let host = Fake::default();
+            let names: Vec<_> = (0..issuers).map(|issuer| issuer.to_string()).collect();
+            Replay::reserve(tokens, OnFull::Deny, names.iter().map(String::as_str), &host).unwrap();
+            assert!(host.shared.borrow().len() <= most, "{tokens} {issuers} {}", host.shared.borrow().len());
+        }
+    }
+
+    #[test]
     fn a_memory_lasts_when_issuers_come_and_go_and_plugins_have_one_each() {
         let host = Fake::default();
         let of = |issuers: &[&'static str], host: &Fake| {

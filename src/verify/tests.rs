@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::denial::Denial;
+use crate::gateway::Gateway;
 use crate::testing::{
     self, A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, Fake, NOW, claims, gateway_a, key, load, load_with, sign, sign_text,
 };
@@ -643,6 +644,21 @@ fn a_token_is_accepted_once_and_only_what_is_genuine_is_remembered() {
     };
     assert_eq!((of_peer(86_400 + 31), of_peer(86_400 + 30)), (Some(Denial::TooLongLived), None));
     assert_eq!(of_peer(86_400 + 30), Some(Denial::Replayed));
+}
+
+#[test]
+fn what_was_accepted_once_is_not_accepted_again_by_a_configuration_with_a_larger_skew() {
+    let host = Fake::default();
+    let gateway = |skew: u32| {
+        let mut configuration = gateway_a();
+        configuration["verify"]["replay"] = json!({"cache": 100});
+        configuration["verify"]["clockSkew"] = json!(skew);
+        load_with(&configuration, &host).unwrap().gateway
+    };
+    let token = sign(A_PEM, "a", &claims(A));
+    let at = |gateway: &Gateway, seconds| testing::verify(gateway, token.as_bytes(), NOW.after(seconds), &host).err();
+    assert_eq!(at(&gateway(0), 0), None);
+    assert_eq!([at(&gateway(300), 310), at(&gateway(300), 599)], [Some(Denial::Replayed); 2]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) fn answer(metadata: &[u8], steps: &[String]) -> Answer {
         return Answer::Nothing;
     };
     let Some((first, steps)) = steps.split_first() else {
-        return decoded(members.len(), || {
+        return decoded(Message::Struct, members, || {
             let members = prost_types::Struct::decode(members).ok()?;
             Some(prost_types::Value { kind: Some(Kind::StructValue(members)) })
         });
@@ -30,15 +30,48 @@ pub(super) fn answer(metadata: &[u8], steps: &[String]) -> Answer {
     for step in steps {
         value = value.and_then(|value| length_delimited(value, field::STRUCT)).and_then(|inner| member(inner, step));
     }
-    value.map_or(Answer::Nothing, |value| decoded(value.len(), || prost_types::Value::decode(value).ok()))
+    value.map_or(Answer::Nothing, |value| decoded(Message::Value, value, || prost_types::Value::decode(value).ok()))
 }
 
-fn decoded(length: usize, decode: impl FnOnce() -> Option<prost_types::Value>) -> Answer {
-    if length > MOST_ENCODED {
+fn decoded(message: Message, bytes: &[u8], decode: impl FnOnce() -> Option<prost_types::Value>) -> Answer {
+    if bytes.len() > MOST_ENCODED || items(message, bytes) > MOST_ITEMS {
         return Answer::TooLarge;
     }
     let value = decode().and_then(|value| protobuf::from_member(value).ok());
     value.map_or(Answer::Unreadable, Answer::from)
+}
+
+/// The messages that a value is made of.
+#[derive(Clone, Copy)]
+enum Message {
+    Value,
+    Struct,
+    Member,
+    List,
+}
+
+/// How many items of lists and members of maps there are in a message, counted until they are too many: to decode them all
+/// would take long.
+fn items(message: Message, bytes: &[u8]) -> usize {
+    let (mut open, mut count) = (vec![(message, bytes)], 0_usize);
+    while let Some((message, bytes)) = open.pop() {
+        for (number, inner) in fields(bytes) {
+            let message = match (message, number) {
+                (Message::Value, field::STRUCT) => Message::Struct,
+                (Message::Value, field::LIST) => Message::List,
+                (Message::Member, field::VALUE) => Message::Value,
+                (Message::Struct, field::MEMBERS) => Message::Member,
+                (Message::List, field::ITEMS) => Message::Value,
+                _ => continue,
+            };
+            count = count.saturating_add(usize::from(number == field::ITEMS));
+            if count > MOST_ITEMS {
+                return count;
+            }
+            open.push((message, inner));
+        }
+    }
+    count
 }
 
 /// The value of this name in a message that has a map for its first field.
@@ -172,6 +205,10 @@ mod tests {
         for steps in ["n", "n/roles"] {
             assert_eq!(at(&bytes, steps), Answer::TooLarge, "{steps}");
         }
+        let many: serde_json::Map<_, _> = (0..256).map(|index| (format!("name {index}"), json!("x"))).collect();
+        let bytes = metadata(&json!({"many": many, "more": {"in": many}}));
+        assert_eq!(at(&bytes, "n/many"), Answer::Value(many.into()));
+        assert_eq!(at(&bytes, "n/more"), Answer::TooLarge);
         // What fits as JSON is never taken for too large by its protobuf.
         for value in [json!(vec![0.125; 256]), json!(vec![json!({}); 256]), json!("x".repeat(8190))] {
             assert_eq!(at(&metadata(&json!({"v": value})), "n/v"), Answer::Value(value));

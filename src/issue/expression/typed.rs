@@ -1,6 +1,6 @@
 //! An expression that returns the value of another one with its types, and what it returns, read.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::MOST_ITEMS;
 use crate::encoding::pairs;
@@ -12,41 +12,47 @@ pub(super) const MOST_LEVELS: usize = 5;
 /// The types that JSON has too, in the order of the flags.
 const TYPES: [&str; 8] = ["string", "int", "uint", "double", "bool", "null_type", "list", "map"];
 
-/// An expression for the value of `source` with its types: `[FLAGS, VALUE, SIZE, ITEMS]`, in which one of the flags says
-/// which of [`TYPES`] it is. On the first `levels` levels the value of a list is a list of such quadruples, and that of a map
-/// one of `[KEY, QUADRUPLE]`; where all items are of one type without parts, `ITEMS` has its flags, and the value is as it is,
-/// which costs next to nothing. Of what is deeper or too long there is the size alone.
+/// An expression for the value of `source` with its types: `[FLAGS, VALUE, SIZE]`, in which one of the flags says which of
+/// [`TYPES`] it is. On the first `levels` levels the value of a list or map is
+///
+/// - `[FLAGS, ITEMS]` where all items are of one type without parts, which costs next to nothing, or
+/// - `[[], ITEMS]`, in which each is `[KEY, TRIPLE]`; the key of an item of a list says nothing.
+///
+/// Of what is deeper or too long there is the size alone.
 ///
 /// The list around `source` has it evaluated once; the line feed ends a comment at its end.
 pub(super) fn wrapped(source: &str, levels: usize) -> String {
-    format!("[{source}\n].map(v0, {})[0]", quadruple("v0", 0, levels))
+    format!("[{source}\n].map(v0, {})[0]", triple("v0", 0, levels))
 }
 
-/// Flat where it can be: Envoy's parser takes 32 levels of nested expressions, the operator's own included.
-fn quadruple(value: &str, level: usize, levels: usize) -> String {
+/// Flat where it can be: Envoy's parser takes 32 levels of nested expressions, the operator's own included. The next level
+/// stands in it once, for lists and maps alike, since what is compiled takes much memory.
+fn triple(value: &str, level: usize, levels: usize) -> String {
     let (kind, is_container) = (flags(value), is_any(value, &["list", "map"]));
     let size = format!("{is_container} ? size({value}) : 0");
     // Null, and a list with null in it, are what Envoy cannot return.
     if level >= levels {
-        return format!("[[{kind}], type({value}) == null_type || {is_container} ? 0 : {value}, {size}, []]");
+        return format!("[[{kind}], type({value}) == null_type || {is_container} ? 0 : {value}, {size}]");
     }
     let level = level.saturating_add(1);
-    let (item, key, first) = (format!("v{level}"), format!("k{level}"), format!("{value}[0]"));
-    let (in_list, in_map) = (quadruple(&item, level, levels), quadruple(&format!("{value}[{key}]"), level, levels));
-    let is_short = |container: &str| format!("type({value}) == {container} && size({value}) <= {MOST_ITEMS}");
-    let (is_list, is_map) = (is_short("list"), is_short("map"));
+    let (item, key, pair, first) =
+        (format!("v{level}"), format!("k{level}"), format!("p{level}"), format!("{value}[0]"));
+    let inner = triple(&format!("{pair}[1]"), level, levels);
     let has_parts = is_any(&item, &["null_type", "list", "map"]);
-    let plain_list =
-        format!("size({value}) > 0 && {value}.all({item}, type({item}) == type({first}) && !({has_parts}))");
-    let plain_map = format!("{value}.all({key}, type({key}) == string && type({value}[{key}]) == string)");
+    let is_plain = format!(
+        "(type({value}) == list ? \
+         size({value}) > 0 && {value}.all({item}, type({item}) == type({first}) && !({has_parts})) : \
+         {value}.all({key}, type({key}) == string && type({value}[{key}]) == string))"
+    );
     let items = flags(&first);
     format!(
         "[[{kind}], \
-         {is_list} && !({plain_list}) ? {value}.map({item}, {in_list}) : \
-         {is_map} && !({plain_map}) ? {value}.map({key}, [string({key}), {in_map}]) : \
-         type({value}) == null_type || ({is_container}) && size({value}) > {MOST_ITEMS} ? 0 : {value}, \
-         {size}, \
-         {is_list} && {plain_list} ? [{items}] : {is_map} && {plain_map} ? [true] : []]"
+         ({is_container}) && size({value}) <= {MOST_ITEMS} && !{is_plain} ? \
+         [[], (type({value}) == list ? {value}.map({item}, ['', {item}]) : \
+         {value}.map({key}, [string({key}), {value}[{key}]])).map({pair}, [{pair}[0], {inner}])] : \
+         type({value}) == null_type || ({is_container}) && size({value}) > {MOST_ITEMS} ? 0 : \
+         type({value}) == list ? [[{items}], {value}] : type({value}) == map ? [[true], {value}] : {value}, \
+         {size}]"
     )
 }
 
@@ -80,51 +86,53 @@ enum Stop {
     Unreadable,
 }
 
-/// Reads what a wrapped expression returns.
-pub(super) fn read(bytes: &[u8]) -> Typed {
-    let mut reader = Reader { items: 0, is_folded: false };
-    match reader.value(bytes) {
+/// Reads what a wrapped expression returns, and how many items it has that came with a type of their own.
+pub(super) fn read(bytes: &[u8]) -> (Typed, usize) {
+    let mut reader = Reader { items: 0, unfolded: 0, is_folded: false };
+    let typed = match reader.value(bytes) {
         Ok(_) if reader.is_folded => Typed::Folded,
         Ok(value) => Typed::Value(value),
         Err(Stop::TooLarge) => Typed::TooLarge,
         Err(Stop::Foreign) => Typed::Foreign,
         Err(Stop::Unreadable) => Typed::Unreadable,
-    }
+    };
+    (typed, reader.unfolded)
 }
 
 struct Reader {
     items: usize,
+    unfolded: usize,
     is_folded: bool,
 }
 
 impl Reader {
-    /// The value of a `[FLAGS, VALUE, SIZE, ITEMS]`; null for what is not unfolded.
+    /// The value of a `[FLAGS, VALUE, SIZE]`; an empty one for what is not unfolded.
     fn value(&mut self, bytes: &[u8]) -> Result<Value, Stop> {
-        let [flags, value, size, plain] = items(bytes)?;
+        let [flags, value, size] = items(bytes)?;
         match flagged(flags)? {
-            name @ ("list" | "map") => self.container(name == "map", value, size, plain),
+            name @ ("list" | "map") => self.container(name == "map", value, size),
             name => scalar(name, value),
         }
     }
 
-    /// `plain` are the flags of the items, if all are of one type.
-    fn container(&mut self, is_map: bool, contents: &[u8], size: &[u8], plain: &[u8]) -> Result<Value, Stop> {
+    fn container(&mut self, is_map: bool, contents: &[u8], size: &[u8]) -> Result<Value, Stop> {
         let size = size.try_into().ok().map(u64::from_le_bytes).ok_or(Stop::Unreadable)?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         self.items = self.items.saturating_add(size);
         if self.items > MOST_ITEMS {
             return Err(Stop::TooLarge);
         }
-        let items = pairs::read(contents).ok_or(Stop::Unreadable)?;
-        // In its place is a zero, which has no items.
-        if items.is_empty() && size > 0 {
-            self.is_folded = true;
-            return Ok(Value::Null);
-        }
-        if items.len() != size {
-            return Err(Stop::Unreadable);
-        }
-        let kind = if list(plain)?.is_empty() { None } else { Some(flagged(plain)?) };
+        let (kind, items) = match *list(contents)? {
+            // In its place is a zero, which has no items.
+            [] => {
+                self.is_folded |= size > 0;
+                return Ok(if is_map { Value::Object(Map::new()) } else { Value::Array(Vec::new()) });
+            }
+            [flags, items] if list(flags)?.is_empty() => (None, items),
+            [flags, items] => (Some(flagged(flags)?), items),
+            _ => return Err(Stop::Unreadable),
+        };
+        let items = pairs::read(items).filter(|items| items.len() == size).ok_or(Stop::Unreadable)?;
         let items = items.into_iter();
         Ok(match (kind, is_map) {
             (Some(kind), false) => Value::Array(items.map(|(item, _)| scalar(kind, item)).collect::<Result<_, _>>()?),
@@ -132,12 +140,16 @@ impl Reader {
                 let members = items.map(|(name, value)| Ok((text(name)?, scalar(kind, value)?)));
                 Value::Object(members.collect::<Result<_, _>>()?)
             }
-            (None, false) => Value::Array(items.map(|(item, _)| self.value(item)).collect::<Result<_, _>>()?),
+            (None, false) => {
+                let items = items.map(|(item, _)| Ok(self.member(item)?.1));
+                Value::Array(items.collect::<Result<_, _>>()?)
+            }
             (None, true) => Value::Object(items.map(|(item, _)| self.member(item)).collect::<Result<_, _>>()?),
         })
     }
 
     fn member(&mut self, bytes: &[u8]) -> Result<(String, Value), Stop> {
+        self.unfolded = self.unfolded.saturating_add(1);
         let [name, value] = items(bytes)?;
         Ok((text(name)?, self.value(value)?))
     }
@@ -196,26 +208,29 @@ mod tests {
         list_of(&flags)
     }
 
-    fn sized(kind: &str, value: &[u8], size: usize, items: &[u8]) -> Vec<u8> {
-        list_of(&[&flags(kind), value, &u64::try_from(size).unwrap().to_le_bytes(), items])
+    fn sized(kind: &str, value: &[u8], size: usize) -> Vec<u8> {
+        list_of(&[&flags(kind), value, &u64::try_from(size).unwrap().to_le_bytes()])
     }
 
     fn typed(kind: &str, value: &[u8]) -> Vec<u8> {
-        sized(kind, value, 0, &list_of(&[]))
+        sized(kind, value, 0)
     }
 
     /// Not unfolded.
     fn folded(kind: &str, size: usize) -> Vec<u8> {
-        sized(kind, &[0; 8], size, &list_of(&[]))
+        sized(kind, &[0; 8], size)
     }
 
     fn of(kind: &str, items: &[&[u8]]) -> Vec<u8> {
-        sized(kind, &list_of(items), items.len(), &list_of(&[]))
+        let keyed = |item: &&[u8]| if kind == "list" { list_of(&[b"", item]) } else { item.to_vec() };
+        let keyed: Vec<_> = items.iter().map(keyed).collect();
+        let keyed: Vec<_> = keyed.iter().map(Vec::as_slice).collect();
+        sized(kind, &list_of(&[&list_of(&[]), &list_of(&keyed)]), items.len())
     }
 
     /// All of one type.
     fn plain(kind: &str, of: &str, items: &[pairs::Pair<'_>]) -> Vec<u8> {
-        sized(kind, &pairs::write(items), items.len(), &flags(of))
+        sized(kind, &list_of(&[&flags(of), &pairs::write(items)]), items.len())
     }
 
     #[test]
@@ -255,14 +270,16 @@ mod tests {
             (plain("map", "string", &[(b"a", b"1"), (b"b", b"")]), value(json!({"a": "1", "b": ""}))),
             (plain("map", "string", &[(b"\xff", b"1")]), Typed::Unreadable),
             (plain("list", "duration", &[(b"a", b"")]), Typed::Foreign),
-            (sized("list", &list_of(&[&text]), 2, &list_of(&[])), Typed::Unreadable),
+            (sized("list", &list_of(&[&list_of(&[]), &list_of(&[&text])]), 2), Typed::Unreadable),
             (Vec::new(), Typed::Unreadable),
         ] {
-            assert_eq!(read(&bytes), expected, "{bytes:?}");
+            assert_eq!(read(&bytes).0, expected, "{bytes:?}");
         }
+        assert_eq!(read(&of("list", &[&text, &of("list", &[&text])])).1, 3);
+        assert_eq!(read(&plain("list", "string", &[(b"a", b""), (b"b", b"")])).1, 0);
         let whole = of("map", &[&member]);
         for length in 0..whole.len() {
-            assert_eq!(read(&whole[..length]), Typed::Unreadable, "{length}");
+            assert_eq!(read(&whole[..length]).0, Typed::Unreadable, "{length}");
         }
     }
 }
