@@ -104,9 +104,9 @@ fn secret(text: &[u8]) -> Vec<u8> {
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let mut found = vec![
-        json!({"peers": fixture::peers(), "verify": {}}),
+        json!({"allowWorthlessKeys": true, "peers": fixture::peers(), "verify": {}}),
         json!({
-            "issuer": A, "signingKeyRefs": [fixture::key("a", "ES256", A_PEM)],
+            "allowWorthlessKeys": true, "issuer": A, "signingKeyRefs": [fixture::key("a", "ES256", A_PEM)],
             "issue": {"identity": {"header": "x-user"}},
         }),
         // Keys where they do not belong.

@@ -52,7 +52,7 @@ pub(super) fn run(data: &[u8]) {
 
 fn find(pairs: &Pairs<'_>, places: &[Place]) -> Result<Option<Vec<u8>>, Denial> {
     let headers = Headers::new(pairs.clone());
-    Ok(credential::find(&headers, places)?.map(|found| found.token.into_owned()))
+    Ok(credential::find(&headers, places.iter())?.map(|found| found.token.into_owned()))
 }
 
 /// How many credentials there are at least, an empty one included.

@@ -3,37 +3,116 @@
 use prost::Message as _;
 use serde_json::{Value, json};
 use wristband::encoding::{pairs, protobuf};
-use wristband::issue::expression::{Attributes, Condition, Expression};
+use wristband::issue::expression::{Answer, Attributes, Condition, Expression};
 
 use super::host::{self, Stage};
 
 const PATHS: [&str; 3] =
     ["metadata.filter_metadata.a", "metadata.filter_metadata['a'].b", "metadata.filter_metadata[\"a\"]['b'].c"];
 
+/// The bounds of a value, at all depths.
+const MOST_ITEMS: usize = 256;
+const MOST_BYTES: usize = 8192;
+
 pub(super) fn run(data: &[u8]) {
     for path in ["request.headers['x']"].iter().chain(&PATHS) {
-        let value = value(path, data);
-        // Again the same, and again of what is written of it.
-        assert_eq!(self::value(path, data), value);
-        let Some(value) = value else { continue };
-        assert!(!value.is_null());
-        let written = if PATHS.contains(path) { metadata(path, &value) } else { typed(&value) };
-        assert_eq!(self::value(path, &written), Some(value), "{path}");
+        let answer = answer(path, data);
+        let Answer::Value(value) = answer else { continue };
+        check(&value);
+        // Again the same of what is written of it.
+        let forms =
+            if PATHS.contains(path) { vec![metadata(path, &value)] } else { vec![typed(&value), plain(&value)] };
+        for written in forms {
+            assert_eq!(self::answer(path, &written), Answer::Value(value.clone()), "{path}");
+        }
     }
 }
 
-fn value(source: &str, bytes: &[u8]) -> Option<Value> {
+fn check(value: &Value) {
+    assert!(!value.is_null());
+    let (items, bytes) = (items(value), value.to_string().len());
+    assert!(items <= MOST_ITEMS && bytes <= MOST_BYTES, "{items} items, {bytes} bytes");
+}
+
+fn items(value: &Value) -> usize {
+    match value {
+        Value::Array(inner) => inner.len() + inner.iter().map(items).sum::<usize>(),
+        Value::Object(inner) => inner.len() + inner.values().map(items).sum::<usize>(),
+        _ => 0,
+    }
+}
+
+fn answer(source: &str, bytes: &[u8]) -> Answer {
     let host = Stage::default();
     let condition = Condition(Expression::compile(source, &host).unwrap());
     host.say(bytes);
-    let value = condition.0.value(&Attributes::new(&host));
-    assert_eq!(condition.holds(&Attributes::new(&host)), value == Some(Value::Bool(true)));
-    value
+    let asked = || {
+        host.next_phase();
+        condition.0.answer(&Attributes::new(&host))
+    };
+    let answer = asked();
+    // Also when it is known how deep a value is.
+    assert_eq!(asked(), answer);
+    host.next_phase();
+    assert_eq!(condition.holds(&Attributes::new(&host)), answer == Answer::Value(Value::Bool(true)));
+    name(&condition.0, &answer, &host);
+    answer
 }
 
-/// As the wrapped expression returns it.
+/// Of what is too large as a whole the name alone may be had.
+fn name(expression: &Expression, answer: &Answer, host: &Stage<'_>) {
+    host.next_phase();
+    let name = expression.name(&Attributes::new(host));
+    match (answer, &name) {
+        (Answer::TooLarge, Answer::Value(value)) => {
+            assert_eq!(value.as_object().unwrap().len(), 1);
+            check(&value["sub"]);
+        }
+        _ => assert_eq!(name, *answer),
+    }
+}
+
+/// As the wrapped expression returns it that unfolds all of it.
 fn typed(value: &Value) -> Vec<u8> {
-    let (flag, bytes) = match value {
+    match value {
+        Value::Array(items) => {
+            quadruple(6, &list(&items.iter().map(typed).collect::<Vec<_>>()), items.len(), &list(&[]))
+        }
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| list(&[name.clone().into_bytes(), typed(value)]);
+            quadruple(7, &list(&members.iter().map(member).collect::<Vec<_>>()), members.len(), &list(&[]))
+        }
+        value => {
+            let (flag, bytes) = scalar(value);
+            quadruple(flag, &bytes, 0, &list(&[]))
+        }
+    }
+}
+
+/// The same, with the items of a list and the members of a map as they are where all are of one type.
+fn plain(value: &Value) -> Vec<u8> {
+    let is_scalar = |value: &Value| !matches!(value, Value::Null | Value::Array(_) | Value::Object(_));
+    match value {
+        Value::Array(items) if items.iter().all(is_scalar) => {
+            let items: Vec<_> = items.iter().map(scalar).collect();
+            let first = items.first().map(|(flag, _)| *flag);
+            if first.is_some_and(|first| items.iter().all(|(flag, _)| *flag == first)) {
+                let contents: Vec<_> = items.iter().map(|(_, bytes)| bytes.clone()).collect();
+                return quadruple(6, &list(&contents), items.len(), &flags(first.unwrap()));
+            }
+            typed(value)
+        }
+        Value::Object(members) if members.values().all(Value::is_string) => {
+            let members: Vec<_> =
+                members.iter().map(|(name, value)| (name.as_bytes(), value.as_str().unwrap().as_bytes())).collect();
+            quadruple(7, &pairs::write(&members), members.len(), &list(&[vec![1]]))
+        }
+        value => typed(value),
+    }
+}
+
+fn scalar(value: &Value) -> (usize, Vec<u8>) {
+    match value {
         Value::String(text) => (0, text.clone().into_bytes()),
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => (1, number.to_le_bytes().to_vec()),
@@ -41,15 +120,17 @@ fn typed(value: &Value) -> Vec<u8> {
             (None, None) => (3, number.as_f64().unwrap().to_le_bytes().to_vec()),
         },
         Value::Bool(value) => (4, vec![u8::from(*value)]),
-        Value::Null => (5, vec![0]),
-        Value::Array(items) => (6, list(&items.iter().map(typed).collect::<Vec<_>>())),
-        Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| list(&[name.clone().into_bytes(), typed(value)]);
-            (7, list(&members.iter().map(member).collect::<Vec<_>>()))
-        }
-    };
-    let flags: Vec<_> = (0..8).map(|other| vec![u8::from(other == flag)]).collect();
-    list(&[list(&flags), bytes])
+        Value::Null => (5, vec![0; 8]),
+        Value::Array(_) | Value::Object(_) => panic!("it has parts"),
+    }
+}
+
+fn quadruple(flag: usize, value: &[u8], size: usize, items: &[u8]) -> Vec<u8> {
+    list(&[flags(flag), value.to_vec(), u64::try_from(size).unwrap().to_le_bytes().to_vec(), items.to_vec()])
+}
+
+fn flags(flag: usize) -> Vec<u8> {
+    list(&(0..8).map(|other| vec![u8::from(other == flag)]).collect::<Vec<_>>())
 }
 
 fn list(items: &[Vec<u8>]) -> Vec<u8> {
@@ -83,10 +164,20 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         json!(-0.0),
         json!(true),
         json!(["a", [1, null], {}]),
+        json!(["a", "b"]),
+        json!({"a": "x", "b": ""}),
+        json!(vec![true; MOST_ITEMS]),
+        json!(vec![true; MOST_ITEMS + 1]),
+        json!("\u{1}".repeat(MOST_BYTES / 6 - 1)),
+        json!("\u{1}".repeat(MOST_BYTES / 6)),
         json!({"b": {"c": [1, 2.5, "x", null, {"d": false}]}}),
     ];
-    let mut seeds: Vec<_> = values.iter().map(typed).chain([host::typed_text(b"x")]).collect();
+    let mut seeds: Vec<_> = values.iter().flat_map(|value| [typed(value), plain(value)]).collect();
+    seeds.push(host::typed_text(b"x"));
+    // A list that is not unfolded.
+    seeds.push(quadruple(6, &[0; 8], 3, &list(&[])));
     seeds.extend([metadata(PATHS[0], &json!({"b": [1, {}]})), metadata(PATHS[1], &json!({"c": "x", "n": -0.0}))]);
     seeds.push(metadata(PATHS[2], &json!([null, 1e300])));
+    seeds.push(metadata(PATHS[0], &json!({"sub": "alice", "roles": vec![true; MOST_ITEMS]})));
     seeds
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,12 +10,15 @@ use p256::ecdsa::Signature;
 use prost::Message as _;
 use wristband::crypto::vm;
 use wristband::encoding::pairs;
-use wristband::host::{Crypto, ExpressionId, Function, Host, Setup, Written};
+use wristband::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::Material;
 
 use super::fixture::{A_PEM, CERTIFICATE, ED_PEM};
 use super::input::Input;
+
+/// How often an expression may be evaluated in a phase: callers choose how deep a value is.
+const MOST_EVALUATIONS: usize = 5;
 
 /// A host. Its expressions have no value, and what it says of itself is true, unless it lies.
 #[derive(Default)]
@@ -22,10 +26,15 @@ pub(super) struct Stage<'d> {
     /// The one value of every expression and the whole metadata, if there are.
     said: RefCell<Option<&'d [u8]>>,
     lies: RefCell<Option<Input<'d>>>,
-    expressions: Cell<u32>,
+    /// What it has said of each expression in this phase, and how often.
+    evaluated: RefCell<HashMap<u32, Evaluated>>,
+    /// How often it was asked for metadata in this phase.
+    metadata: Cell<usize>,
     /// Values and their versions; each is there from the beginning.
     shared: RefCell<HashMap<String, (Vec<u8>, u32)>>,
 }
+
+type Evaluated = (Option<Vec<u8>>, usize);
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct VerifyArguments {
@@ -56,8 +65,12 @@ struct Answer {
 /// How Envoy returns a text together with its type.
 pub(super) fn typed_text(text: &[u8]) -> Vec<u8> {
     let flags: Vec<_> = (0..8).map(|flag| [u8::from(flag == 0)]).collect();
-    let flags = pairs::write(&flags.iter().map(|flag| (&flag[..], &b""[..])).collect::<Vec<_>>());
-    pairs::write(&[(&flags, b""), (text, b"")])
+    let flags = list(&flags.iter().map(|flag| &flag[..]).collect::<Vec<_>>());
+    list(&[&flags, text, &[0; 8], &list(&[])])
+}
+
+fn list(items: &[&[u8]]) -> Vec<u8> {
+    pairs::write(&items.iter().map(|item| (*item, &b""[..])).collect::<Vec<_>>())
 }
 
 impl<'d> Stage<'d> {
@@ -69,6 +82,12 @@ impl<'d> Stage<'d> {
     /// Has this for every expression and as metadata.
     pub(super) fn say(&self, bytes: &'d [u8]) {
         self.said.replace(Some(bytes));
+    }
+
+    /// From now on expressions may have other values.
+    pub(super) fn next_phase(&self) {
+        self.evaluated.borrow_mut().clear();
+        self.metadata.set(0);
     }
 
     /// What it says instead of `truth`: that, nothing, or up to 252 bytes of its own.
@@ -135,21 +154,36 @@ impl Setup for Stage<'_> {
     fn reserve(&self, _: &str) -> bool {
         true
     }
+}
 
+impl Expressions for Stage<'_> {
+    /// All wrappers of an expression are one to it, also where another host has compiled some of them: a gateway outlives
+    /// the request that has compiled a wrapper.
     fn compile(&self, source: &str) -> Option<ExpressionId> {
-        self.expressions.set(self.expressions.get() + 1);
-        (!source.contains("broken")).then(|| ExpressionId(self.expressions.get()))
+        let inner = source.strip_prefix('[').and_then(|rest| rest.split_once("\n].map(v0, "));
+        let mut hasher = DefaultHasher::new();
+        inner.map_or(source, |(inner, _)| inner).hash(&mut hasher);
+        (!source.contains("broken")).then(|| ExpressionId((hasher.finish() >> 32).try_into().unwrap()))
     }
 
     fn discard(&self, _: ExpressionId) {}
 }
 
 impl Host for Stage<'_> {
-    fn evaluate(&self, _: ExpressionId) -> Option<Vec<u8>> {
-        self.answer(|| self.said.borrow().map(<[u8]>::to_vec))
+    /// The same however often it is asked: where to begin with the wrappers of an expression is remembered from other
+    /// requests.
+    fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {
+        let mut evaluated = self.evaluated.borrow_mut();
+        let said = || (self.answer(|| self.said.borrow().map(<[u8]>::to_vec)), 0);
+        let (said, times) = evaluated.entry(expression.0).or_insert_with(said);
+        *times += 1;
+        assert!(*times <= MOST_EVALUATIONS, "an expression is evaluated once more for each level and no more");
+        said.clone()
     }
 
     fn metadata(&self) -> Option<Vec<u8>> {
+        self.metadata.set(self.metadata.get() + 1);
+        assert_eq!(self.metadata.get(), 1, "metadata is copied once a phase");
         self.answer(|| self.said.borrow().map(<[u8]>::to_vec))
     }
 

@@ -189,6 +189,7 @@ impl Exchange<'_, '_> {
         self.check_admitted(&request, &edits);
         let changed = applied(&self.request, &edits);
         let mut said = vec![text(&edits)];
+        self.host.next_phase();
         let decision = self.gateway.on_admitted(&mut admitted, &headers(&changed), NOW, self.host);
         said.push(self.check_decision(&decision));
         if matches!(decision, Decision::Forward(_)) {
@@ -199,6 +200,7 @@ impl Exchange<'_, '_> {
 
     fn respond(&self, admitted: Admitted) -> String {
         let response = headers(&self.response);
+        self.host.next_phase();
         let decision = self.gateway.on_response(Some(admitted), &response, NOW, self.host);
         if let Decision::Forward(edits) = &decision {
             // No wristband but ours, and no cookie of its name that gives anything.
@@ -256,7 +258,7 @@ impl Exchange<'_, '_> {
         }
         if is_verified && !verification.forward {
             let changed = applied(&self.request, edits);
-            let left = credential::find(&headers(&changed), &verification.places);
+            let left = credential::find(&headers(&changed), verification.places.iter());
             assert!(matches!(left, Ok(None)), "a token stays behind");
         }
         if !is_verified && verification.mode.name() == "require" {

@@ -15,7 +15,7 @@ use super::input::Input;
 const MOST: usize = 8192;
 
 /// What nobody is told who cannot sign.
-const LEARNED: [Denial; 8] = [
+const LEARNED: [Denial; 9] = [
     Denial::WrongType,
     Denial::WrongAudience,
     Denial::WrongSubject,
@@ -24,6 +24,7 @@ const LEARNED: [Denial; 8] = [
     Denial::WrongCertificate,
     Denial::Revoked,
     Denial::Replayed,
+    Denial::ReplayFull,
 ];
 
 struct Fixture {
