@@ -7,28 +7,45 @@ use wristband::http::set_cookie::{Cookie, SameSite};
 
 use super::fixture::NOW;
 use super::input::Input;
+use super::readers;
 
-const COOKIE_NAME: &str = "wb";
-const PARAMETER: &str = "token";
 const PROTOCOL: &str = "wb.";
 
-type Pairs<'d> = Vec<(&'d [u8], &'d [u8])>;
+/// The names of a cookie and a parameter. In some that of another becomes one with a `_` in it.
+struct Names {
+    cookie: &'static str,
+    parameter: &'static str,
+}
 
-fn places() -> [Place; 5] {
+const NAMES: [Names; 2] = [Names { cookie: "wb", parameter: "token" }, Names { cookie: "w_b", parameter: "to_ken" }];
+
+pub(super) type Pairs<'d> = Vec<(&'d [u8], &'d [u8])>;
+
+fn places(names: &Names) -> [Place; 5] {
     let header = |name, prefix: &str| Place::Header { name: HeaderName::known(name), prefix: prefix.to_owned() };
     [
         header("x-wristband-token", ""),
         header("authorization", "Bearer "),
-        Place::Cookie(COOKIE_NAME.to_owned()),
-        Place::Parameter(PARAMETER.to_owned()),
+        Place::Cookie(names.cookie.to_owned()),
+        Place::Parameter(names.parameter.to_owned()),
         Place::WebSocketProtocol(PROTOCOL.to_owned()),
     ]
 }
 
 pub(super) fn run(data: &[u8]) {
     let pairs = Input::new(data).headers();
-    let places = places();
-    let each: Vec<_> = places.iter().map(|place| find(&pairs, std::slice::from_ref(place))).collect();
+    protocols(&pairs);
+    for names in &NAMES {
+        all(&pairs, names);
+        cookies(&pairs, names.cookie);
+        parameters(&pairs, names.parameter);
+        set_cookie(&pairs, names.cookie);
+    }
+}
+
+fn all(pairs: &Pairs<'_>, names: &Names) {
+    let places = places(names);
+    let each: Vec<_> = places.iter().map(|place| find(pairs, std::slice::from_ref(place))).collect();
     let found: Vec<_> = each.iter().filter_map(|found| found.as_ref().ok()?.clone()).collect();
     // All places together have what one of them has, if no other has anything.
     let expected = match (&found[..], each.iter().any(Result::is_err)) {
@@ -36,18 +53,25 @@ pub(super) fn run(data: &[u8]) {
         ([only], false) => Ok(Some(only.clone())),
         _ => Err(Denial::Ambiguous),
     };
-    assert_eq!(find(&pairs, &places), expected);
+    assert_eq!(find(pairs, &places), expected);
     for (place, found) in places.iter().zip(each) {
-        assert!(found.is_err() || count(&pairs, place) < 2, "{place:?}: one of several");
-        let left = without(&pairs, place);
-        if let Ok(Some(_)) = found {
+        assert!(found.is_err() || count(pairs, place) < 2, "{place:?}: one of several");
+        let left = without(pairs, place);
+        if found.is_ok() {
+            assert_nobody_finds(&as_pairs(&left), place);
             assert_eq!(find(&as_pairs(&left), std::slice::from_ref(place)), Ok(None), "{place:?}");
         }
     }
-    cookies(&pairs);
-    parameters(&pairs);
-    protocols(&pairs);
-    set_cookie(&pairs);
+}
+
+/// That nobody reads a token where one was taken out: not in a cookie or parameter, however they are read.
+pub(super) fn assert_nobody_finds(pairs: &Pairs<'_>, place: &Place) {
+    let readers = match place {
+        Place::Cookie(name) => readers::cookie(&values(pairs, &COOKIE), name.as_bytes()),
+        Place::Parameter(name) => readers::parameter(&query(path(pairs)), name.as_bytes()),
+        Place::Header { .. } | Place::WebSocketProtocol(_) => Vec::new(),
+    };
+    assert!(readers.is_empty(), "{place:?} is found by {readers:?}");
 }
 
 fn find(pairs: &Pairs<'_>, places: &[Place]) -> Result<Option<Vec<u8>>, Denial> {
@@ -64,7 +88,9 @@ fn count(pairs: &Pairs<'_>, place: &Place) -> usize {
             let starts = |value: &&[u8]| value.to_ascii_lowercase().starts_with(prefix.to_ascii_lowercase().as_bytes());
             if values.iter().any(starts) { values.len() } else { 0 }
         }
-        Place::Cookie(_) => split(&values(pairs, &COOKIE), b';').iter().filter(|pair| is_our_cookie(pair)).count(),
+        Place::Cookie(name) => {
+            split(&values(pairs, &COOKIE), b';').iter().filter(|pair| is_our_cookie(pair, name)).count()
+        }
         Place::Parameter(parameter) => {
             let query = query(path(pairs));
             form_urlencoded::parse(&query).filter(|(name, _)| name == parameter).count()
@@ -107,25 +133,25 @@ fn split(values: &[&[u8]], separator: u8) -> Vec<Vec<u8>> {
 }
 
 /// The other cookies stay as they were, in their order, and ours is not among them.
-fn cookies(pairs: &Pairs<'_>) {
+fn cookies(pairs: &Pairs<'_>, name: &str) {
     let mut expected = split(&values(pairs, &COOKIE), b';');
-    expected.retain(|pair| !is_our_cookie(pair));
-    let rest = credential::without_cookie(&Headers::new(pairs.clone()), COOKIE_NAME);
+    expected.retain(|pair| !is_our_cookie(pair, name));
+    let rest = credential::without_cookie(&Headers::new(pairs.clone()), name);
     assert_eq!(split(&[&rest], b';'), expected);
 }
 
-fn is_our_cookie(pair: &[u8]) -> bool {
-    pair.split(|byte| *byte == b'=').next().is_some_and(|name| name.trim_ascii() == COOKIE_NAME.as_bytes())
+fn is_our_cookie(pair: &[u8], cookie: &str) -> bool {
+    pair.split(|byte| *byte == b'=').next().is_some_and(|name| name.trim_ascii() == cookie.as_bytes())
 }
 
 /// So do the other parameters, and the path before them.
-fn parameters(pairs: &Pairs<'_>) {
+fn parameters(pairs: &Pairs<'_>, name: &str) {
     let path = path(pairs);
-    let rest = credential::without_parameter(&Headers::new(pairs.clone()), PARAMETER);
+    let rest = credential::without_parameter(&Headers::new(pairs.clone()), name);
     assert_eq!(rest.split(|byte| *byte == b'?').next(), path.split(|byte| *byte == b'?').next());
     let decoded = |query: Vec<u8>| form_urlencoded::parse(&query).into_owned().collect::<Vec<_>>();
     let mut expected = decoded(query(path));
-    expected.retain(|(name, _)| name != PARAMETER);
+    expected.retain(|(other, _)| other != name);
     assert_eq!(decoded(query(&rest)), expected);
 }
 
@@ -146,9 +172,9 @@ fn protocols(pairs: &Pairs<'_>) {
 }
 
 /// What remains of a response sets no cookie of ours, and what deletes it does nothing else.
-fn set_cookie(pairs: &Pairs<'_>) {
+fn set_cookie(pairs: &Pairs<'_>, cookie_name: &str) {
     let cookie = Cookie {
-        name: COOKIE_NAME.to_owned(),
+        name: cookie_name.to_owned(),
         path: "/".to_owned(),
         domain: None,
         same_site: SameSite::Lax,
@@ -161,7 +187,7 @@ fn set_cookie(pairs: &Pairs<'_>) {
     };
     let name = HeaderName::known("set-cookie");
     let all: Vec<_> = values(pairs, &name).iter().map(|value| value.to_vec()).collect();
-    let sets = |value: &[u8]| sets(value, COOKIE_NAME);
+    let sets = |value: &[u8]| sets(value, cookie_name);
     let Some(remaining) = others(&all) else {
         assert!(!all.iter().any(|value| sets(value)));
         return;
@@ -170,7 +196,7 @@ fn set_cookie(pairs: &Pairs<'_>) {
     assert!(remaining.others.iter().all(|other| all.contains(other) && !sets(other)));
     assert_eq!(others(&remaining.others), None);
     for deletion in &remaining.deletions {
-        assert!(deletion.starts_with(b"wb=;"), "{}", String::from_utf8_lossy(deletion));
+        assert!(deletion.starts_with(format!("{cookie_name}=;").as_bytes()), "{}", String::from_utf8_lossy(deletion));
         let again = others(std::slice::from_ref(deletion)).unwrap();
         assert_eq!(again.deletions, std::slice::from_ref(deletion));
     }
@@ -197,6 +223,10 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         ":path: /a?b=c&t%6fken=t&d;e=f#g",
         ":path: /a?b=1;token=u&token=t",
         "sec-websocket-protocol: chat, wb.t , superchat",
+        "cookie: w_b=t; w.b=u; a=1 wb=\"u\"",
+        "cookie: a=\"x; w_b=t; wb=t; y\"; w-b[0]=u",
+        ":path: /a?to_ken=t&to.ken=u&to[ken=v&+token[a]=w&[token]=x",
+        ":path: /a?to_ken=t&tok%65n=u&%0atoken%00=w;to%2eken%5b%5d",
         "set-cookie: wb=x; Path=/; Max-Age=0\nset-cookie: a=1; Secure\nset-cookie: =wb=y",
         "set-cookie: wb=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; max-age = -1",
     ];

@@ -10,6 +10,7 @@ mod credentials;
 mod encodings;
 mod expressions;
 mod keys;
+mod readers;
 mod requests;
 mod tokens;
 

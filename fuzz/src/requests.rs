@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wristband::cache::{Cache, Capacity};
 use wristband::denial::Denial;
 use wristband::encoding::protobuf::struct_bytes;
-use wristband::gateway::{Admission, Admitted, Decision, Edits, Event, Gateway, OnFailure};
+use wristband::gateway::{Admission, Admitted, Decision, Edits, Event, Gateway, OnFailure, OnForgedHeader};
 use wristband::http::credential;
 use wristband::http::headers::{Headers, SET_COOKIE, can_be_value};
 use wristband::http::reply::Reply;
@@ -60,7 +60,7 @@ fn configurations() -> [Value; 5] {
                 },
             },
             "verify": {
-                "mode": "optional", "outputPayloadToHeader": "x-payload",
+                "mode": "optional", "outputPayloadToHeader": "x-payload", "onForgedHeader": "deny",
                 "fromHeaders": [{"name": "authorization", "prefix": "Bearer "}], "fromCookies": ["wb"],
                 "fromParams": ["token"], "fromWebSocketProtocols": [{"prefix": "wb."}],
             },
@@ -71,7 +71,7 @@ fn configurations() -> [Value; 5] {
                 "identity": [{"expression": "i"}, {"wristband": true}], "placement": "request",
                 "onFailure": "deny", "bindClientCertificate": true, "audiences": ["us", "c"],
             },
-            "verify": {"mode": "observe", "forward": true, "outputClaimToHeaders": outputs},
+            "verify": {"mode": "observe", "forward": true, "outputClaimToHeaders": outputs, "onForgedHeader": "deny"},
         }),
         // The host computes, and may lie about signatures too.
         json!({
@@ -231,7 +231,10 @@ impl Exchange<'_, '_> {
                 return;
             }
         };
-        let mode = self.gateway.verification.as_ref().unwrap().mode;
+        let verification = self.gateway.verification.as_ref().unwrap();
+        let mode = verification.mode;
+        let denies = verification.on_forged_header == OnForgedHeader::Deny;
+        assert!(denial != Denial::ForgedHeader || denies && self.is_forged(&headers(&self.request)));
         assert!(mode.name() != "observe" && (mode.name() == "require" || denial != Denial::Missing));
         let constant = Reply::from(denial);
         let cookie = self.gateway.delivery.as_ref().and_then(|delivery| delivery.cookie.as_ref());
@@ -239,10 +242,20 @@ impl Exchange<'_, '_> {
         assert!(**reply == constant || Some(&**reply) == with_deletion.as_ref(), "{reply:?}");
     }
 
+    /// Whether the client has written a header that only we write.
+    fn is_forged(&self, request: &Headers<'_>) -> bool {
+        let is_redirected = self.request.iter().any(|(name, _)| name == b"x-envoy-original-url");
+        !is_redirected && self.gateway.verification.as_ref().unwrap().owned_headers().any(|name| request.has(name))
+    }
+
     fn check_admitted(&self, request: &Headers<'_>, edits: &Edits) {
         let verification = self.gateway.verification.as_ref().unwrap();
         for owned in verification.owned_headers().filter(|name| request.has(name)) {
             assert!(edits.remove.contains(owned), "a header that only we write came through: {owned:?}");
+        }
+        if verification.on_forged_header == OnForgedHeader::Deny && self.is_forged(request) {
+            assert_eq!(verification.mode.name(), "observe");
+            assert!(edits.events.contains(&Event::Observed(Denial::ForgedHeader)));
         }
         let is_verified = edits.events.contains(&Event::Verified);
         assert_eq!(edits.filter_state.is_some(), is_verified);
@@ -260,6 +273,12 @@ impl Exchange<'_, '_> {
             let changed = applied(&self.request, edits);
             let left = credential::find(&headers(&changed), verification.places.iter());
             assert!(matches!(left, Ok(None)), "a token stays behind");
+            for place in &verification.places {
+                credentials::assert_nobody_finds(
+                    &changed.iter().map(|(name, value)| (&**name, &**value)).collect(),
+                    place,
+                );
+            }
         }
         if !is_verified && verification.mode.name() == "require" {
             assert!(request.is_preflight(), "nobody let it through");
@@ -347,6 +366,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
                 ":status: 200\nexpires: 0",
             ),
             (":path: /a\nauthorization: Bearer {1}\nx-user: bob", ":status: 200\nset-cookie: wb=x; Max-Age=0"),
+            (":path: /a\nauthorization: Bearer {1}\nx-payload: forged\nx-deep: forged", ":status: 200"),
             (":path: /a?b=c&token={5}\nx-user: bob", ":status: 404\nx-wristband-token: forged"),
             (":path: /a\ncookie: a=1; wb={3}", ":status: 200\ngrpc-status: 5"),
             (":path: /a\nsec-websocket-protocol: chat, wb.{7}", ":status: 204\nset-cookie: a=1\nset-cookie: wb=y"),
