@@ -1,9 +1,10 @@
 //! The bytes of a plugin configuration: JSON, a `google.protobuf.Struct` or a `GenericSecret`.
 
+use prost::Message as _;
 use prost::encoding::{bytes, string};
 use serde_json::{Value, json};
 use wristband::compile::{self, Compiled};
-use wristband::encoding::protobuf::struct_bytes;
+use wristband::encoding::protobuf::{from_struct, struct_bytes};
 use wristband::gateway::{Admission, Event};
 use wristband::http::headers::Headers;
 use wristband::jose::json;
@@ -11,14 +12,17 @@ use wristband::jose::json;
 use super::fixture::{self, A, A_PEM, B_PEM, NOW};
 use super::host::Stage;
 
+const PERMISSION: &str = "allowWorthlessKeys";
+
 pub(super) fn run(data: &[u8]) {
     let outcome = load(data);
     assert_eq!(load(data), outcome);
     if let Err(problems) = &outcome {
         assert!(!problems.is_empty());
     }
-    let Ok(Value::Object(members)) = json::parse(data) else { return };
-    let whole = Value::Object(members.clone());
+    without_permission(data);
+    // What stands twice is in it once.
+    let Ok(whole) = serde_json::from_slice::<Value>(data) else { return };
     // The name of a variable is shown however long it is: a key has small letters.
     let is_variable = |text: &str| !text.contains(|character: char| character.is_ascii_lowercase());
     texts(&whole, &mut |text| {
@@ -30,9 +34,26 @@ pub(super) fn run(data: &[u8]) {
         }
     });
     // The other forms say the same.
+    let Ok(Value::Object(members)) = json::parse(data) else { return };
     assert_eq!(load(&secret(data)), outcome);
     if is_exact(&whole) {
         assert_eq!(load(&struct_bytes(&members)), outcome);
+    }
+}
+
+/// That a key of `testdata` is in force only where the configuration says that it may be.
+fn without_permission(data: &[u8]) {
+    let as_struct = || from_struct(prost_types::Struct::decode(data).ok()?).ok();
+    let Some(Value::Object(mut members)) = json::parse(data).ok().or_else(as_struct) else { return };
+    let Ok(compiled) = compile::load(data, &Stage::default()) else { return };
+    if !fixture::has_worthless_key(&compiled.gateway) {
+        return;
+    }
+    assert_eq!(members.remove(PERMISSION), Some(true.into()), "a worthless key");
+    for other in [None, Some(json!(false)), Some(json!("true")), Some(json!(1)), Some(json!(null))] {
+        members.extend(other.map(|other| (PERMISSION.to_owned(), other)));
+        let loaded = compile::load(Value::Object(members.clone()).to_string().as_bytes(), &Stage::default());
+        assert!(loaded.is_err(), "a worthless key");
     }
 }
 
@@ -117,6 +138,11 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
             "issue": {"identity": {"header": B_PEM}, "cookie": {"name": B_PEM}, "customClaims": {B_PEM: {B_PEM: B_PEM}}},
         }),
     ];
+    let unpermitted = found.iter().cloned().map(|mut configuration| {
+        configuration.as_object_mut().unwrap().remove(PERMISSION);
+        configuration
+    });
+    found.extend(unpermitted.collect::<Vec<_>>());
     for sample in fixture::files("envoy") {
         let sample: Result<Value, _> = serde_yaml_ng::from_slice(&sample);
         if let Ok(sample) = sample {

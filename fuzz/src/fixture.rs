@@ -11,7 +11,7 @@ use wristband::crypto::vm;
 use wristband::gateway::Gateway;
 use wristband::jose::algorithm::Algorithm;
 use wristband::jose::base64url;
-use wristband::keys::{Material, PrivateKey};
+use wristband::keys::{Material, PrivateKey, PublicKey};
 use wristband::time::Timestamp;
 
 use super::host::Stage;
@@ -176,6 +176,29 @@ pub(super) fn load(configuration: &Value, host: &Stage<'_>) -> Gateway {
         Ok(compiled) => compiled.gateway,
         Err(problems) => panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }
+}
+
+/// Whether a key is in force whose private half is in `testdata`.
+pub(super) fn has_worthless_key(gateway: &Gateway) -> bool {
+    let ring = gateway.ring();
+    let keys = ring.own().into_iter().chain(ring.peers()).flat_map(|issuer| issuer.keys.keys());
+    WORTHLESS.with(|worthless| keys.map(|key| key.key.public()).any(|key| worthless.contains(key)))
+}
+
+thread_local! {
+    static WORTHLESS: Vec<PublicKey> = worthless();
+}
+
+fn worthless() -> Vec<PublicKey> {
+    let texts = [files("testdata/worthless-keys"), files("testdata/worthless-certificates")].concat();
+    let keys = texts
+        .iter()
+        .flat_map(|text| Algorithm::ALL.into_iter().filter_map(move |algorithm| Material::parse(text, algorithm).ok()));
+    let public = |key| match key {
+        Material::Private(key) => PrivateKey::public_key(&key),
+        Material::Public(key) => key,
+    };
+    keys.map(public).collect()
 }
 
 /// That a text for others has nothing of a private key in it. What is too short for a key may be shown as a name.
