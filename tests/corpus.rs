@@ -11,7 +11,7 @@ use std::path::Path;
 mod fuzz;
 
 /// Runs what is in the target's folder, by name, and its seeds.
-fn replay(name: &str) {
+fn run_all(name: &str) {
     let target = fuzz::target(name);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
@@ -25,7 +25,7 @@ fn replay(name: &str) {
 
 macro_rules! targets {
     ($($name:ident)*) => {
-        $(#[test] fn $name() { replay(stringify!($name)); })*
+        $(#[test] fn $name() { run_all(stringify!($name)); })*
 
         #[test]
         fn every_target_is_replayed() {
@@ -34,4 +34,4 @@ macro_rules! targets {
     };
 }
 
-targets! { configuration credentials encodings expressions keys requests tokens }
+targets! { configuration credentials encodings expressions keys replay requests tokens }

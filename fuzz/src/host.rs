@@ -32,7 +32,11 @@ pub(super) struct Stage<'d> {
     metadata: Cell<usize>,
     /// Values and their versions; each is there from the beginning.
     shared: RefCell<HashMap<String, (Vec<u8>, u32)>>,
+    /// What another worker does before the next write.
+    meanwhile: RefCell<Option<Meanwhile>>,
 }
+
+type Meanwhile = Box<dyn FnOnce(&Stage<'_>)>;
 
 type Evaluated = (Option<Vec<u8>>, usize);
 
@@ -77,6 +81,20 @@ impl<'d> Stage<'d> {
     /// Answers from now on with what is in the input.
     pub(super) fn lie(&self, input: Input<'d>) {
         self.lies.replace(Some(input));
+    }
+
+    /// Answers with the truth again.
+    pub(super) fn be_honest(&self) {
+        self.lies.replace(None);
+    }
+
+    /// Has another worker do this before the next write.
+    pub(super) fn meanwhile(&self, act: impl FnOnce(&Stage<'_>) + 'static) {
+        self.meanwhile.replace(Some(Box::new(act)));
+    }
+
+    pub(super) fn nothing_meanwhile(&self) {
+        self.meanwhile.replace(None);
     }
 
     /// Has this for every expression and as metadata.
@@ -201,6 +219,13 @@ impl Host for Stage<'_> {
             None => return Written::Refused,
             Some([]) => return Written::Overtaken,
             Some(_) => {}
+        }
+        let meanwhile = self.meanwhile.take();
+        if let Some(act) = meanwhile {
+            act(self);
+        }
+        if self.shared.borrow().get(key).map_or(1, |(_, version)| *version) != version {
+            return Written::Overtaken;
         }
         self.shared.borrow_mut().insert(key.to_owned(), (value.to_vec(), version + 1));
         Written::Done

@@ -9,6 +9,10 @@ impl<'d> Input<'d> {
         Self(data)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// One byte.
     pub(super) fn byte(&mut self) -> u8 {
         self.take(1).first().copied().unwrap_or_default()

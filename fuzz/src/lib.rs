@@ -11,6 +11,7 @@ mod encodings;
 mod expressions;
 mod keys;
 mod readers;
+mod replay;
 mod requests;
 mod tokens;
 
@@ -25,12 +26,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "configuration", run: configuration::run, seeds: configuration::seeds },
     Target { name: "credentials", run: credentials::run, seeds: credentials::seeds },
     Target { name: "encodings", run: encodings::run, seeds: encodings::seeds },
     Target { name: "expressions", run: expressions::run, seeds: expressions::seeds },
     Target { name: "keys", run: keys::run, seeds: keys::seeds },
+    Target { name: "replay", run: replay::run, seeds: replay::seeds },
     Target { name: "requests", run: requests::run, seeds: requests::seeds },
     Target { name: "tokens", run: tokens::run, seeds: tokens::seeds },
 ];

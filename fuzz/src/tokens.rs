@@ -6,6 +6,7 @@ use wristband::denial::Denial;
 use wristband::gateway::Gateway;
 use wristband::jose::base64url;
 use wristband::jose::token::Untrusted;
+use wristband::time::Timestamp;
 use wristband::verify::Verified;
 
 use super::fixture::{self, A, A_PUB, B, C, ENDED_PUB, NOW, Signer, peers};
@@ -69,7 +70,8 @@ pub(super) fn run(data: &[u8]) {
             assert_eq!(flip, b'=', "a wrong signature is verified");
             let issuer = signer.issuer.expect("nobody trusts this key");
             may_pass(&verified, signer, issuer, header, payload);
-            once(token.as_bytes(), verified.claims().get("jti").and_then(Value::as_str));
+            let has_name = verified.claims().get("jti").is_some_and(Value::is_string);
+            once(token.as_bytes(), has_name, verified.expires());
         }
         Err(denial) if flip != b'=' || signer.issuer.is_none() => {
             assert!(!LEARNED.contains(&denial), "{denial:?} is learned without a signature");
@@ -165,7 +167,7 @@ fn may_pass(verified: &Verified, signer: &Signer, issuer: &str, header: &[u8], p
 }
 
 /// Where each token is accepted once, it is accepted once.
-fn once(token: &[u8], id: Option<&str>) {
+fn once(token: &[u8], has_name: bool, expires: Timestamp) {
     thread_local! {
         static GATEWAY: Gateway =
             fixture::load(&configuration(json!({"replay": {"cache": 8}})), &Stage::default());
@@ -173,12 +175,16 @@ fn once(token: &[u8], id: Option<&str>) {
     GATEWAY.with(|gateway| {
         let host = Stage::default();
         let verifier = &gateway.verification.as_ref().unwrap().verifier;
-        let verdict = || verifier.verify(token, &gateway.ring(), NOW, &host).err();
-        let expected = if id.is_some() { [None, Some(Denial::Replayed)] } else { [Some(Denial::Malformed); 2] };
-        let first = verdict();
+        let verdict = |now| verifier.verify(token, &gateway.ring(), now, &host).err();
+        let expected = if has_name { [None, Some(Denial::Replayed)] } else { [Some(Denial::Malformed); 2] };
+        let first = verdict(NOW);
         // With it a token may live a day at most, whoever signs.
         if first != Some(Denial::TooLongLived) {
-            assert_eq!([first, verdict()], expected);
+            assert_eq!([first, verdict(NOW)], expected);
+            // In its last second it is remembered, and after that it has expired.
+            for last in [29, 30] {
+                assert!(verdict(expires.after(last)).is_some(), "it is accepted once more");
+            }
         }
     });
 }
