@@ -11,6 +11,7 @@ use wristband::jose::json;
 
 use super::fixture::{self, A, A_PEM, B_PEM, NOW};
 use super::host::Stage;
+use super::members::Members;
 
 const PERMISSION: &str = "allowWorthlessKeys";
 
@@ -21,22 +22,20 @@ pub(super) fn run(data: &[u8]) {
         assert!(!problems.is_empty());
     }
     without_permission(data);
-    // What stands twice is in it once.
-    let Ok(whole) = serde_json::from_slice::<Value>(data) else { return };
+    let Some(members) = Members::of(data) else { return };
+    let doubles = members.doubles();
     // The name of a variable is shown however long it is: a key has small letters.
-    let is_variable = |text: &str| !text.contains(|character: char| character.is_ascii_lowercase());
-    texts(&whole, &mut |text| {
-        if is_variable(text) {
-            return;
-        }
+    let is_variable = |text: &String| !text.contains(|character: char| character.is_ascii_lowercase());
+    for text in members.texts().into_iter().filter(|text| !is_variable(text)) {
         for message in outcome.as_ref().map_or_else(|problems| problems.as_slice(), |report| report.as_slice()) {
             fixture::assert_no_quote(message, text.as_bytes());
         }
-    });
+    }
+    assert!(doubles == 0 || outcome.is_err());
     // The other forms say the same.
     let Ok(Value::Object(members)) = json::parse(data) else { return };
     assert_eq!(load(&secret(data)), outcome);
-    if is_exact(&whole) {
+    if members.values().all(is_exact) {
         assert_eq!(load(&struct_bytes(&members)), outcome);
     }
 }
@@ -92,16 +91,6 @@ fn serve(compiled: &Compiled) {
             assert!(!reply.body.contains("\"d\":"));
             serde_json::from_str::<Value>(&reply.body).unwrap();
         }
-    }
-}
-
-/// Shows every text in a value. Names may be shown, when they are short.
-fn texts(value: &Value, see: &mut impl FnMut(&str)) {
-    match value {
-        Value::String(text) => see(text),
-        Value::Array(items) => items.iter().for_each(|item| texts(item, see)),
-        Value::Object(members) => members.values().for_each(|member| texts(member, see)),
-        _ => {}
     }
 }
 

@@ -7,6 +7,7 @@ use wristband::encoding::protobuf::{from_struct, struct_bytes};
 use wristband::jose::json;
 
 use super::fixture;
+use super::members::Members;
 
 pub(super) fn run(data: &[u8]) {
     if let Some(read) = pairs::read(data) {
@@ -18,6 +19,7 @@ pub(super) fn run(data: &[u8]) {
     {
         assert_eq!(again(&members), Some(Value::Object(members)));
     }
+    doubles(data);
     match json::parse(data) {
         Ok(value) => {
             // What another reader sees is the same.
@@ -32,6 +34,21 @@ pub(super) fn run(data: &[u8]) {
             fixture::assert_no_quote(&error.problem, data);
             fixture::assert_no_secret(&error.problem);
         }
+    }
+}
+
+/// Every member that stands twice is told where all are to be told, and none is passed over where none may be.
+fn doubles(data: &[u8]) {
+    let strict = json::parse(data);
+    let Ok((value, places)) = json::parse_with_doubles(data) else {
+        // Of what is too deep it may be the first that is said.
+        assert!(strict.is_err());
+        return;
+    };
+    assert_eq!(places.len(), Members::of(data).unwrap().doubles());
+    match strict {
+        Ok(strict) => assert_eq!((strict, places.len()), (value, 0)),
+        Err(error) => assert!(error.problem == json::TWICE && places.contains(&error.path)),
     }
 }
 
@@ -54,6 +71,14 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let value =
         json!({"a": [1, -0.0, -2.5, 1e300, null, {"b": "\u{fc}"}], "t": true, "s": {"n": 9_007_199_254_740_993_i64}});
     let headers = pairs::write(&[(b":path", b"/a?b=c"), (b"cookie", b"a=1"), (b"x", b"")]);
+    let doubles = br#"{"a":1,"b":[{"c":1,"c":{"d":1,"d":2},"\u0063":3}],"a":{"e":1}}"#;
     let nested = format!("{}1{}", "[".repeat(32), "]".repeat(32));
-    [struct_bytes(value.as_object().unwrap()), value.to_string().into_bytes(), headers, nested.into_bytes()].into()
+    [
+        struct_bytes(value.as_object().unwrap()),
+        value.to_string().into_bytes(),
+        headers,
+        nested.into_bytes(),
+        doubles.to_vec(),
+    ]
+    .into()
 }

@@ -10,6 +10,7 @@ mod credentials;
 mod encodings;
 mod expressions;
 mod keys;
+mod members;
 mod readers;
 mod replay;
 mod requests;
