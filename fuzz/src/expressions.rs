@@ -15,6 +15,7 @@ const MOST_ITEMS: usize = 256;
 const MOST_BYTES: usize = 8192;
 
 pub(super) fn run(data: &[u8]) {
+    in_turn(data);
     for path in ["request.headers['x']"].iter().chain(&PATHS) {
         let answer = answer(path, data);
         let Answer::Value(value) = answer else { continue };
@@ -24,6 +25,20 @@ pub(super) fn run(data: &[u8]) {
             if PATHS.contains(path) { vec![metadata(path, &value)] } else { vec![typed(&value), plain(&value)] };
         for written in forms {
             assert_eq!(self::answer(path, &written), Answer::Value(value.clone()), "{path}");
+        }
+    }
+}
+
+/// A host that changes its mind between one wrapper and the next.
+fn in_turn(data: &[u8]) {
+    let Some(answers) = pairs::read(data) else { return };
+    let host = Stage::default();
+    let expression = Expression::compile("request.headers['x']", &host).unwrap();
+    host.say_in_turn(answers.into_iter().map(|(answer, _)| answer).collect());
+    for _ in 0..2 {
+        host.next_phase();
+        if let Answer::Value(value) = expression.answer(&Attributes::new(&host)) {
+            check(&value);
         }
     }
 }
@@ -174,8 +189,10 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     ];
     let mut seeds: Vec<_> = values.iter().flat_map(|value| [typed(value), plain(value)]).collect();
     seeds.push(host::typed_text(b"x"));
-    // A list that is not unfolded.
-    seeds.push(quadruple(6, &[0; 8], 3, &list(&[])));
+    // A list that is not unfolded, and one that is at the third time.
+    let folded = quadruple(6, &[0; 8], 3, &list(&[]));
+    seeds.push(list(&[folded.clone(), folded.clone(), typed(&json!([1, 2, 3]))]));
+    seeds.push(folded);
     seeds.extend([metadata(PATHS[0], &json!({"b": [1, {}]})), metadata(PATHS[1], &json!({"c": "x", "n": -0.0}))]);
     seeds.push(metadata(PATHS[2], &json!([null, 1e300])));
     seeds.push(metadata(PATHS[0], &json!({"sub": "alice", "roles": vec![true; MOST_ITEMS]})));

@@ -25,6 +25,8 @@ const MOST_EVALUATIONS: usize = 5;
 pub(super) struct Stage<'d> {
     /// The one value of every expression and the whole metadata, if there are.
     said: RefCell<Option<&'d [u8]>>,
+    /// What it says of an expression instead, each time it is asked something else; the last of them ever after.
+    in_turn: RefCell<Vec<&'d [u8]>>,
     lies: RefCell<Option<Input<'d>>>,
     /// What it has said of each expression in this phase, and how often.
     evaluated: RefCell<HashMap<u32, Evaluated>>,
@@ -100,6 +102,11 @@ impl<'d> Stage<'d> {
     /// Has this for every expression and as metadata.
     pub(super) fn say(&self, bytes: &'d [u8]) {
         self.said.replace(Some(bytes));
+    }
+
+    /// Has one of these after the other for every expression.
+    pub(super) fn say_in_turn(&self, answers: Vec<&'d [u8]>) {
+        self.in_turn.replace(answers);
     }
 
     /// From now on expressions may have other values.
@@ -196,7 +203,8 @@ impl Host for Stage<'_> {
         let (said, times) = evaluated.entry(expression.0).or_insert_with(said);
         *times += 1;
         assert!(*times <= MOST_EVALUATIONS, "an expression is evaluated once more for each level and no more");
-        said.clone()
+        let in_turn = self.in_turn.borrow();
+        in_turn.get(*times - 1).or(in_turn.last()).map_or_else(|| said.clone(), |turn| Some(turn.to_vec()))
     }
 
     fn metadata(&self) -> Option<Vec<u8>> {
