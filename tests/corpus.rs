@@ -16,7 +16,7 @@ fn run_all(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<_> = files.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect();
-    assert!(files.len() > 10, "{}: {}", folder.display(), files.len());
+    assert!(!files.is_empty(), "{}", folder.display());
     let seeds = (target.seeds)().into_iter().enumerate().map(|(index, seed)| (format!("seed {index}"), seed));
     for (place, input) in files.into_iter().chain(seeds) {
         assert!(catch_unwind(|| (target.run)(&input)).is_ok(), "{name}: {place}");
