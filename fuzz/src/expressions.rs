@@ -89,17 +89,19 @@ fn name(expression: &Expression, answer: &Answer, host: &Stage<'_>) {
 
 /// As the wrapped expression returns it that unfolds all of it.
 fn typed(value: &Value) -> Vec<u8> {
+    let contents = |members: &[Vec<u8>]| list(&[list(&[]), list(members)]);
     match value {
         Value::Array(items) => {
-            quadruple(6, &list(&items.iter().map(typed).collect::<Vec<_>>()), items.len(), &list(&[]))
+            let keyed: Vec<_> = items.iter().map(|item| list(&[Vec::new(), typed(item)])).collect();
+            triple(6, &contents(&keyed), items.len())
         }
         Value::Object(members) => {
             let member = |(name, value): (&String, &Value)| list(&[name.clone().into_bytes(), typed(value)]);
-            quadruple(7, &list(&members.iter().map(member).collect::<Vec<_>>()), members.len(), &list(&[]))
+            triple(7, &contents(&members.iter().map(member).collect::<Vec<_>>()), members.len())
         }
         value => {
             let (flag, bytes) = scalar(value);
-            quadruple(flag, &bytes, 0, &list(&[]))
+            triple(flag, &bytes, 0)
         }
     }
 }
@@ -113,14 +115,14 @@ fn plain(value: &Value) -> Vec<u8> {
             let first = items.first().map(|(flag, _)| *flag);
             if first.is_some_and(|first| items.iter().all(|(flag, _)| *flag == first)) {
                 let contents: Vec<_> = items.iter().map(|(_, bytes)| bytes.clone()).collect();
-                return quadruple(6, &list(&contents), items.len(), &flags(first.unwrap()));
+                return triple(6, &list(&[flags(first.unwrap()), list(&contents)]), items.len());
             }
             typed(value)
         }
         Value::Object(members) if members.values().all(Value::is_string) => {
             let members: Vec<_> =
                 members.iter().map(|(name, value)| (name.as_bytes(), value.as_str().unwrap().as_bytes())).collect();
-            quadruple(7, &pairs::write(&members), members.len(), &list(&[vec![1]]))
+            triple(7, &list(&[list(&[vec![1]]), pairs::write(&members)]), members.len())
         }
         value => typed(value),
     }
@@ -140,8 +142,8 @@ fn scalar(value: &Value) -> (usize, Vec<u8>) {
     }
 }
 
-fn quadruple(flag: usize, value: &[u8], size: usize, items: &[u8]) -> Vec<u8> {
-    list(&[flags(flag), value.to_vec(), u64::try_from(size).unwrap().to_le_bytes().to_vec(), items.to_vec()])
+fn triple(flag: usize, value: &[u8], size: usize) -> Vec<u8> {
+    list(&[flags(flag), value.to_vec(), u64::try_from(size).unwrap().to_le_bytes().to_vec()])
 }
 
 fn flags(flag: usize) -> Vec<u8> {
@@ -190,7 +192,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<_> = values.iter().flat_map(|value| [typed(value), plain(value)]).collect();
     seeds.push(host::typed_text(b"x"));
     // A list that is not unfolded, and one that is at the third time.
-    let folded = quadruple(6, &[0; 8], 3, &list(&[]));
+    let folded = triple(6, &[0; 8], 3);
     seeds.push(list(&[folded.clone(), folded.clone(), typed(&json!([1, 2, 3]))]));
     seeds.push(folded);
     seeds.extend([metadata(PATHS[0], &json!({"b": [1, {}]})), metadata(PATHS[1], &json!({"c": "x", "n": -0.0}))]);

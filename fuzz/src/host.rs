@@ -13,8 +13,9 @@ use wristband::encoding::pairs;
 use wristband::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::Material;
+use wristband::time::Timestamp;
 
-use super::fixture::{A_PEM, CERTIFICATE, ED_PEM};
+use super::fixture::{A_PEM, CERTIFICATE, ED_PEM, NOW};
 use super::input::Input;
 
 /// How often an expression may be evaluated in a phase: callers choose how deep a value is.
@@ -72,7 +73,7 @@ struct Answer {
 pub(super) fn typed_text(text: &[u8]) -> Vec<u8> {
     let flags: Vec<_> = (0..8).map(|flag| [u8::from(flag == 0)]).collect();
     let flags = list(&flags.iter().map(|flag| &flag[..]).collect::<Vec<_>>());
-    list(&[&flags, text, &[0; 8], &list(&[])])
+    list(&[&flags, text, &[0; 8]])
 }
 
 fn list(items: &[&[u8]]) -> Vec<u8> {
@@ -163,6 +164,10 @@ impl Crypto for Stage<'_> {
 }
 
 impl Setup for Stage<'_> {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
         match name {
             "CLUSTER_A_SIGNING_KEY" => Some(A_PEM.into()),
