@@ -138,7 +138,7 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
         ),
         (
             misspelt,
-            "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notAfter`; did \
+            "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notBefore`, `notAfter`; did \
              you mean `algorithm`?"
                 .to_owned(),
         ),
