@@ -35,7 +35,8 @@ pub(super) fn run(data: &[u8]) {
     // The other forms say the same.
     let Ok(Value::Object(members)) = json::parse(data) else { return };
     assert_eq!(load(&secret(data)), outcome);
-    if members.values().all(is_exact) {
+    // An empty `Struct` has no bytes at all, of which there is something else to say.
+    if !members.is_empty() && members.values().all(is_exact) {
         assert_eq!(load(&struct_bytes(&members)), outcome);
     }
 }
