@@ -11,7 +11,7 @@
 //!
 //! A value that is there and that cannot be had is told from one that is not there ([`Answer`]), as far as Envoy tells: a
 //! wristband without a claim may open what the claim would have closed. Where it does not tell, because it has given up on a
-//! long list, the expression [iterates](calls::iterates), and whoever asks takes no value for one that cannot be had. What has
+//! long list, the expression [`iterates`], and whoever asks takes no value for one that cannot be had. What has
 //! no counterpart in JSON, such as a time, counts as no value: that is the expression's, not the caller's, to choose.
 
 mod calls;

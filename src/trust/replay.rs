@@ -2,9 +2,9 @@
 //!
 //! Each issuer has a share of it, so that none can fill it for another. A share is kept in buckets, values of Envoy's shared
 //! data, so that a request reads and writes a few kilobytes however large it is. A token belongs to one bucket by its hash.
-//! Up to 128 tokens a share is one bucket, and exact; with more buckets each has some room beside its part, since tokens
-//! do not spread evenly. When a bucket is full of tokens that could still be used, the next one is denied, or the one that
-//! expires first is forgotten.
+//! A memory of up to 128 tokens has one bucket for each share, and is exact; with more buckets each has room beside its part,
+//! since tokens do not spread evenly. When a bucket is full of tokens that could still be used, the next one is denied, or
+//! the one that expires first is forgotten.
 //!
 //! Every bucket is made at load, by the main thread, before any worker uses it: two workers that both find nothing would
 //! both write their own first version. How many there are depends on the size of the memory, and on the number of issuers only
