@@ -42,8 +42,8 @@ pub struct Verification {
     pub claim_headers: Vec<ClaimHeader>,
 }
 
+closed_list! {
 /// What happens to a request whose token is missing or bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Both are denied.
     Require,
@@ -51,6 +51,7 @@ pub enum Mode {
     Optional,
     /// Neither is denied; a bad one is counted and has no other effect.
     Observe,
+}
 }
 
 /// What happens to a request that comes with a header that only this filter writes.
@@ -64,9 +65,6 @@ pub enum OnForgedHeader {
 }
 
 impl Mode {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Require, Self::Optional, Self::Observe];
-
     /// Its name in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {

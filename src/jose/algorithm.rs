@@ -1,8 +1,9 @@
 //! The signature algorithms that exist here.
 
+closed_list! {
 /// A signature algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1; RFC 9864). Neither `none` nor a symmetric one exists
 /// here: with the latter, whoever verifies could sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Hash, PartialOrd, Ord)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,
@@ -27,23 +28,9 @@ pub enum Algorithm {
     /// The same under the name of RFC 9864, section 2.2, which names the curve.
     Ed25519,
 }
+}
 
 impl Algorithm {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Es256,
-        Self::Es384,
-        Self::Es512,
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::EdDsa,
-        Self::Ed25519,
-    ];
-
     /// The value of `alg`.
     #[must_use]
     pub fn name(self) -> &'static str {
