@@ -7,11 +7,11 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::http::reply::{DETAILS, Reply};
 use crate::time::Timestamp;
-use crate::trust::{Ring, TrustedKey};
+use crate::trust::{Ring, TrustedIssuer, TrustedKey};
 
 /// Where it is, behind the issuer's path.
 pub(super) const PATH: &str = "/.well-known/wristband/trust";
@@ -52,13 +52,17 @@ impl Current {
 
 /// Ourselves first, then the peers by name, without keys that have ended.
 fn body(issuer: &str, ring: &Ring, now: Timestamp) -> String {
-    let mut peers: Vec<_> = ring.peers().collect();
-    peers.sort_by(|one, other| one.name.cmp(&other.name));
-    let issuers = ring.own().into_iter().chain(peers).map(|issuer| {
+    let of = |issuer: &TrustedIssuer| {
         let keys = issuer.keys.keys().iter().filter(|key| key.is_published(now)).map(|key| entry(key));
         json!({"issuer": issuer.name, "source": "configured", "keys": keys.collect::<Vec<_>>()})
-    });
-    json!({"issuer": issuer, "issuers": issuers.collect::<Vec<_>>()}).to_string()
+    };
+    let mut peers = Map::new();
+    for peer in ring.peers() {
+        peers.insert(peer.name.clone(), of(peer));
+    }
+    let own = ring.own().map(|own| of(own));
+    let issuers: Vec<_> = own.into_iter().chain(peers.into_iter().map(|(_, peer)| peer)).collect();
+    json!({"issuer": issuer, "issuers": issuers}).to_string()
 }
 
 fn entry(key: &TrustedKey) -> Value {

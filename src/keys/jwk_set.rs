@@ -3,6 +3,8 @@
 //!
 //! A set in which a private half stands is refused as a whole: whoever published it has given that key to everyone.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::error::KeyError;
@@ -41,26 +43,31 @@ impl JwkSet {
         let Some(Value::Array(entries)) = members.remove("keys") else {
             return Err(KeyError::new("expected a JWK Set, an object with an array `keys`"));
         };
-        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        let mut read_keys = Vec::with_capacity(entries.len());
         for (index, entry) in entries.into_iter().enumerate() {
-            match read(entry, algorithms).map_err(|problem| problem.at(index))? {
-                Ok(key) => keys.push((index, key)),
+            read_keys.push(read(entry, algorithms).map_err(|problem| problem.at(index))?);
+        }
+        let (mut names, mut doubles) = (HashSet::new(), HashSet::new());
+        for (name, _) in read_keys.iter().flatten() {
+            if !names.insert(name.clone()) {
+                doubles.insert(name.clone());
+            }
+        }
+        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        for (index, key) in read_keys.into_iter().enumerate() {
+            match key {
+                Ok((name, _)) if doubles.contains(&name) => {
+                    skipped.push((index, KeyError::new("another key has the same `kid`")));
+                }
+                Ok(key) => keys.push(key),
                 Err(problem) => skipped.push((index, problem)),
             }
         }
-        let doubles: Vec<_> = (keys.iter())
-            .filter(|(index, (name, _))| keys.iter().any(|(other, (same, _))| other != index && same == name))
-            .map(|(index, _)| *index)
-            .collect();
-        keys.retain(|(index, _)| !doubles.contains(index));
-        let problem = || KeyError::new("another key has the same `kid`");
-        skipped.extend(doubles.into_iter().map(|index| (index, problem())));
-        skipped.sort_by_key(|(index, _)| *index);
         if keys.is_empty() {
             let first = skipped.first().map(|(index, problem)| format!(": keys[{index}]: {problem}"));
             return Err(KeyError::new(format!("no key of the JWK Set can be used{}", first.unwrap_or_default())));
         }
-        Ok(Self { keys: keys.into_iter().map(|(_, key)| key).collect(), skipped })
+        Ok(Self { keys, skipped })
     }
 }
 

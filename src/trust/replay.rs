@@ -106,8 +106,10 @@ impl Replay {
                 return Err(Denial::ReplayFull);
             }
             // As many as are too many after a change of the size; never the one that is being admitted.
-            entries.sort_by_key(|entry| std::cmp::Reverse(entry.until));
-            entries.truncate(self.capacity.saturating_sub(1));
+            while entries.len() >= self.capacity {
+                let first = entries.iter().enumerate().min_by_key(|(_, entry)| entry.until).map(|(index, _)| index);
+                entries.swap_remove(first.unwrap_or_default());
+            }
             entries.push(Entry { hash, until });
             match host.share(&key, &write(&entries), version) {
                 Written::Done => return Ok(is_full),
