@@ -9,6 +9,7 @@ pub(super) fn cookie(lines: &[&[u8]], name: &[u8]) -> Vec<&'static str> {
     let mut note = |reader: &'static str, finds: bool| found.extend(finds.then_some(reader));
     for text in &texts {
         note("Python", python(text).iter().any(|key| key == name));
+        note("PHP", keys(text, b";").any(|key| php_cookie(key).as_deref() == Some(name)));
         for (reader, separators) in
             [("splits at ;", &b";"[..]), ("splits at ; and ,", b";,"), ("splits at all", b";, \t")]
         {
@@ -90,6 +91,13 @@ fn php(key: &[u8]) -> Option<Vec<u8>> {
         }
     }
     (!name.is_empty()).then_some(name)
+}
+
+/// Of a cookie too, but that none becomes one of those that browsers protect.
+fn php_cookie(key: &[u8]) -> Option<Vec<u8>> {
+    let key = key.trim_ascii_start();
+    let is_protected = |name: &[u8]| name.starts_with(b"__Host-") || name.starts_with(b"__Secure-");
+    php(key).filter(|name| !is_protected(name) || is_protected(key))
 }
 
 /// The cookies that Python's `http.cookies.SimpleCookie` finds: by a regular expression from where the one before has ended,
