@@ -30,9 +30,9 @@ pub(super) fn find<'r, 'p>(
             }
             let length = decoded(piece, true).count();
             let mut names = names.clone().filter(|(_, name)| length >= name.len());
-            let place = names.clone().find(|(_, name)| is_key(piece, name)).map(|(place, _)| place);
-            if let Some(place) = place {
-                if index > 0 {
+            if let Some((place, name)) = names.clone().find(|(_, name)| is_key(piece, name)) {
+                // To others it is the key of a part that has a `;` in its key, or one of several.
+                if index > 0 || !is_key(part, name) {
                     return Err(Denial::Ambiguous);
                 }
                 let value = parse(part).next().map(|(_, value)| value).unwrap_or_default();
@@ -104,6 +104,9 @@ mod tests {
             ("/a?token=t&token[]=u", Err(Denial::Ambiguous), "/a?token[]=u"),
             ("/a?token=t&token%5Bx%5D=u", Err(Denial::Ambiguous), "/a?token%5Bx%5D=u"),
             ("/a?token=t&+token=u", Err(Denial::Ambiguous), "/a?+token=u"),
+            ("/a?token;x=t", Err(Denial::Ambiguous), "/a?token;x=t"),
+            ("/a?token;=t", Err(Denial::Ambiguous), "/a?token;=t"),
+            ("/a?token=t;x", some("t;x"), "/a"),
             ("/a?token=t&token%00x=u", Err(Denial::Ambiguous), "/a?token%00x=u"),
             ("/a?token=t&%u0074oken=u", Err(Denial::Ambiguous), "/a?%u0074oken=u"),
             ("/a?token=t&[token][a]=u", Err(Denial::Ambiguous), "/a?[token][a]=u"),
