@@ -37,7 +37,7 @@ pub struct JsonError {
 /// # Errors
 /// Anything serde_json refuses, two members of one name, and more than [`MAX_DEPTH`] levels.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
-    deserialize(text, None)
+    deserialize::<false>(text, &Doubles::default())
 }
 
 /// Parses one JSON text for whoever mends it: with the places of all members that stand twice, of which the first counts.
@@ -46,14 +46,14 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
 /// As [`parse`], but for those.
 pub fn parse_with_doubles(text: &[u8]) -> Result<(Value, Vec<Path>), JsonError> {
     let doubles = Doubles::default();
-    let value = deserialize(text, Some(&doubles))?;
+    let value = deserialize::<true>(text, &doubles)?;
     Ok((value, doubles.found.into_inner()))
 }
 
-fn deserialize(text: &[u8], doubles: Option<&Doubles>) -> Result<Value, JsonError> {
+fn deserialize<const TELLS: bool>(text: &[u8], doubles: &Doubles) -> Result<Value, JsonError> {
     let fault = Fault::default();
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let strict = Strict { fault: &fault, doubles, depth: 0 };
+    let strict = Strict::<TELLS> { fault: &fault, doubles, depth: 0 };
     strict
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
@@ -128,14 +128,15 @@ struct Doubles {
     found: RefCell<Vec<Path>>,
 }
 
+/// With `TELLS` it goes on where a member stands twice, and tells all of them.
 #[derive(Clone, Copy)]
-struct Strict<'a> {
+struct Strict<'a, const TELLS: bool> {
     fault: &'a Fault,
-    doubles: Option<&'a Doubles>,
+    doubles: &'a Doubles,
     depth: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
+impl<'de, const TELLS: bool> DeserializeSeed<'de> for Strict<'_, TELLS> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -143,7 +144,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     }
 }
 
-impl Strict<'_> {
+impl<const TELLS: bool> Strict<'_, TELLS> {
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
             return Err(self.fault.raise(TOO_DEEP));
@@ -152,19 +153,19 @@ impl Strict<'_> {
     }
 
     fn enter(self, segment: impl FnOnce() -> Segment) {
-        if let Some(doubles) = self.doubles {
-            doubles.place.borrow_mut().push(segment());
+        if TELLS {
+            self.doubles.place.borrow_mut().push(segment());
         }
     }
 
     fn leave(self) {
-        if let Some(doubles) = self.doubles {
-            doubles.place.borrow_mut().pop();
+        if TELLS {
+            self.doubles.place.borrow_mut().pop();
         }
     }
 }
 
-impl<'de> Visitor<'de> for Strict<'_> {
+impl<'de, const TELLS: bool> Visitor<'de> for Strict<'_, TELLS> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,14 +223,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 self.fault.passes(|| Segment::Member(name.to_string()));
             })?;
             self.leave();
-            match (object.entry(name), self.doubles) {
-                (Entry::Vacant(entry), _) => drop(entry.insert(value)),
-                (Entry::Occupied(entry), Some(doubles)) if doubles.found.borrow().len() < MOST_DOUBLES => {
+            match object.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(value)),
+                Entry::Occupied(entry) if TELLS && self.doubles.found.borrow().len() < MOST_DOUBLES => {
                     let member = Segment::Member(entry.key().clone());
-                    let place = doubles.place.borrow().iter().cloned().chain([member]).collect();
-                    doubles.found.borrow_mut().push(place);
+                    let place = self.doubles.place.borrow().iter().cloned().chain([member]).collect();
+                    self.doubles.found.borrow_mut().push(place);
                 }
-                (Entry::Occupied(entry), _) => {
+                Entry::Occupied(entry) => {
                     let error = self.fault.raise(TWICE);
                     self.fault.passes(|| Segment::Member(entry.key().clone()));
                     return Err(error);
