@@ -22,16 +22,14 @@ pub(super) fn find<'r, 'p>(
     }
     let beginnings = Beginnings::of(names.clone().map(|(_, name)| name));
     for pair in pairs(headers) {
-        if first(pair).is_some_and(|first| beginnings.has(first)) {
-            let key = key_of(pair).trim_ascii();
-            if let Some((place, _)) = names.clone().find(|(_, name)| key == *name) {
-                found.add_item(Cow::Borrowed(value_of(pair)), place)?;
-            } else {
-                let length = decoded(pair, true).count();
-                let mut names = names.clone().filter(|(_, name)| length > name.len());
-                if names.any(|(_, name)| could_be_key(pair, name)) && pair.contains(&b'=') {
-                    return Err(Denial::Ambiguous);
-                }
+        let key = key_of(pair).trim_ascii();
+        if let Some((place, _)) = names.clone().find(|(_, name)| key == *name) {
+            found.add_item(Cow::Borrowed(value_of(pair)), place)?;
+        } else if first(pair).is_some_and(|first| beginnings.has(first)) {
+            let length = decoded(pair, true).count();
+            let mut names = names.clone().filter(|(_, name)| length > name.len());
+            if names.any(|(_, name)| could_be_key(pair, name)) && pair.contains(&b'=') {
+                return Err(Denial::Ambiguous);
             }
         }
         // The key has been looked at.
@@ -133,6 +131,17 @@ mod tests {
             let line = format!("x_token=t; {second}");
             let headers = Headers::new(vec![(b"cookie", line.as_bytes())]);
             assert_eq!(find(&headers, places.iter()).is_err(), expected, "{second}");
+        }
+    }
+
+    #[test]
+    fn every_name_that_a_cookie_may_have_is_found() {
+        for name in [".wb", "+wb", "%41b", "_wb", "~", "!#$%&'*+-.^_`|~"] {
+            let places = [Place::Cookie(name.to_owned())];
+            let line = format!("a=1; {name}=t");
+            let headers = Headers::new(vec![(b"cookie", line.as_bytes())]);
+            let found = find(&headers, places.iter()).unwrap().map(|found| found.token.into_owned());
+            assert_eq!(found.as_deref(), Some(&b"t"[..]), "{name}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::http::headers::is_token_character;
 
-/// Names by the byte that they begin with, in either case: what begins otherwise is none of them.
+/// Names by the byte that they begin with, however it is written: what begins otherwise is none of them.
 pub(super) struct Beginnings([bool; 256]);
 
 impl Beginnings {
@@ -11,17 +11,15 @@ impl Beginnings {
     pub(super) fn of<'n>(names: impl Iterator<Item = &'n [u8]>) -> Self {
         let mut beginnings = Self([false; 256]);
         for first in names.filter_map(<[u8]>::first) {
-            for byte in [first.to_ascii_lowercase(), first.to_ascii_uppercase()] {
-                if let Some(is_first) = beginnings.0.get_mut(usize::from(byte)) {
-                    *is_first = true;
-                }
+            if let Some(is_first) = beginnings.0.get_mut(usize::from(folded(*first))) {
+                *is_first = true;
             }
         }
         beginnings
     }
 
     pub(super) fn has(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte)).copied().unwrap_or_default()
+        self.0.get(usize::from(folded(byte))).copied().unwrap_or_default()
     }
 }
 
@@ -53,7 +51,7 @@ pub(super) fn decoded(mut part: &[u8], leniently: bool) -> impl Iterator<Item = 
 
 /// The first character of a key that is part of a name, however it is read.
 pub(super) fn first(part: &[u8]) -> Option<u8> {
-    decoded(part, true).find(|byte| is_token_character(*byte)).map(folded)
+    decoded(part, true).find(|byte| is_token_character(*byte))
 }
 
 fn folded(byte: u8) -> u8 {

@@ -81,6 +81,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_name_that_a_parameter_may_have_is_found() {
+        for name in [".t", "-t", "_t", "~t", "0", "T.t"] {
+            let places = [Place::Parameter(name.to_owned())];
+            let path = format!("/?a=1&{name}=t");
+            let headers = Headers::new(vec![(b":path", path.as_bytes())]);
+            let found = find(&headers, places.iter()).unwrap().map(|found| found.token.into_owned());
+            assert_eq!(found.as_deref(), Some(&b"t"[..]), "{name}");
+        }
+    }
+
+    #[test]
     fn a_parameter_is_found_however_it_is_encoded_and_taken_out_alone() {
         let places = [Place::Parameter("token".to_owned())];
         let token = |path: &str| {
