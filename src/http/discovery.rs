@@ -128,7 +128,7 @@ impl Discovery {
             return Some(Rc::clone(&self.wrong_method));
         }
         if let Some(document) = trust {
-            return Some(document.answer(&self.issuer, ring, now));
+            return Some(document.answer(&self.issuer, &self.unpublished, ring, now));
         }
         let documents = self.documents(ring.own()?, now);
         let document = if is_jwks { &documents.jwks } else { &documents.configuration };
@@ -414,6 +414,10 @@ mod tests {
         assert!(Rc::ptr_eq(&first, &at(NOW.after(9))));
         assert!(!at(NOW.after(10)).body.contains("um9nfWOBZ2Nz"));
         assert_eq!(at(NOW.after(9)).body, first.body, "by a clock that was set back");
+        let mut revoking = configuration.clone();
+        revoking["verify"]["revoked"] = json!([{"kid": "b"}]);
+        let reply = ask(&revoking, "GET", "/.well-known/wristband/trust", &[], NOW).unwrap();
+        assert!(!reply.body.contains("um9nfWOBZ2Nz"), "what is revoked is not trusted");
         gateway.trust(Ring::default());
         assert!(at(NOW).body.ends_with("\"issuers\":[]}"));
     }

@@ -4,6 +4,7 @@
 //! us.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -31,29 +32,30 @@ struct Current {
 
 impl TrustDocument {
     /// As it is now.
-    pub(super) fn answer(&self, issuer: &str, ring: &Rc<Ring>, now: Timestamp) -> Rc<Reply> {
+    pub(super) fn answer(&self, issuer: &str, revoked: &HashSet<String>, ring: &Rc<Ring>, now: Timestamp) -> Rc<Reply> {
         let mut current = self.current.borrow_mut();
         match current.as_ref() {
             Some(current) if current.valid.contains(&now) && Rc::ptr_eq(&current.of, ring) => Rc::clone(&current.reply),
-            _ => Rc::clone(&current.insert(Current::new(issuer, ring, now)).reply),
+            _ => Rc::clone(&current.insert(Current::new(issuer, revoked, ring, now)).reply),
         }
     }
 }
 
 impl Current {
-    fn new(issuer: &str, ring: &Rc<Ring>, now: Timestamp) -> Self {
+    fn new(issuer: &str, revoked: &HashSet<String>, ring: &Rc<Ring>, now: Timestamp) -> Self {
         const HEADERS: [(&str, &str); 2] = [("cache-control", "no-cache"), ("content-type", "application/json")];
         let keys = ring.own().into_iter().chain(ring.peers()).flat_map(|issuer| issuer.keys.keys());
         let end = keys.filter_map(|key| key.not_after).filter(|end| *end > now).min();
-        let reply = Reply::new(200, &HEADERS, body(issuer, ring, now), DETAILS.to_owned());
+        let reply = Reply::new(200, &HEADERS, body(issuer, revoked, ring, now), DETAILS.to_owned());
         Self { of: Rc::clone(ring), valid: now..end.unwrap_or(Timestamp(i64::MAX)), reply: Rc::new(reply) }
     }
 }
 
-/// Ourselves first, then the peers by name, without keys that have ended.
-fn body(issuer: &str, ring: &Ring, now: Timestamp) -> String {
+/// Ourselves first, then the peers by name, without keys that have ended or are revoked.
+fn body(issuer: &str, revoked: &HashSet<String>, ring: &Ring, now: Timestamp) -> String {
     let of = |issuer: &TrustedIssuer| {
-        let keys = issuer.keys.keys().iter().filter(|key| key.is_published(now)).map(|key| entry(key));
+        let trusted = |key: &&Rc<TrustedKey>| key.is_published(now) && !revoked.contains(&key.name);
+        let keys = issuer.keys.keys().iter().filter(trusted).map(|key| entry(key));
         json!({"issuer": issuer.name, "source": "configured", "keys": keys.collect::<Vec<_>>()})
     };
     let mut peers = Map::new();

@@ -106,9 +106,11 @@ impl Replay {
                 return Err(Denial::ReplayFull);
             }
             // As many as are too many after a change of the size; never the one that is being admitted.
-            while entries.len() >= self.capacity {
-                let first = entries.iter().enumerate().min_by_key(|(_, entry)| entry.until).map(|(index, _)| index);
-                entries.swap_remove(first.unwrap_or_default());
+            while entries.len() >= self.capacity
+                && let Some(first) = entries.iter().map(|entry| entry.until).min()
+                && let Some(index) = entries.iter().position(|entry| entry.until == first)
+            {
+                entries.swap_remove(index);
             }
             entries.push(Entry { hash, until });
             match host.share(&key, &write(&entries), version) {
