@@ -37,6 +37,8 @@ pub(crate) const B_PUB: &str = include_str!("../testdata/worthless-keys/cluster-
 pub(crate) struct Fake {
     pub(crate) environment: HashMap<&'static str, String>,
     pub(crate) values: HashMap<String, Vec<u8>>,
+    /// What it returns for an expression as it was compiled, wrapper and all.
+    pub(crate) raw: HashMap<String, Vec<u8>>,
     pub(crate) metadata: Option<Vec<u8>>,
     pub(crate) plugin_name: &'static str,
     pub(crate) no_random: bool,
@@ -101,6 +103,9 @@ impl Host for Fake {
         let compiled = self.compiled.borrow();
         let source = &compiled[usize::try_from(expression.0).unwrap()];
         self.evaluated.borrow_mut().push(source.clone());
+        if let Some(raw) = self.raw.get(source) {
+            return Some(raw.clone());
+        }
         // The expression that asks for the types too: every value of this host is a string, unless it is one byte.
         if let Some(inner) = source.strip_prefix('[').and_then(|rest| rest.split("\n]").next()) {
             let value = self.values.get(inner)?;

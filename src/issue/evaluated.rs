@@ -103,6 +103,7 @@ impl Evaluated {
                 (_, Answer::Unreadable | Answer::Nothing) => return Err(Skip::NoIdentity),
             }
         }
+        // With the inbound wristband among the sources, what has kept it from counting is said, and not that it is there.
         let asks_inbound = rules.identity.iter().any(|source| matches!(source, Source::Wristband));
         Err(if inbound.is_some() && !asks_inbound { Skip::PeerWristband } else { Skip::NoIdentity })
     }

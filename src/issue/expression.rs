@@ -72,7 +72,7 @@ pub enum Answer {
     Value(Value),
     /// One beyond [`MOST_ITEMS`], beyond 8 KB of JSON, or too deep.
     TooLarge,
-    /// One that is no text, such as the bytes of a header that are not UTF-8.
+    /// One that is no text, such as the bytes of a header that are not UTF-8, or whose parts Envoy does not return.
     Unreadable,
 }
 
@@ -197,8 +197,11 @@ impl Expression {
 
 impl Wrapped {
     fn answer(&self, attributes: &Attributes<'_, impl Host>) -> Answer {
-        for level in self.first.get()..MOST_LEVELS {
+        let start = self.first.get();
+        for level in start..MOST_LEVELS {
             match self.at(level, attributes) {
+                // What a flatter wrapper sees is there, and what gives up is the unfolding.
+                None if level > start || level > 0 && self.at(0, attributes).is_some() => return Answer::Unreadable,
                 None | Some(Typed::Foreign) => return Answer::Nothing,
                 Some(Typed::Value(value)) => return value.into(),
                 Some(Typed::TooLarge) => return Answer::TooLarge,
@@ -228,7 +231,25 @@ impl Wrapped {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::pairs;
+    use crate::testing::Fake;
     use serde_json::json;
+
+    #[test]
+    fn a_list_that_envoy_does_not_unfold_is_there_all_the_same() {
+        // `[FLAGS, VALUE, SIZE]` of a list of three, not unfolded.
+        let flags: Vec<_> = (0..8).map(|flag| [u8::from(flag == 6)]).collect();
+        let flags = pairs::write(&flags.iter().map(|flag| (&flag[..], &b""[..])).collect::<Vec<_>>());
+        let folded = pairs::write(&[(&flags, b""), (&[0; 8], b""), (&3_u64.to_le_bytes(), b"")]);
+        let host = Fake { raw: [(typed::wrapped("list", 0), folded)].into(), ..Fake::default() };
+        let expression = Expression::compile("list", &host).unwrap();
+        // The second time it begins with the wrapper that gives up.
+        for _ in 0..2 {
+            assert_eq!(expression.answer(&Attributes::new(&host)), Answer::Unreadable);
+        }
+        let absent = Fake { compiled: host.compiled, ..Fake::default() };
+        assert_eq!(expression.answer(&Attributes::new(&absent)), Answer::Nothing);
+    }
 
     #[test]
     fn a_value_has_at_most_256_items_at_all_depths_and_8_kilobytes() {
