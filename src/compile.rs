@@ -8,13 +8,16 @@ mod issue;
 mod keys;
 mod report;
 mod risks;
+mod sources;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
 
 use self::keys::Keys;
 pub use self::report::Report;
-use crate::config::{self, Config, Identity, Issue, Problem, Problems, RevokedIssuer, RevokedKey, Verify};
+use crate::config::{
+    self, Config, Identity, Issue, KeyRef, KeySource, Problem, Problems, RevokedIssuer, RevokedKey, Verify,
+};
 use crate::gateway::Gateway;
 use crate::host::Setup;
 use crate::http::discovery::{Discovery, without_slash};
@@ -88,6 +91,7 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
         problems.error(&Path::of(&["discovery", "trust"]), "needs `issuer`, under whose path the document is");
     }
     let verifies = config.verify.is_some();
+    let sources = sources::Named::of(&config, problems);
     let ring = verify::ring(config.issuer.as_deref(), config.peers, config.verify.as_ref(), &mut keys);
     let verification = match &config.verify {
         None => Some(None),
@@ -101,7 +105,8 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
             Some(issue::delivery(issue, issuer, duration, keys.signing.take(), verifies, problems, setup)?)
         }
     };
-    Some((Gateway::new(ring, discovery, verification?, delivery), keys))
+    let sources = sources.sources(&ring, &keys.arithmetic);
+    Some((Gateway::new(ring, discovery, verification?, delivery).with_sources(sources), keys))
 }
 
 /// An issuer is one peer. Two that differ in a slash at the end are two, although people take them for one.
@@ -165,10 +170,14 @@ fn check_revoked(config: &Config, loaded: &Keys, problems: &Problems) {
     let named = named.filter_map(|key| key.name.as_deref());
     let of_sets = loaded.peers.iter().flatten().map(|key| key.name.as_str());
     let names: HashSet<_> = named.chain(of_sets).collect();
+    // What will be fetched has names that nobody knows yet.
+    let is_fetched = |key: &KeyRef| matches!(key.key, Some(KeySource::Call(_)));
+    let may_come =
+        config.signing_key_refs.iter().any(is_fetched) || config.peers.iter().any(|peer| peer.remote_jwks.is_some());
     for RevokedKey { path, name } in &revoked.keys {
         if signs == Some(name) {
             problems.error(path, "is the key that signs; put another one first");
-        } else if !names.contains(name.as_str()) {
+        } else if !may_come && !names.contains(name.as_str()) {
             problems.error(path, "no key has this name");
         }
     }

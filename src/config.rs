@@ -23,6 +23,7 @@ use crate::http::set_cookie::Cookie;
 use crate::issue::Placement;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::path::Path;
+use crate::sources::{Location, Policy};
 use crate::time::Timestamp;
 use crate::trust::limits::Limits;
 use crate::trust::replay::OnFull;
@@ -74,11 +75,33 @@ pub struct KeyRef {
 }
 
 /// Where the text of a key is. It is not `Debug`: the text may be a private key.
+#[derive(Clone)]
 pub enum KeySource {
     /// In the configuration, which `/config_dump` shows.
     Inline(String),
     /// In a variable of the VM's environment, which `/config_dump` does not show.
     Environment(String),
+    /// Behind a cluster of Envoy's, fetched again and again. In no configuration and no log.
+    Call(KeyCall),
+}
+
+/// Where our own key is fetched from.
+#[derive(Clone)]
+pub struct KeyCall {
+    /// The cluster and the path.
+    pub location: Location,
+    /// Seconds between two fetches.
+    pub refresh: u32,
+    /// Seconds for which another key is published before it signs; `None`: a minute longer than clients may cache.
+    pub announce: Option<u32>,
+}
+
+/// Where a peer's JWK Set is fetched from.
+pub struct RemoteJwks {
+    /// The cluster, the host and the path.
+    pub location: Location,
+    /// When, and how long it counts.
+    pub policy: Policy,
 }
 
 /// Another issuer.
@@ -91,6 +114,10 @@ pub struct Peer {
     pub keys: Vec<KeyRef>,
     /// Its JWK Set, in the place of `keys`.
     pub jwks: Option<KeySource>,
+    /// The same, fetched.
+    pub remote_jwks: Option<RemoteJwks>,
+    /// How metrics name it: of letters, digits, `-` and `_`.
+    pub label: String,
     /// The algorithms that keys of the set may be used with.
     pub algorithms: Option<Vec<Algorithm>>,
     /// What its tokens may say; without audiences of its own, those of `verify` hold.

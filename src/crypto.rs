@@ -50,6 +50,9 @@ pub enum Operation {
     Verify,
 }
 
+/// Who does what with which algorithm.
+pub type Chosen = BTreeMap<(Operation, Algorithm), Backend>;
+
 /// Why a key cannot be used as wanted, for the operator.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unusable {
@@ -84,7 +87,7 @@ enum Means {
 pub struct Arithmetic<'h> {
     preference: Preference,
     host: &'h dyn Crypto,
-    chosen: BTreeMap<(Operation, Algorithm), Backend>,
+    chosen: Chosen,
 }
 
 impl<'h> Arithmetic<'h> {
@@ -94,9 +97,15 @@ impl<'h> Arithmetic<'h> {
         Self { preference, host, chosen: BTreeMap::new() }
     }
 
+    /// The same, where it has been chosen for some already.
+    #[must_use]
+    pub fn with(self, chosen: Chosen) -> Self {
+        Self { chosen, ..self }
+    }
+
     /// Who was chosen so far.
     #[must_use]
-    pub fn into_chosen(self) -> BTreeMap<(Operation, Algorithm), Backend> {
+    pub fn into_chosen(self) -> Chosen {
         self.chosen
     }
 

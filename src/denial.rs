@@ -17,6 +17,8 @@ pub enum Denial {
     WrongAlgorithm,
     /// The issuer has no such key.
     UnknownKey,
+    /// The issuer's keys are fetched, and none has come yet or none that still counts.
+    KeysUnavailable,
     /// The key has passed its `notAfter`.
     EndedKey,
     /// `typ` is none of those that are accepted (RFC 8725, section 3.11).
@@ -70,6 +72,7 @@ impl Denial {
             Self::UnknownIssuer => ("unknown_issuer", "issuer of the token is not trusted"),
             Self::WrongAlgorithm => ("wrong_algorithm", "algorithm of the token is not allowed"),
             Self::UnknownKey => ("unknown_key", "key of the token is not known"),
+            Self::KeysUnavailable => ("keys_unavailable", "keys of the issuer cannot be had; try again later"),
             Self::EndedKey => ("ended_key", "key of the token has ended"),
             Self::WrongType => ("wrong_type", "type of the token is not accepted"),
             Self::Revoked => ("revoked", "token has been revoked"),

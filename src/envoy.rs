@@ -10,14 +10,32 @@ mod answers;
 mod complaint;
 mod contexts;
 mod filter_state;
+mod labelled;
+mod renewal;
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 pub use contexts::Root;
 
-use crate::time::Timestamp;
+use crate::time::{Moment, Now, Timestamp};
 
 /// What the clock shows.
 fn now() -> Timestamp {
     Timestamp::of_clock(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok())
+}
+
+thread_local! {
+    /// Where the clock begins that nobody sets.
+    static START: Instant = Instant::now();
+}
+
+/// What the clock shows that nobody sets.
+fn moment() -> Moment {
+    // Zero is not a time before which nothing can have been.
+    START.with(|start| Moment::default().after(start.elapsed()))
+}
+
+/// What both show.
+fn both() -> Now {
+    Now { time: now(), moment: moment() }
 }

@@ -8,6 +8,7 @@ mod delivery;
 mod edits;
 mod event;
 mod outputs;
+mod renewal;
 mod verification;
 
 use std::cell::RefCell;
@@ -17,6 +18,7 @@ pub use delivery::{Delivery, OnFailure};
 pub use edits::Edits;
 pub use event::Event;
 pub use outputs::{ClaimFormat, ClaimHeader, Outputs, PRINCIPAL};
+pub use renewal::Waiting;
 pub use verification::{Mode, OnForgedHeader, Verification};
 
 use crate::denial::Denial;
@@ -25,9 +27,12 @@ use crate::http::discovery::Discovery;
 use crate::http::headers::{HeaderName, Headers, SET_COOKIE};
 use crate::http::reply::Reply;
 use crate::issue::{Evaluated, Placement, Skip};
+use crate::sources::Sources;
 use crate::time::Timestamp;
 use crate::trust::Ring;
 use crate::verify::Verified;
+use renewal::Verdict;
+use verification::Accepted;
 
 /// A configuration in force: who decides on requests and responses.
 pub struct Gateway {
@@ -35,6 +40,8 @@ pub struct Gateway {
     pub discovery: Option<Discovery>,
     /// Whom it trusts now. It is replaced as a whole.
     ring: RefCell<Rc<Ring>>,
+    /// Where keys are fetched from, if any are.
+    sources: Option<Sources>,
     /// How inbound tokens are treated, if they are.
     pub verification: Option<Verification>,
     /// How wristbands are signed and delivered, if they are.
@@ -49,6 +56,8 @@ pub enum Admission {
     Answered(Rc<Reply>, Event),
     /// It may go on, once these edits are made, to [`Gateway::on_admitted`].
     Admitted(Edits, Admitted),
+    /// It waits for keys, and is then asked about [again](Gateway::on_request_again). Nothing of it has been changed.
+    Waiting(Waiting),
 }
 
 /// What to do with a request or a response.
@@ -83,7 +92,7 @@ impl Gateway {
         verification: Option<Verification>,
         delivery: Option<Delivery>,
     ) -> Self {
-        Self { ring: RefCell::new(Rc::new(ring)), discovery, verification, delivery }
+        Self { ring: RefCell::new(Rc::new(ring)), sources: None, discovery, verification, delivery }
     }
 
     /// Whom it trusts now.
@@ -103,6 +112,22 @@ impl Gateway {
     ///
     /// The headers are the client's, as earlier filters have left them.
     pub fn on_request(&self, headers: &Headers<'_>, now: Timestamp, host: &impl Host) -> Admission {
+        self.admit(headers, None, now, host)
+    }
+
+    /// The same step of a request that has waited.
+    pub fn on_request_again(
+        &self,
+        headers: &Headers<'_>,
+        waited: Waiting,
+        now: Timestamp,
+        host: &impl Host,
+    ) -> Admission {
+        self.admit(headers, Some(waited), now, host)
+    }
+
+    #[inline(never)]
+    fn admit(&self, headers: &Headers<'_>, waited: Option<Waiting>, now: Timestamp, host: &impl Host) -> Admission {
         let ring = self.ring();
         if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, &ring, now)) {
             return Admission::Answered(reply, Event::Discovery);
@@ -123,15 +148,19 @@ impl Gateway {
             if !admitted.is_preflight {
                 // What we have written into it the first time round is not the caller's word.
                 let ours = self.delivery.as_ref().filter(|_| admitted.is_redirected).and_then(Delivery::request_header);
-                match verification.admit(headers, ours, &ring, now, host, &mut edits) {
-                    Ok(None) => {}
-                    Ok(Some((verified, place))) => {
+                match self.judge(verification, headers, ours, waited, now, host, &mut edits) {
+                    Verdict::Passes(None) => {}
+                    Verdict::Passes(Some(Accepted { verified, place })) => {
                         admitted.inbound = Some(verified);
                         admitted.forwarded = if verification.forward { place.header() } else { None };
                     }
-                    Err(denial) => {
+                    Verdict::Denied(denial) if verification.mode == Mode::Observe => {
+                        edits.events.push(Event::Observed(denial));
+                    }
+                    Verdict::Denied(denial) => {
                         return Admission::Answered(self.denied(denial, verification, headers), Event::Denied(denial));
                     }
+                    Verdict::Waits(waiting) => return Admission::Waiting(waiting),
                 }
             }
         }
@@ -150,8 +179,8 @@ impl Gateway {
     fn denied(&self, denial: Denial, verification: &Verification, headers: &Headers<'_>) -> Rc<Reply> {
         let reply = verification.denial(denial);
         let cookie = self.delivery.as_ref().and_then(|delivery| delivery.cookie.as_ref());
-        // It is not the token's fault that there is no room to remember it.
-        let is_of_token = !matches!(denial, Denial::Missing | Denial::ReplayFull);
+        // It is not the token's fault that there is no room to remember it, or that its key cannot be had.
+        let is_of_token = !matches!(denial, Denial::Missing | Denial::ReplayFull | Denial::KeysUnavailable);
         match cookie.filter(|cookie| is_of_token && verification.looks_into(headers, &cookie.name)) {
             Some(cookie) => Rc::new((*reply).clone().with(SET_COOKIE.as_str(), &cookie.clear())),
             None => reply,

@@ -1,6 +1,6 @@
 //! What the core asks of its host. Envoy answers in production; tests answer as they like.
 
-use crate::time::Timestamp;
+use crate::time::{Moment, Timestamp};
 
 /// An expression that the host has compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,9 @@ pub trait Setup: Crypto + Expressions {
 
 /// Asked while a request is answered.
 pub trait Host: Crypto + Expressions {
+    /// What the clock shows that nobody sets.
+    fn moment(&self) -> Moment;
+
     /// Evaluates an expression; `None` when it has no value in this phase. The bytes carry no type.
     fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>>;
 

@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use crate::crypto::SigningKey;
 use crate::host::Host;
 use crate::http::headers::{HeaderName, Headers};
 use crate::issue::expression::{Answer, Condition, Expression};
@@ -121,6 +122,16 @@ impl Issuer {
     #[must_use]
     pub fn new(rules: Rules, signer: Signer, reuse: u32) -> Self {
         Self { rules, signer, reusable: (reuse > 0).then(|| Reusable::new(reuse)) }
+    }
+
+    /// Signs with this key from now on, whose name is `kid`; with none it signs nothing. What another one has signed is not
+    /// handed out again.
+    pub fn sign_with(&self, key: Option<(&str, Rc<SigningKey>)>) {
+        if self.signer.sign_with(key)
+            && let Some(reusable) = &self.reusable
+        {
+            reusable.clear();
+        }
     }
 
     /// To whom wristbands are delivered.

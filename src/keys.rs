@@ -10,6 +10,7 @@ mod from_der;
 mod pss;
 mod jwk;
 mod jwk_set;
+pub mod bundle;
 mod material;
 mod private;
 mod public;
@@ -22,6 +23,7 @@ mod recognition;
 #[cfg(test)]
 mod tests;
 
+pub use bundle::Bundled;
 pub use error::KeyError;
 pub use jwk_set::JwkSet;
 pub use material::Material;

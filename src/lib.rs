@@ -12,7 +12,7 @@
 //!   RFCs have them. [`encoding`]: how Envoy encodes what it hands over. [`host`]: what Envoy is asked for, as an interface.
 //!   [`cache`]: a memory of bounded size.
 //! - [`keys`]: what a key is, read from PEM and JWK. [`crypto`]: its arithmetic, done by Envoy or in the VM. [`trust`]: which
-//!   issuers are trusted, with which keys, and within which limits.
+//!   issuers are trusted, with which keys, and within which limits. [`sources`]: keys that change while the filter runs.
 //! - [`http`]: headers, cookies, the one credential of a request, replies and published documents.
 //! - [`verify`]: from a token to its claims, or to a denial. [`issue`]: from an identity to a wristband.
 //! - [`gateway`]: one request and its response: what to do with them.
@@ -45,6 +45,7 @@ pub mod cache;
 pub mod keys;
 pub mod crypto;
 pub mod trust;
+pub mod sources;
 pub mod http;
 pub mod verify;
 pub mod issue;

@@ -18,7 +18,7 @@ use crate::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Writ
 use crate::http::headers::HeaderName;
 use crate::http::reply::Reply;
 use crate::jose::base64url;
-use crate::time::Timestamp;
+use crate::time::{Moment, Timestamp};
 use crate::verify::Verified;
 
 pub(crate) const A: &str = "https://cluster-a.example.com";
@@ -49,6 +49,7 @@ pub(crate) struct Fake {
     pub(crate) shared: std::cell::RefCell<HashMap<String, (Vec<u8>, u32)>>,
     /// What another worker writes just before our next write.
     pub(crate) meanwhile: std::cell::RefCell<Option<Vec<u8>>>,
+    pub(crate) moment: std::cell::Cell<Moment>,
     pub(crate) certificate: Option<&'static str>,
     pub(crate) compiled: std::cell::RefCell<Vec<String>>,
     /// What was evaluated, in this order.
@@ -99,6 +100,10 @@ impl Expressions for Fake {
 }
 
 impl Host for Fake {
+    fn moment(&self) -> Moment {
+        self.moment.get()
+    }
+
     fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {
         let compiled = self.compiled.borrow();
         let source = &compiled[usize::try_from(expression.0).unwrap()];
@@ -215,6 +220,12 @@ pub(crate) fn sign(pem: &str, name: &str, claims: &Value) -> String {
 /// Claims that are valid at [`NOW`].
 pub(crate) fn claims(issuer: &str) -> Value {
     json!({"iss": issuer, "sub": "alice", "iat": NOW.0, "nbf": NOW.0, "exp": NOW.0 + 300, "jti": "1"})
+}
+
+/// The secret of a private key, as it stands in a JWK.
+pub(crate) fn secret(pem: &str) -> String {
+    let pem = pem::parse(pem).unwrap();
+    base64url::encode(p256::SecretKey::from_pkcs8_der(pem.contents()).unwrap().to_bytes())
 }
 
 /// A public key that nobody has published, as a JWK.

@@ -62,6 +62,34 @@ impl Timestamp {
     }
 }
 
+/// A point on a clock that nobody sets, in milliseconds since it began. Spans are measured by it: what is fetched, and how
+/// long a request waits, does not depend on what time somebody thinks it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// This much later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span.as_millis().try_into().unwrap_or(u64::MAX)))
+    }
+
+    /// How long ago an earlier one was.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// What both clocks show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The one that people set.
+    pub time: Timestamp,
+    /// The one that nobody sets.
+    pub moment: Moment,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

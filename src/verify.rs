@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 use crate::trust::limits;
 use crate::trust::replay::Replay;
 use crate::trust::revocation::Revoked;
-use crate::trust::{Ring, TrustedIssuer, TrustedKey};
+use crate::trust::{Origin, Ring, TrustedIssuer, TrustedKey};
 
 /// The largest number of seconds by which clocks may differ.
 pub const LONGEST_SKEW: u32 = 300;
@@ -71,7 +71,8 @@ impl Verifier {
     pub fn verify(&self, text: &[u8], ring: &Ring, now: Timestamp, host: &impl Host) -> Result<Verified, Denial> {
         let mut token = Untrusted::parse(text, self.max_token_bytes)?;
         let issuer = ring.select(token.issuer())?;
-        let (key, limits) = (issuer.keys.select(token.algorithm(), token.key_id(), now)?, &issuer.limits);
+        let key = issuer.keys.select(token.algorithm(), token.key_id(), now);
+        let (key, limits) = (key.map_err(|denial| self.keyless(denial, &token, issuer, now))?, &issuer.limits);
         if self.revoked.covers_key(&key.name) {
             return Err(Denial::Revoked);
         }
@@ -131,6 +132,35 @@ impl Verifier {
             && limits::check_lifetime(facts.issuer.limits.max_lifetime, facts.expires, now, clock_skew).is_ok()
             && check_certificate(facts.thumbprint.as_deref(), host).is_ok();
         holds.then(|| Verified { facts: Rc::clone(facts), claims: OnceCell::new(), has_forgotten: false })
+    }
+
+    /// Why a token has no key. Where keys come and go its time is looked at first: nobody is asked for the key of what has
+    /// expired.
+    fn keyless(&self, denial: Denial, token: &Untrusted<'_>, issuer: &TrustedIssuer, now: Timestamp) -> Denial {
+        if denial != Denial::UnknownKey || issuer.origin == Origin::Configured {
+            return denial;
+        }
+        match self.check_time(token.expires, token.not_before, now) {
+            Err(denial) => denial,
+            Ok(()) if issuer.lacks_keys() => Denial::KeysUnavailable,
+            Ok(()) => denial,
+        }
+    }
+
+    /// The source of a peer's keys that may bring the one for want of which a token was denied: the peer has none, or the
+    /// token names one that it has not.
+    #[must_use]
+    pub fn may_come_from(&self, denial: Denial, text: &[u8], ring: &Ring) -> Option<usize> {
+        if !matches!(denial, Denial::UnknownKey | Denial::KeysUnavailable) {
+            return None;
+        }
+        let token = Untrusted::parse(text, self.max_token_bytes).ok()?;
+        let issuer = ring.select(token.issuer()).ok()?;
+        let Origin::Remote { source, .. } = issuer.origin else {
+            return None;
+        };
+        let is_new = token.key_id().map_or_else(|| issuer.lacks_keys(), |name| !issuer.keys.names(name));
+        is_new.then_some(source)
     }
 
     /// Whether another token was forgotten for this one.

@@ -32,6 +32,17 @@ struct Host {
     /// What it does not do; the names are those of the functions.
     refuses: Option<&'static str>,
     calls: Vec<&'static str>,
+    /// How often it has been asked to tick.
+    periods: Vec<u32>,
+    /// The cluster of each call, and the headers.
+    fetched: Vec<(String, Vec<(String, String)>)>,
+    /// What a call is answered with, if it is.
+    answer: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+    body: Vec<u8>,
+    /// Whom calls are about, who is gone, and whose requests went on.
+    context: u32,
+    gone: Vec<u32>,
+    continued: Vec<u32>,
 }
 
 thread_local! {
@@ -73,14 +84,17 @@ fn map(number: u32) -> usize {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_get_buffer_bytes(_: u32, _: usize, _: usize, data: *mut *mut u8, length: *mut usize) -> u32 {
-    serve("proxy_get_buffer_bytes", |host| give(Some(host.configuration.clone()), data, length))
+extern "C" fn proxy_get_buffer_bytes(kind: u32, _: usize, _: usize, data: *mut *mut u8, length: *mut usize) -> u32 {
+    serve("proxy_get_buffer_bytes", |host| {
+        give(Some(if kind == 4 { host.body.clone() } else { host.configuration.clone() }), data, length)
+    })
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_get_header_map_pairs(number: u32, data: *mut *mut u8, length: *mut usize) -> u32 {
     serve("proxy_get_header_map_pairs", |host| {
-        let headers = &host.headers[map(number)];
+        let answer = host.answer.clone();
+        let headers = if number == 6 { &answer.unwrap_or_default() } else { &host.headers[map(number)] };
         let borrowed: Vec<_> = headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
         give(Some(pairs::write(&borrowed)), data, length)
     })
@@ -200,6 +214,59 @@ extern "C" fn proxy_record_metric(id: u32, value: u64) -> u32 {
     })
 }
 
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_tick_period_milliseconds(period: u32) -> u32 {
+    serve("proxy_set_tick_period_milliseconds", |host| {
+        host.periods.push(period);
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_set_effective_context(context: u32) -> u32 {
+    serve("proxy_set_effective_context", |host| {
+        if host.gone.contains(&context) {
+            return BAD_ARGUMENT;
+        }
+        host.context = context;
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_continue_stream(_: u32) -> u32 {
+    serve("proxy_continue_stream", |host| {
+        let context = host.context;
+        host.continued.push(context);
+        OK
+    })
+}
+
+#[unsafe(no_mangle)]
+#[expect(clippy::too_many_arguments, reason = "as the host has it")]
+extern "C" fn proxy_http_call(
+    upstream: *const u8,
+    upstream_length: usize,
+    headers: *const u8,
+    headers_length: usize,
+    _: *const u8,
+    _: usize,
+    _: *const u8,
+    _: usize,
+    _: u32,
+    token: *mut u32,
+) -> u32 {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    serve("proxy_http_call", |host| {
+        let pairs = pairs::read(bytes(headers, headers_length)).unwrap();
+        let pairs = pairs.into_iter().map(|(name, value)| (text(name), text(value))).collect();
+        host.fetched.push((text(bytes(upstream, upstream_length)), pairs));
+        // SAFETY: the SDK's own variable.
+        unsafe { *token = u32::try_from(host.fetched.len()).unwrap() };
+        OK
+    })
+}
+
 /// What the SDK could call, and the adapter never does.
 macro_rules! never {
     ($($name:ident)*) => {
@@ -209,7 +276,6 @@ macro_rules! never {
 
 never! {
     proxy_close_stream
-    proxy_continue_stream
     proxy_dequeue_shared_queue
     proxy_done
     proxy_enqueue_shared_queue
@@ -221,7 +287,6 @@ never! {
     proxy_grpc_close
     proxy_grpc_send
     proxy_grpc_stream
-    proxy_http_call
     proxy_register_shared_queue
     proxy_resolve_shared_queue
     proxy_set_buffer_bytes
@@ -242,7 +307,7 @@ fn configuration() -> Value {
 /// A plugin with this configuration, and whether it is in force.
 fn plugin(configuration: &Value) -> (Root, bool) {
     host(|host| host.configuration = configuration.to_string().into_bytes());
-    let mut root = Root::default();
+    let mut root = Root::new(1);
     let is_in_force = root.on_configure(1);
     (root, is_in_force)
 }

@@ -112,6 +112,7 @@ fn request(gateway: &Gateway, name: &str, value: &str) -> (usize, Vec<Event>) {
     match admission {
         Admission::Answered(_, event) => (count, vec![event]),
         Admission::Admitted(edits, _) => (count, edits.events),
+        Admission::Waiting(_) => panic!("nothing is fetched"),
     }
 }
 

@@ -45,6 +45,7 @@ fn verdict(gateway: &Gateway, wristband: &str, now: i64) -> Event {
     let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).to_vec());
     match gateway.on_request(&headers, Timestamp(now), &Nobody) {
         Admission::Answered(_, event) => event,
+        Admission::Waiting(_) => panic!("nothing is fetched"),
         Admission::Admitted(edits, _) => edits.events.into_iter().next().unwrap(),
     }
 }

@@ -13,7 +13,7 @@ use wristband::encoding::pairs;
 use wristband::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::Material;
-use wristband::time::Timestamp;
+use wristband::time::{Moment, Timestamp};
 
 use super::fixture::{A_PEM, CERTIFICATE, ED_PEM, NOW};
 use super::input::Input;
@@ -200,6 +200,10 @@ impl Expressions for Stage<'_> {
 }
 
 impl Host for Stage<'_> {
+    fn moment(&self) -> Moment {
+        Moment::default()
+    }
+
     /// The same however often it is asked: where to begin with the wrappers of an expression is remembered from other
     /// requests.
     fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {

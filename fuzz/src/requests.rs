@@ -184,6 +184,7 @@ impl Exchange<'_, '_> {
                 self.check_answer(&reply, event);
                 return vec![format!("{reply:?} {event:?}")];
             }
+            Admission::Waiting(_) => return vec!["waits".to_owned()],
             Admission::Admitted(edits, admitted) => (edits, admitted),
         };
         self.check_admitted(&request, &edits);

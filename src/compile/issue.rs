@@ -1,8 +1,10 @@
 //! How wristbands are signed and delivered, compiled.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
-use super::keys::NamedKey;
+use super::keys::{NamedKey, Signs};
 use crate::config::{ClaimSource, Identity, Issue, Problems, Subject};
 use crate::gateway::Delivery;
 use crate::host::Setup;
@@ -16,7 +18,7 @@ pub(super) fn delivery(
     issue: Issue,
     issuer: String,
     duration: u32,
-    key: Option<NamedKey>,
+    key: Option<Signs>,
     verifies: bool,
     problems: &Problems,
     setup: &impl Setup,
@@ -54,8 +56,7 @@ pub(super) fn delivery(
     if identity.is_empty() || identity.len() < sources {
         return None;
     }
-    let NamedKey { name, key } = key?;
-    let signer = Signer::new(&name, key, &issue.typ, &issuer, &issue.audiences, fixed);
+    let signer = Signer::new(&issue.typ, &issuer, &issue.audiences, fixed);
     let rules = Rules {
         issuer,
         duration,
@@ -69,12 +70,12 @@ pub(super) fn delivery(
         chain: issue.chain,
         bind_client_certificate: issue.bind_client_certificate,
     };
-    Some(Delivery {
-        issuer: Issuer::new(rules, signer, issue.reuse),
-        header: issue.header,
-        cookie: issue.cookie,
-        on_failure: issue.on_failure,
-    })
+    let issuer = Issuer::new(rules, signer, issue.reuse);
+    match key? {
+        Signs::Now(NamedKey { name, key }) => issuer.sign_with(Some((&name, Rc::new(key)))),
+        Signs::ByCall => {}
+    }
+    Some(Delivery { issuer, header: issue.header, cookie: issue.cookie, on_failure: issue.on_failure })
 }
 
 /// What is absent is absent; what is there has to be usable.

@@ -1,16 +1,14 @@
 //! Every key of a configuration in its role: exactly one private key, the first of `signingKeyRefs`, when `issue` is there,
 //! and none at all when it is not.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
 use super::risks;
 use crate::config::{Config, KeyRef, KeySource, Peer, Problems};
-use crate::crypto::{Arithmetic, Backend, Operation, SigningKey, Unusable, VerifyingKey};
+use crate::crypto::{Arithmetic, Chosen, SigningKey, Unusable, VerifyingKey};
 use crate::host::Setup;
-use crate::jose::algorithm::Algorithm;
 use crate::jose::path::Path;
 use crate::keys::{JwkSet, Material, PrivateKey, PublicKey, looks_like_material};
 use crate::time::Timestamp;
@@ -20,12 +18,20 @@ use crate::trust::worthless::is_worthless;
 
 /// Every key that can be used. Of the others it has been said why not.
 pub(super) struct Keys {
-    pub(super) signing: Option<NamedKey>,
+    pub(super) signing: Option<Signs>,
     pub(super) own: Vec<Rc<TrustedKey>>,
     /// In the order of `peers`.
     pub(super) peers: Vec<Vec<Rc<TrustedKey>>>,
     /// Who does the arithmetic.
-    pub(super) arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
+    pub(super) arithmetic: Chosen,
+}
+
+/// Which key signs.
+pub(super) enum Signs {
+    /// This one.
+    Now(NamedKey),
+    /// One that is fetched.
+    ByCall,
 }
 
 /// The key that signs, and its `kid`.
@@ -35,6 +41,11 @@ pub(super) struct NamedKey {
 }
 
 const NEEDS_PRIVATE: &str = "`issue` needs a private key in the first entry";
+
+const FETCHED_BEHIND: &str =
+    "only the key that signs is fetched by `cluster`; public ones can stand behind it in the same text";
+
+const FETCHED_IN_VAIN: &str = "a private key by `cluster` where nothing is signed; without `issue` there is none";
 
 const SIGNING_KEY_BEGINS: &str = "the key that signs cannot begin later; announce it by its public half behind the one that \
      signs until then";
@@ -94,13 +105,21 @@ impl Keys {
             problems.error(&Path::of(&["signingKeyRefs"]), NEEDS_PRIVATE);
         }
         let mut signing = None;
+        for (index, key) in config.signing_key_refs.iter().enumerate() {
+            match &key.key {
+                Some(KeySource::Call(_)) if index > 0 => loader.key_error(key, FETCHED_BEHIND),
+                Some(KeySource::Call(_)) if !signs => loader.key_error(key, FETCHED_IN_VAIN),
+                Some(KeySource::Call(_)) => signing = Some(Signs::ByCall),
+                _ => {}
+            }
+        }
         let own = loader.issuer(&config.signing_key_refs, false, |loader, index, key, material| {
             if index > 0 || !signs {
                 return loader.allowed(key, rules::verifying(material, signs));
             }
             let private = loader.allowed(key, rules::signing(material))?;
             let public = private.public_key();
-            signing = loader.signing(key, private);
+            signing = loader.signing(key, private).map(Signs::Now);
             Some(public)
         });
         let mut peers = Vec::new();
@@ -110,6 +129,7 @@ impl Keys {
             }
             peers.push(match &peer.jwks {
                 Some(jwks) => loader.set(peer, jwks),
+                None if peer.remote_jwks.is_some() => Vec::new(),
                 None => loader.issuer(&peer.keys, true, |loader, _, key, material| {
                     loader.allowed(key, rules::verifying(material, true))
                 }),
@@ -156,7 +176,7 @@ impl<S: Setup> Loader<'_, S> {
         let Some(text) = self.text(&path, jwks) else {
             return Vec::new();
         };
-        let set = match JwkSet::parse(&text, peer.algorithms.as_deref()) {
+        let set = match JwkSet::parse(&text, peer.algorithms.as_deref(), |_| None) {
             Ok(set) => set,
             Err(error) => {
                 self.problems.error(&path, error.to_string());
@@ -186,6 +206,7 @@ impl<S: Setup> Loader<'_, S> {
                 }
                 text.map(Zeroizing::new)
             }
+            KeySource::Call(_) => None,
         }
     }
 

@@ -1,28 +1,21 @@
 //! What is in force, for the operator: counts and roles, no name of a person and no key.
 
-use std::collections::BTreeMap;
-
 use crate::config::Problem;
-use crate::crypto::{Backend, Operation};
+use crate::crypto::Chosen;
 use crate::gateway::Gateway;
-use crate::jose::algorithm::Algorithm;
 
 /// What an operator should know of a configuration in force.
 pub struct Report {
     /// How much is configured, in one line for the log.
     pub summary: String,
     /// Who does the arithmetic, for every algorithm that is used.
-    pub arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
+    pub arithmetic: Chosen,
     /// What a person should know of the configuration although it is in force.
     pub warnings: Vec<Problem>,
 }
 
 impl Report {
-    pub(super) fn new(
-        gateway: &Gateway,
-        arithmetic: BTreeMap<(Operation, Algorithm), Backend>,
-        warnings: Vec<Problem>,
-    ) -> Self {
+    pub(super) fn new(gateway: &Gateway, arithmetic: Chosen, warnings: Vec<Problem>) -> Self {
         let role = |present| if present { "yes" } else { "no" };
         let ring = gateway.ring();
         let own = ring.own().map_or(0, |own| own.keys.keys().len());

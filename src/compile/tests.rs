@@ -159,7 +159,7 @@ fn all_that_is_wrong_is_said_in_one_load_and_nothing_that_only_follows_from_it()
     let variable = "signingKeyRefs[0].key: the environment variable `A_KEY` is missing or empty; set it, and list it in \
                     `vm_config.environment_variables.host_env_keys`";
     let root = "`issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`, `allowWorthlessKeys`";
-    let of_peer = "`issuer`, `keys`, `jwks`, `algorithms`, `typ`, `subjects`, `audiences`, `allowMissingAudience`, `claims`, `maxLifetime`, \
+    let of_peer = "`issuer`, `keys`, `jwks`, `remoteJwks`, `algorithms`, `label`, `typ`, `subjects`, `audiences`, `allowMissingAudience`, `claims`, `maxLifetime`, \
                    `publish`";
     let problems = load(&configuration).err().unwrap();
     assert_eq!(
@@ -303,7 +303,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/revoked", json!([{"kid": "B"}]), "verify.revoked[0].kid: no key has this name".into()),
         ("/verify/revoked", json!([{"issuer": "https://b.example", "issuedBefore": "2026-01-01T00:00:00Z"}]), "verify.revoked[0].issuer: is neither our own nor a peer's".into()),
         ("/verify/revoked", json!([{"issuer": B, "issuedBefore": "2027-06-01T00:00:00Z"}, {"issuer": B, "issuedBefore": "2020-01-01T00:00:00Z"}]), "verify.revoked[1].issuer: is listed already".into()),
-        ("/signingKeyRefs/0/key", json!({A_PEM: "x"}), "signingKeyRefs[0].key.<member>: unknown field, expected one of `inlineString`, `environmentVariable`".into()),
+        ("/signingKeyRefs/0/key", json!({A_PEM: "x"}), "signingKeyRefs[0].key.<member>: unknown field, expected one of `inlineString`, `environmentVariable`, `cluster`, `path`, `refresh`, `announce`".into()),
         ("/issuer", json!(""), "issuer: is empty".into()),
         ("/issuer", json!(7), "issuer: expected a string, found a number".into()),
         ("/peers/0/issuer", json!("a b"), "peers[0].issuer: expected 1 to 255 visible ASCII characters without `#`".into()),
@@ -335,8 +335,8 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/signingKeyRefs/0/algorithm", json!("RS256"), "signingKeyRefs[0].key: `RS256` needs an RSA key, found a P-256 key".into()),
         ("/signingKeyRefs/0/algoritm", json!("ES256"), "signingKeyRefs[0].algoritm: unknown field, expected one of `name`, `algorithm`, `key`, `notBefore`, `notAfter`; did you mean `algorithm`?".into()),
         ("/signingKeyRefs/0/key", json!("text"), "signingKeyRefs[0].key: expected `{inlineString: TEXT}` or `{environmentVariable: NAME}`, found a string".into()),
-        ("/signingKeyRefs/0/key", json!({}), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
-        ("/signingKeyRefs/0/key/environmentVariable", json!("X"), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`".into()),
+        ("/signingKeyRefs/0/key", json!({}), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`, `cluster`".into()),
+        ("/signingKeyRefs/0/key/environmentVariable", json!("X"), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`, `cluster`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2026-12-01"), "signingKeyRefs[0].notAfter: expected a time as in RFC 3339, such as `2026-12-01T00:00:00Z`".into()),
         ("/signingKeyRefs/0/notAfter", json!("2036-12-01T00:00:00Z"), "signingKeyRefs[0].notAfter: the key that signs cannot end; put its successor before it first".into()),
         ("/peers/0/keys", json!([]), "peers[0].keys: is empty; list at least one".into()),
@@ -786,7 +786,10 @@ fn a_peer_s_keys_may_come_as_the_set_that_it_publishes() {
     );
     let mut alone = json!({"issuer": B, "keys": [key("b", B_PUB)]});
     alone["algorithms"] = json!(["ES256"]);
-    assert_eq!(error(alone), "peers[0].algorithms: goes with `jwks`; each of `keys` has its own `algorithm`");
+    assert_eq!(
+        error(alone),
+        "peers[0].algorithms: goes with `jwks` and `remoteJwks`; each of `keys` has its own `algorithm`"
+    );
     assert_eq!(error(inline(&jwk("b", B_PUB))), "peers[0].jwks: expected a JWK Set, an object with an array `keys`");
     let mut private = set.clone();
     private["keys"][1]["d"] = json!("AAAA");

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::keys::Keys;
+use super::keys::{Keys, Signs};
 use crate::cache::{Cache, Capacity};
 use crate::config::{LONGEST_DURATION, Peer, Problems, Revocations, Verify};
 use crate::denial::Denial;
@@ -16,11 +16,16 @@ use crate::jose::path::Path;
 use crate::trust::limits::Limits;
 use crate::trust::replay::{OnFull, Replay};
 use crate::trust::revocation::Revoked;
-use crate::trust::{KeySet, Ring, TrustedIssuer};
+use crate::trust::{KeySet, Origin, Ring, TrustedIssuer};
 use crate::verify::Verifier;
 
 /// Whom this gateway trusts, and within which limits.
 pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verify>, keys: &mut Keys) -> Ring {
+    let own_origin = match &keys.signing {
+        Some(Signs::ByCall) => Origin::ByCall { is_known: false },
+        Some(Signs::Now(_)) | None => Origin::Configured,
+    };
+    let mut sources = 0..;
     // What is to be accepted once must come to an end. No wristband lives longer than a day.
     let longest = verify.is_some_and(|verify| verify.replay.is_some()).then_some(LONGEST_DURATION);
     let audiences = verify.map(|verify| verify.audiences.as_slice()).unwrap_or_default();
@@ -36,12 +41,15 @@ pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verif
     let own = issuer.map(|issuer| TrustedIssuer {
         name: issuer.to_owned(),
         is_own: true,
+        origin: own_origin,
         keys: KeySet::new(std::mem::take(&mut keys.own)),
         limits: limited(Limits::default()),
     });
     let peers = peers.into_iter().zip(std::mem::take(&mut keys.peers)).filter_map(|(peer, keys)| {
-        let keys = KeySet::new(keys);
-        Some(TrustedIssuer { name: peer.issuer?, is_own: false, keys, limits: limited(peer.limits) })
+        let source = peer.remote_jwks.and_then(|_| sources.next());
+        let origin = source.map_or(Origin::Configured, |source| Origin::Remote { source, fetched: None });
+        let (keys, limits) = (KeySet::new(keys), limited(peer.limits));
+        Some(TrustedIssuer { name: peer.issuer?, is_own: false, origin, keys, limits })
     });
     Ring::new(own.into_iter().chain(peers))
 }

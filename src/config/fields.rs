@@ -20,9 +20,12 @@ macro_rules! objects {
 objects! {
     ROOT "" ["issuer" "tokenDuration" "signingKeyRefs" "peers" "issue" "verify" "discovery" "crypto" "allowWorthlessKeys"]
     KEY_REF "signingKeyRefs[]" ["name" "algorithm" "key" "notBefore" "notAfter"]
-    KEY "signingKeyRefs[].key" ["inlineString" "environmentVariable"]
+    KEY "signingKeyRefs[].key" ["inlineString" "environmentVariable" "cluster" "path" "refresh" "announce"]
+    JWKS "peers[].jwks" ["inlineString" "environmentVariable"]
+    REMOTE_JWKS "peers[].remoteJwks" ["cluster" "uri" "refresh" "timeout" "staleFor"]
     PEER "peers[]" [
-        "issuer" "keys" "jwks" "algorithms" "typ" "subjects" "audiences" "allowMissingAudience" "claims" "maxLifetime" "publish"
+        "issuer" "keys" "jwks" "remoteJwks" "algorithms" "label" "typ" "subjects" "audiences" "allowMissingAudience" "claims"
+        "maxLifetime" "publish"
     ]
     PATTERN "peers[].subjects[]" ["exact" "prefix"]
     ISSUE "issue" [

@@ -1,17 +1,19 @@
 //! From a tree of values to a [`Config`], field by field. What cannot be read is said, and left out of what is returned:
 //! whoever compiles it finds the other mistakes, and brings nothing into force.
 
+mod fetched;
 mod issue;
+mod names;
 mod verify;
 
 use serde_json::Value;
 
+use self::fetched::{key_call, remote_jwks};
 use self::issue::issue;
 use self::verify::verify;
-use super::fields::{DISCOVERY, KEY, KEY_REF, PATTERN, PEER, ROOT};
-use super::{Config, Discovery, KeyRef, KeySource, LONGEST_DURATION, Node, Peer, Problems, source};
+use super::fields::{DISCOVERY, JWKS, KEY, KEY_REF, PATTERN, PEER, ROOT};
+use super::{Config, Discovery, KeyRef, KeySource, LONGEST_DURATION, Node, Object, Peer, Problems, source};
 use crate::crypto::Preference;
-use crate::http::headers::{HeaderName, is_token_character};
 use crate::jose::algorithm::Algorithm;
 use crate::keys::looks_like_material;
 use crate::time::Timestamp;
@@ -46,7 +48,7 @@ impl Config {
         Self {
             issuer: root.read("issuer", issuer),
             token_duration: root.or("tokenDuration", DEFAULT_DURATION, |node| node.integer(1..=LONGEST_DURATION)),
-            signing_key_refs: root.list("signingKeyRefs", |node| Some(key_ref(&node))),
+            signing_key_refs: root.list("signingKeyRefs", |node| Some(key_ref(&node, false))),
             peers: root.list("peers", |node| Some(peer(&node))),
             issue: root.optional("issue").map(|node| issue(&node)),
             verify: root.optional("verify").map(|node| verify(&node)),
@@ -65,31 +67,43 @@ fn text(node: &Node<'_>) -> Option<String> {
 /// (OpenID Connect Discovery 1.0, section 3).
 fn issuer(node: &Node<'_>) -> Option<String> {
     let text = node.string()?;
+    if issuer_uri(text).is_none() {
+        return node.fail("expected an absolute http or https URL without query and fragment");
+    }
+    Some(text.to_owned())
+}
+
+/// An absolute http or https URL without user, query and fragment.
+fn issuer_uri(text: &str) -> Option<::http::Uri> {
     // A user or a port out of range would make the authority another text.
     let is_plain = |uri: &::http::Uri| {
         let host = uri.host().filter(|host| !host.is_empty())?;
         let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
         (uri.authority()?.as_str() == format!("{host}{port}")).then_some(())
     };
-    let valid = |uri: &::http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && is_plain(uri).is_some();
-    if text.contains(['?', '#']) || !text.parse().is_ok_and(|uri| valid(&uri)) {
-        return node.fail("expected an absolute http or https URL without query and fragment");
-    }
-    Some(text.to_owned())
+    let uri = text.parse().ok().filter(|_| !text.contains(['?', '#']))?;
+    (matches!(::http::Uri::scheme_str(&uri), Some("http" | "https")) && is_plain(&uri).is_some()).then_some(uri)
 }
 
 #[inline(never)]
-fn key_ref(node: &Node<'_>) -> KeyRef {
+fn key_ref(node: &Node<'_>, is_peers: bool) -> KeyRef {
+    const OF_TEXT: &str = "of a key by `cluster` its text alone says; leave it out";
     let fields = node.object(&KEY_REF);
+    let is_fetched = fields.optional("key").is_some_and(|key| key.value().get("cluster").is_some());
+    if is_fetched {
+        for name in ["name", "notBefore", "notAfter"] {
+            fields.optional(name).and_then(|node| node.fail::<()>(OF_TEXT));
+        }
+    }
     let (not_before, not_after) = (fields.read("notBefore", instant), fields.read("notAfter", instant));
     if not_before.zip(not_after).is_some_and(|(start, end)| end <= start) {
         node.fail_at::<()>("notAfter", "is not after `notBefore`");
     }
     KeyRef {
         path: node.path().clone(),
-        name: fields.required("name").and_then(|node| key_name(&node)),
+        name: if is_fetched { None } else { fields.required("name").and_then(|node| key_name(&node)) },
         algorithm: fields.required("algorithm").and_then(|node| algorithm(&node)),
-        key: fields.required("key").and_then(|node| key_source(&node)),
+        key: fields.required("key").and_then(|node| key_source(&node, is_peers)),
         not_before,
         not_after,
     }
@@ -125,13 +139,39 @@ fn algorithm(node: &Node<'_>) -> Option<Algorithm> {
     })
 }
 
-fn key_source(node: &Node<'_>) -> Option<KeySource> {
+/// The key of a `signingKeyRefs` entry or of one of a peer's `keys`.
+fn key_source(node: &Node<'_>, is_peers: bool) -> Option<KeySource> {
+    const OF_PEERS: &str = "is for our own key; a peer's are fetched by `remoteJwks`, in the place of `keys`";
+    if node.value().is_string() {
+        return text_source(node);
+    }
+    let fields = node.object(&KEY);
+    let cluster = fields.optional("cluster");
+    if is_peers {
+        return cluster.map_or_else(|| text_of(&fields, JWKS.names), |cluster| cluster.fail(OF_PEERS));
+    }
+    if cluster.is_none() {
+        for name in ["path", "refresh", "announce"] {
+            fields.optional(name).and_then(|node| node.fail::<()>("goes with `cluster`"));
+        }
+    }
+    text_of(&fields, &["inlineString", "environmentVariable", "cluster"])
+}
+
+/// A text that stands in the configuration or in a variable.
+fn text_source(node: &Node<'_>) -> Option<KeySource> {
     if node.value().is_string() {
         return node.fail("expected `{inlineString: TEXT}` or `{environmentVariable: NAME}`, found a string");
     }
-    let (source, node) = node.object(&KEY).one_of(KEY.names)?;
-    let text = text(&node)?;
-    Some(if source == "inlineString" { KeySource::Inline(text) } else { KeySource::Environment(text) })
+    text_of(&node.object(&JWKS), JWKS.names)
+}
+
+fn text_of(fields: &Object<'_>, sources: &[&'static str]) -> Option<KeySource> {
+    Some(match fields.one_of(sources)? {
+        ("inlineString", node) => KeySource::Inline(text(&node)?),
+        ("environmentVariable", node) => KeySource::Environment(text(&node)?),
+        _ => KeySource::Call(key_call(fields)?),
+    })
 }
 
 fn instant(node: &Node<'_>) -> Option<Timestamp> {
@@ -145,22 +185,29 @@ fn peer(node: &Node<'_>) -> Peer {
     if let Some(node) = fields.optional("publish") {
         node.fail::<()>(PUBLISH_IS_GONE);
     }
-    let jwks = fields.optional("jwks");
-    let keys = match &jwks {
-        None => fields.required("keys"),
-        Some(jwks) if fields.optional("keys").is_some() => jwks.fail("excludes `keys`; leave one of them out"),
-        Some(_) => None,
+    let issuer = fields.required("issuer").and_then(|node| peer_issuer(&node));
+    let (jwks, remote) = (fields.optional("jwks"), fields.optional("remoteJwks"));
+    let keys = match (&jwks, &remote) {
+        (None, None) => fields.required("keys"),
+        (Some(_), Some(remote)) => remote.fail("excludes `jwks`; leave one of them out"),
+        (Some(set), None) | (None, Some(set)) if fields.optional("keys").is_some() => {
+            set.fail("excludes `keys`; leave one of them out")
+        }
+        _ => None,
     };
     let keys = keys.into_iter().flat_map(|node| node.items());
-    let algorithms = fields.optional("algorithms").and_then(|node| match &jwks {
-        Some(_) => Some(node.items().filter_map(|node| algorithm(&node)).collect()),
-        None => node.fail("goes with `jwks`; each of `keys` has its own `algorithm`"),
+    let algorithms = fields.optional("algorithms").and_then(|node| match (&jwks, &remote) {
+        (None, None) => node.fail("goes with `jwks` and `remoteJwks`; each of `keys` has its own `algorithm`"),
+        _ => Some(node.items().filter_map(|node| algorithm(&node)).collect()),
     });
+    let label = fields.read("label", label);
     Peer {
         path: node.path().clone(),
-        issuer: fields.required("issuer").and_then(|node| peer_issuer(&node)),
-        keys: keys.map(|node| key_ref(&node)).collect(),
-        jwks: jwks.and_then(|node| key_source(&node)),
+        keys: keys.map(|node| key_ref(&node, true)).collect(),
+        jwks: jwks.and_then(|node| text_source(&node)),
+        remote_jwks: remote.and_then(|node| remote_jwks(&node, issuer.as_deref())),
+        label: label.unwrap_or_else(|| fetched::label_of(issuer.as_deref().unwrap_or_default())),
+        issuer,
         algorithms,
         limits: Limits {
             types: fields.read("typ", types),
@@ -171,6 +218,15 @@ fn peer(node: &Node<'_>) -> Peer {
             max_lifetime: Some(fields.or("maxLifetime", LONGEST_DURATION, |node| node.integer(1..=LONGEST_LIFETIME))),
         },
     }
+}
+
+fn label(node: &Node<'_>) -> Option<String> {
+    let text = node.string()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if text.len() <= MAX_NAME && text.bytes().all(is_plain) {
+        return Some(text.to_owned());
+    }
+    node.fail(format!("expected at most {MAX_NAME} letters, digits, `-` and `_`"))
 }
 
 fn pattern(node: &Node<'_>) -> Option<Pattern> {
@@ -187,54 +243,6 @@ fn texts(node: &Node<'_>) -> Option<Vec<String>> {
 fn types(node: &Node<'_>) -> Option<Vec<String>> {
     let typ = |node: Node<'_>| if node.value() == "" { Some(String::new()) } else { text(&node) };
     Some(node.items().filter_map(typ).collect())
-}
-
-fn cookie_name(node: &Node<'_>) -> Option<String> {
-    let name = text(node)?;
-    if name.bytes().all(is_token_character) { Some(name) } else { node.fail("expected the name of a cookie") }
-}
-
-/// A name that stands in a URL as it is (RFC 3986, section 2.3).
-fn parameter_name(node: &Node<'_>) -> Option<String> {
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let name = text(node)?;
-    if name.bytes().all(is_unreserved) {
-        return Some(name);
-    }
-    node.fail("expected the name of a parameter: letters, digits and `-._~`")
-}
-
-fn header_name(node: &Node<'_>) -> Option<HeaderName> {
-    HeaderName::parse(node.string()?).or_else(|| node.fail("expected the name of a header (no pseudo-header)"))
-}
-
-/// A header that the filter removes and writes. Those are refused without which a message, or what the filter itself
-/// says in it, would not be understood.
-#[inline(never)]
-fn owned_header(node: &Node<'_>) -> Option<HeaderName> {
-    const FRAMING: [&str; 15] = [
-        "cache-control",
-        "connection",
-        "content-length",
-        "content-type",
-        "cookie",
-        "expires",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "set-cookie",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "www-authenticate",
-    ];
-    let name = header_name(node)?;
-    let text = name.as_str();
-    if FRAMING.contains(&text) {
-        return node.fail(format!("`{text}` has a meaning of its own and cannot be used"));
-    }
-    Some(name)
 }
 
 fn discovery(node: Option<Node<'_>>) -> Discovery {

@@ -18,13 +18,17 @@ pub(super) struct Refused;
 pub(super) enum HeaderMap {
     Request,
     Response,
+    /// Of the answer to a call.
+    CallResponse,
 }
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const BAD_ARGUMENT: u32 = 2;
 const CAS_MISMATCH: u32 = 8;
+const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
+const REQUEST: u32 = 0;
 const COUNTER: u32 = 0;
 const GAUGE: u32 = 1;
 const NO_GRPC_STATUS: i32 = -1;
@@ -82,6 +86,9 @@ unsafe extern "C" {
         data: *mut *mut u8,
         length: *mut usize,
     ) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_length: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -110,11 +117,36 @@ pub(super) fn plugin_configuration() -> Result<Vec<u8>, Refused> {
     returned(|data, length| unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, length) })
 }
 
+/// The body of the answer to a call.
+pub(super) fn call_response_body(size: usize) -> Result<Vec<u8>, Refused> {
+    // SAFETY: see above.
+    returned(|data, length| unsafe { proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, size, data, length) })
+}
+
+/// Ticks so often from now on.
+pub(super) fn set_tick_period(milliseconds: u32) -> Result<(), Refused> {
+    // SAFETY: see above.
+    done(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+/// Calls are about this context from now on. When it is gone they go on being about the one before.
+pub(super) fn set_effective_context(context: u32) -> Result<(), Refused> {
+    // SAFETY: see above.
+    done(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Lets a request go on that was held. Its headers cannot be changed any more.
+pub(super) fn continue_request() -> Result<(), Refused> {
+    // SAFETY: see above.
+    done(unsafe { proxy_continue_stream(REQUEST) })
+}
+
 impl HeaderMap {
     fn number(self) -> u32 {
         match self {
             Self::Request => 0,
             Self::Response => 2,
+            Self::CallResponse => 6,
         }
     }
 
@@ -226,12 +258,15 @@ pub(super) fn define_counter(name: &str) -> Result<u32, Refused> {
     define_metric(COUNTER, name)
 }
 
-/// Sets a gauge, which all workers share. A gauge that does not show is no reason to refuse a configuration.
-pub(super) fn set_gauge(name: &str, value: u64) {
-    if let Ok(gauge) = define_metric(GAUGE, name) {
-        // SAFETY: see above.
-        let _ = unsafe { proxy_record_metric(gauge, value) };
-    }
+/// Makes or finds a gauge, which all workers share.
+pub(super) fn define_gauge(name: &str) -> Result<u32, Refused> {
+    define_metric(GAUGE, name)
+}
+
+/// Sets a gauge.
+pub(super) fn record(gauge: u32, value: u64) {
+    // SAFETY: see above. A gauge that does not show is no reason to fail anything.
+    let _ = unsafe { proxy_record_metric(gauge, value) };
 }
 
 fn define_metric(kind: u32, name: &str) -> Result<u32, Refused> {
@@ -243,6 +278,11 @@ fn define_metric(kind: u32, name: &str) -> Result<u32, Refused> {
 
 /// Adds one to a counter.
 pub(super) fn increment(counter: u32) {
-    // SAFETY: see above. A counter that does not count is no reason to fail a request.
-    let _ = unsafe { proxy_increment_metric(counter, 1) };
+    add(counter, 1);
+}
+
+/// Adds to a counter, or to a gauge, from which it may also take.
+pub(super) fn add(metric: u32, offset: i64) {
+    // SAFETY: see above. A metric that does not count is no reason to fail a request.
+    let _ = unsafe { proxy_increment_metric(metric, offset) };
 }

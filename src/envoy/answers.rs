@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::abi::{self, Refused};
 use crate::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
-use crate::time::Timestamp;
+use crate::time::{Moment, Timestamp};
 
 /// The host.
 pub(super) struct Envoy;
@@ -57,6 +57,10 @@ impl Expressions for Envoy {
 }
 
 impl Host for Envoy {
+    fn moment(&self) -> Moment {
+        super::moment()
+    }
+
     fn evaluate(&self, expression: ExpressionId) -> Option<Vec<u8>> {
         abi::foreign("expr_evaluate", &expression.0.to_le_bytes()).ok()
     }

@@ -7,16 +7,15 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use super::abi::{self, HeaderMap, Refused};
-use super::active::{Active, reply};
+use super::active::{Active, Step, host_error};
 use super::answers::Envoy;
+use super::renewal::{Released, Renewal, Slot};
 use super::{filter_state, now};
 use crate::compile::{self, Compiled, Report};
-use crate::crypto::Backend;
 use crate::encoding::pairs;
-use crate::gateway::{Admission, Admitted};
-use crate::host::{Crypto as _, Setup as _};
+use crate::gateway::Admitted;
+use crate::host::Crypto as _;
 use crate::http::headers::Headers;
-use crate::http::reply::Reply;
 
 /// How many problems of a configuration are logged: more than anyone mends at once.
 const MOST_PROBLEMS: usize = 20;
@@ -24,27 +23,42 @@ const MOST_PROBLEMS: usize = 20;
 #[cfg(target_family = "wasm")]
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Debug);
-    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+    proxy_wasm::set_root_context(|id| Box::new(Root::new(id)));
 }}
 
 /// One configuration of the plugin in one VM.
-#[derive(Default)]
 pub struct Root {
+    id: u32,
     active: Option<Rc<Active>>,
+    renewal: Rc<Renewal>,
+    /// Lives as long as this: what it has called for, nobody hears of after it.
+    alive: Rc<()>,
 }
 
-impl Context for Root {}
+impl Root {
+    /// The root context of this number, which nobody has configured yet.
+    #[must_use]
+    pub fn new(id: u32) -> Self {
+        Self { id, active: None, renewal: Rc::default(), alive: Rc::new(()) }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, _trailers: usize) {
+        if let Some(active) = &self.active {
+            self.renewal.on_response(active, self.id, token, if headers == 0 { 0 } else { size });
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         match configure(size) {
             Ok((active, report)) => {
-                // Envoy names the plugin in the log lines of requests only.
-                let name = Envoy.plugin_name();
-                let name = if name.is_empty() { name } else { name + ": " };
-                info!("{name}{}", report.summary);
-                info!("{name}{}", report.crypto_summary());
-                report.warnings.iter().for_each(|warning| warn!("{name}{warning}"));
+                info!("{}", active.line(&report.summary));
+                info!("{}", active.line(report.crypto_summary()));
+                report.warnings.iter().for_each(|warning| warn!("{}", active.line(warning)));
+                self.renewal.begin(&active);
                 self.active = Some(Rc::new(active));
                 true
             }
@@ -59,12 +73,26 @@ impl RootContext for Root {
         }
     }
 
+    fn on_tick(&mut self) {
+        if let Some(active) = &self.active {
+            self.renewal.on_tick(active, self.id, &self.alive);
+        }
+    }
+
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
 
-    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream { active: self.active.clone(), admitted: None, request_seen: false, answered: false }))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream {
+            id,
+            active: self.active.clone(),
+            renewal: Rc::clone(&self.renewal),
+            admitted: None,
+            request_seen: false,
+            answered: false,
+            waits: None,
+        }))
     }
 }
 
@@ -83,23 +111,24 @@ fn configure(size: usize) -> Result<(Active, Report), Vec<String>> {
     let Compiled { gateway, report } = compile::load(&bytes, &Envoy)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     filter_state::declare().map_err(|Refused| refused("proxy_call_foreign_function"))?;
-    for ((operation, algorithm), backend) in &report.arithmetic {
-        let name = format!("wristband.host_crypto.{}.{}", operation.name(), algorithm.name());
-        abi::set_gauge(&name, u64::from(*backend == Backend::Host));
-    }
     let active = Active::new(gateway).map_err(|Refused| refused("proxy_define_metric"))?;
+    active.show(&report.arithmetic);
     Ok((active, report))
 }
 
 /// One request and its response.
 struct Stream {
+    id: u32,
     /// `None` if the plugin was never configured, which lets nothing pass.
     active: Option<Rc<Active>>,
+    renewal: Rc<Renewal>,
     admitted: Option<Admitted>,
     /// Whether Envoy has asked about the request at all.
     request_seen: bool,
     /// Whether the response is ours, in which there is nothing to look for.
     answered: bool,
+    /// Where it finds what became of it, while it waits or has not looked.
+    waits: Option<Rc<Slot>>,
 }
 
 impl Context for Stream {}
@@ -107,32 +136,50 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.request_seen = true;
-        let action = self.on_request().unwrap_or_else(|Refused| self.fail());
-        self.takes(action)
+        let Some(active) = &self.active else {
+            error!("not configured; see `capability_restriction_config`");
+            return self.stops(host_error());
+        };
+        match active.on_request(None) {
+            Ok(Step::GoesOn(admitted)) => {
+                self.admitted = Some(admitted);
+                Action::Continue
+            }
+            Ok(Step::Waits(waiting)) => {
+                self.waits = Some(self.renewal.wait(self.id, active, waiting));
+                Action::Pause
+            }
+            Ok(Step::Answered) => self.stops(Action::Pause),
+            Err(Refused) => {
+                let action = active.fail();
+                self.stops(action)
+            }
+        }
+    }
+
+    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
+        self.hold()
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.hold()
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let action = self.on_response().unwrap_or_else(|Refused| self.fail());
-        self.takes(action)
+        self.settle();
+        // Of one that still waits Envoy has given up.
+        self.waits = None;
+        match self.on_response() {
+            Ok(action) => self.stops(action),
+            Err(Refused) => {
+                let action = self.active.as_ref().map_or_else(host_error, |active| active.fail());
+                self.stops(action)
+            }
+        }
     }
 }
 
 impl Stream {
-    fn on_request(&mut self) -> Result<Action, Refused> {
-        let active = self.active.as_ref().ok_or(Refused)?;
-        let bytes = HeaderMap::Request.read()?;
-        let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
-        let now = now();
-        let (edits, mut admitted) = match active.gateway.on_request(&headers, now, &Envoy) {
-            Admission::Answered(answer, event) => return Ok(active.answer(&answer, &[event])),
-            Admission::Admitted(edits, admitted) => (edits, admitted),
-        };
-        active.apply(HeaderMap::Request, &edits)?;
-        let decision = active.gateway.on_admitted(&mut admitted, &headers, now, &Envoy);
-        self.admitted = Some(admitted);
-        active.carry_out(HeaderMap::Request, decision)
-    }
-
     fn on_response(&mut self) -> Result<Action, Refused> {
         if self.answered {
             return Ok(Action::Continue);
@@ -152,18 +199,25 @@ impl Stream {
         active.carry_out(HeaderMap::Response, decision)
     }
 
-    /// Takes note of an answer, which alone pauses: Envoy asks about it as about any response.
-    fn takes(&mut self, action: Action) -> Action {
+    /// Takes note of an answer: Envoy asks about it as about any response.
+    fn stops(&mut self, action: Action) -> Action {
         self.answered |= action == Action::Pause;
         action
     }
 
-    /// What cannot be read or changed does not pass: it may be a header that must not reach the other side.
-    fn fail(&self) -> Action {
-        match &self.active {
-            Some(active) => active.refusals.say("Envoy refuses a host call; see `capability_restriction_config`"),
-            None => error!("not configured; see `capability_restriction_config`"),
+    /// What follows the headers waits with them.
+    fn hold(&mut self) -> Action {
+        self.settle();
+        if self.waits.is_some() { Action::Pause } else { Action::Continue }
+    }
+
+    /// Looks what has become of a request that waited.
+    fn settle(&mut self) {
+        match self.waits.as_ref().and_then(|slot| slot.take()) {
+            None => return,
+            Some(Released::Admitted(admitted)) => self.admitted = Some(admitted),
+            Some(Released::Answered) => self.answered = true,
         }
-        reply(&Reply::new(500, &[], String::new(), "wristband_host_error".to_owned()))
+        self.waits = None;
     }
 }

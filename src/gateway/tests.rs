@@ -57,6 +57,7 @@ impl Story {
                 outcome.events.push(event);
                 None
             }
+            Admission::Waiting(_) => panic!("nothing is fetched"),
             Admission::Admitted(edits, mut admitted) => {
                 outcome.events.extend(&edits.events);
                 outcome.request = edits;

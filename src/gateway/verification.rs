@@ -8,7 +8,7 @@ use super::{Edits, Event};
 use crate::cache::Cache;
 use crate::denial::Denial;
 use crate::host::Host;
-use crate::http::credential::{self, Place};
+use crate::http::credential::{self, Credential, Place};
 use crate::http::headers::{COOKIE, HeaderName, Headers, SEC_WEBSOCKET_PROTOCOL};
 use crate::http::reply::Reply;
 use crate::time::Timestamp;
@@ -82,8 +82,8 @@ impl Verification {
         self.payload_header.iter().chain(self.claim_headers.iter().map(|output| &output.header))
     }
 
-    /// Verifies the token of a request, if there is one, and writes down what follows for its headers. An accepted token
-    /// comes with the place where it was. Nothing is looked for in the header `ours`.
+    /// Verifies the token of a request, if there is one, and writes down what follows for its headers. Nothing is looked for in
+    /// the header `ours`.
     #[inline(never)]
     pub(super) fn admit(
         &self,
@@ -93,29 +93,23 @@ impl Verification {
         now: Timestamp,
         host: &impl Host,
         edits: &mut Edits,
-    ) -> Result<Option<(Verified, &Place)>, Denial> {
+    ) -> Result<Option<Accepted<'_>>, Denied> {
         let places = self.places.iter().filter(|place| ours.is_none() || place.header().as_ref() != ours);
-        let outcome = credential::find(headers, places).and_then(|credential| {
-            let Some(credential) = credential else {
-                return Ok(None);
-            };
-            self.verify(&credential.token, ring, now, host, edits).map(|verified| Some((verified, credential.place)))
-        });
-        match (outcome, self.mode) {
-            (Ok(Some((verified, place))), _) => {
-                if !self.forward {
-                    take_out(headers, place, edits);
-                }
-                Ok(Some((verified, place)))
-            }
-            (Ok(None), Mode::Require) => Err(Denial::Missing),
-            (Ok(None), Mode::Optional | Mode::Observe) => Ok(None),
-            (Err(denial), Mode::Observe) => {
-                edits.events.push(Event::Observed(denial));
+        let found = credential::find(headers, places).map_err(|denial| Denied { denial, source: None })?;
+        let Some(Credential { token, place }) = found else {
+            return if self.mode == Mode::Require {
+                Err(Denied { denial: Denial::Missing, source: None })
+            } else {
                 Ok(None)
-            }
-            (Err(denial), Mode::Require | Mode::Optional) => Err(denial),
+            };
+        };
+        let verified = self.verify(&token, ring, now, host, edits);
+        let verified =
+            verified.map_err(|denial| Denied { denial, source: self.verifier.may_come_from(denial, &token, ring) })?;
+        if !self.forward {
+            take_out(headers, place, edits);
         }
+        Ok(Some(Accepted { verified, place }))
     }
 
     /// Verifies a token, or remembers it, and writes down what follows from its claims.
@@ -164,6 +158,19 @@ impl Verification {
         let prepared = self.denials.iter().find(|(of, _)| *of == denial);
         prepared.map_or_else(|| Rc::new(denial.into()), |(_, reply)| Rc::clone(reply))
     }
+}
+
+/// A token that was accepted, and the place where it was.
+pub(super) struct Accepted<'v> {
+    pub(super) verified: Verified,
+    pub(super) place: &'v Place,
+}
+
+/// A request that is denied, or would be.
+pub(super) struct Denied {
+    pub(super) denial: Denial,
+    /// The source of a peer's keys with others of which the answer may be another.
+    pub(super) source: Option<usize>,
 }
 
 /// Takes the token out of the request, and nothing else.

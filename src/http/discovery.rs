@@ -18,7 +18,8 @@ use crate::jose::base64url;
 use crate::time::Timestamp;
 use crate::trust::{Ring, TrustedIssuer, TrustedKey};
 
-const CERTS: &str = "/.well-known/openid-connect/certs";
+/// Where the JWKS is, behind the issuer's path: where other gateways of ours and Authorino have theirs too.
+pub const CERTS: &str = "/.well-known/openid-connect/certs";
 
 /// Names the documents that a client has (RFC 9110, section 13.1.2).
 const IF_NONE_MATCH: HeaderName = HeaderName::known("if-none-match");
@@ -36,6 +37,8 @@ pub struct Discovery {
     /// The hosts that have the documents, in lower case; empty: all.
     hosts: Vec<String>,
     wrong_method: Rc<Reply>,
+    /// Until our first key is known. Nobody keeps a set without it.
+    not_yet: Rc<Reply>,
     preflight: Rc<Reply>,
     current: RefCell<Option<Rc<Documents>>>,
 }
@@ -62,6 +65,10 @@ const PREFLIGHT: [(&str, &str); 4] = [
     ("access-control-allow-headers", "*"),
     ("access-control-max-age", "86400"),
 ];
+
+/// In seconds; a key that is fetched is there in a moment.
+const NOT_YET: [(&str, &str); 3] =
+    [("retry-after", "1"), ("cache-control", "no-store"), ("access-control-allow-origin", "*")];
 
 /// A JSON Web Key Set (RFC 7517, section 5).
 #[derive(Serialize)]
@@ -102,6 +109,7 @@ impl Discovery {
             unpublished,
             hosts,
             wrong_method: Rc::new(Reply::new(405, &[("allow", "GET, HEAD")], String::new(), DETAILS.to_owned())),
+            not_yet: Rc::new(Reply::new(503, &NOT_YET, String::new(), DETAILS.to_owned())),
             preflight: Rc::new(Reply::new(204, &PREFLIGHT, String::new(), DETAILS.to_owned())),
             current: RefCell::new(None),
         }
@@ -130,7 +138,11 @@ impl Discovery {
         if let Some(document) = trust {
             return Some(document.answer(&self.issuer, &self.unpublished, ring, now));
         }
-        let documents = self.documents(ring.own()?, now);
+        let own = ring.own()?;
+        if own.lacks_keys() {
+            return Some(Rc::clone(&self.not_yet));
+        }
+        let documents = self.documents(own, now);
         let document = if is_jwks { &documents.jwks } else { &documents.configuration };
         let is_known = headers.values(&IF_NONE_MATCH).any(|tags| document.is_one_of(tags));
         Some(Rc::clone(if is_known { &document.unchanged } else { &document.whole }))

@@ -46,7 +46,7 @@ impl From<Denial> for Reply {
         let (status, error) = match denial {
             Denial::Missing => (401, "missing_token"),
             Denial::ForgedHeader => (400, "invalid_request"),
-            Denial::ReplayFull => (503, "invalid_token"),
+            Denial::ReplayFull | Denial::KeysUnavailable => (503, "invalid_token"),
             _ => (401, "invalid_token"),
         };
         let named = if denial == Denial::Missing {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::reply::{DETAILS, Reply};
 use crate::time::Timestamp;
-use crate::trust::{Ring, TrustedIssuer, TrustedKey};
+use crate::trust::{Origin, Ring, TrustedIssuer, TrustedKey};
 
 /// Where it is, behind the issuer's path.
 pub(super) const PATH: &str = "/.well-known/wristband/trust";
@@ -56,7 +56,14 @@ fn body(issuer: &str, revoked: &HashSet<String>, ring: &Ring, now: Timestamp) ->
     let of = |issuer: &TrustedIssuer| {
         let trusted = |key: &&Rc<TrustedKey>| key.is_published(now) && !revoked.contains(&key.name);
         let keys = issuer.keys.keys().iter().filter(trusted).map(|key| entry(key));
-        json!({"issuer": issuer.name, "source": "configured", "keys": keys.collect::<Vec<_>>()})
+        let mut members = json!({"issuer": issuer.name, "keys": keys.collect::<Vec<_>>()});
+        let (source, fetched) = match issuer.origin {
+            Origin::Configured | Origin::ByCall { .. } => ("configured", None),
+            Origin::Remote { fetched, .. } => ("remote", fetched),
+        };
+        add(&mut members, "source", Some(source.to_owned()));
+        add(&mut members, "fetched", fetched.and_then(Timestamp::to_rfc3339));
+        members
     };
     let mut peers = Map::new();
     for peer in ring.peers() {
@@ -70,10 +77,14 @@ fn body(issuer: &str, revoked: &HashSet<String>, ring: &Ring, now: Timestamp) ->
 fn entry(key: &TrustedKey) -> Value {
     let public = key.key.public();
     let mut entry = json!({"kid": key.name, "alg": key.algorithm().name(), "thumbprint": public.thumbprint()});
-    for (name, time) in [("notBefore", key.not_before), ("notAfter", key.not_after)] {
-        if let (Some(members), Some(text)) = (entry.as_object_mut(), time.and_then(Timestamp::to_rfc3339)) {
-            members.insert(name.to_owned(), text.into());
-        }
-    }
+    add(&mut entry, "notBefore", key.not_before.and_then(Timestamp::to_rfc3339));
+    add(&mut entry, "notAfter", key.not_after.and_then(Timestamp::to_rfc3339));
     entry
+}
+
+/// A member, where there is one.
+fn add(members: &mut Value, name: &str, text: Option<String>) {
+    if let (Some(members), Some(text)) = (members.as_object_mut(), text) {
+        members.insert(name.to_owned(), text.into());
+    }
 }

@@ -37,6 +37,11 @@ impl Reusable {
         self.signed.borrow_mut().insert(claims, Rc::clone(signed), bytes);
     }
 
+    /// Forgets them all.
+    pub(super) fn clear(&self) {
+        self.signed.replace(Cache::new(Capacity::default()));
+    }
+
     fn young(&self, claims: &[u8], now: Timestamp) -> Option<Rc<Signed>> {
         let signed = self.signed.borrow_mut().get(claims)?;
         let left = signed.expires.0.saturating_sub(now.0);

@@ -33,6 +33,8 @@ pub enum Skip {
     Loop,
     /// Verifiers would refuse it, or browsers its cookie, as too large.
     TooLarge,
+    /// The key that signs is fetched, and none has come yet; or it is revoked.
+    NoKey,
     /// No randomness or no signature.
     SigningFailed,
 }
@@ -58,6 +60,7 @@ impl Skip {
             Self::TooManyHops => "too_many_hops",
             Self::Loop => "loop",
             Self::TooLarge => "too_large",
+            Self::NoKey => "no_key",
             Self::SigningFailed => "signing_failed",
         }
     }
@@ -65,6 +68,6 @@ impl Skip {
     /// Whether a wristband was due, and it is the filter that could not make it.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::SigningFailed | Self::TooLarge | Self::ClaimTooLarge)
+        matches!(self, Self::NoKey | Self::SigningFailed | Self::TooLarge | Self::ClaimTooLarge)
     }
 }

@@ -19,6 +19,9 @@ use crate::jose::json;
 const USUAL: [Algorithm; 5] =
     [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa, Algorithm::Rs256];
 
+/// How many keys of a set are used: many times what issuers have, and what costs a worker some milliseconds to read.
+const MOST_KEYS: usize = 256;
+
 /// `use` of keys for signatures, and of those of a SPIFFE bundle.
 const USES: [&str; 2] = ["sig", "jwt-svid"];
 
@@ -33,10 +36,15 @@ pub struct JwkSet {
 
 impl JwkSet {
     /// Reads a set. `algorithms` are those that are accepted, and for a key without `alg` the first that its type allows.
+    /// `refuses` says why a key is not wanted that could be used. What stands behind the first 256 keys is left out.
     ///
     /// # Errors
     /// Text that is no set; a private half in it; no key that can be used.
-    pub fn parse(text: &[u8], algorithms: Option<&[Algorithm]>) -> Result<Self, KeyError> {
+    pub fn parse(
+        text: &[u8],
+        algorithms: Option<&[Algorithm]>,
+        refuses: impl Fn(&PublicKey) -> Option<&'static str>,
+    ) -> Result<Self, KeyError> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut members =
             json::parse_object(text).map_err(|error| KeyError::new(format!("the JWK Set is {}", error.problem)))?;
@@ -45,7 +53,11 @@ impl JwkSet {
         };
         let mut read_keys = Vec::with_capacity(entries.len());
         for (index, entry) in entries.into_iter().enumerate() {
-            read_keys.push(read(entry, algorithms).map_err(|problem| problem.at(index))?);
+            let key = read(entry, algorithms, index < MOST_KEYS).map_err(|problem| problem.at(index))?;
+            read_keys.push(key.and_then(|(name, key)| match refuses(&key) {
+                Some(problem) => Err(KeyError::new(problem)),
+                None => Ok((name, key)),
+            }));
         }
         let (mut names, mut doubles) = (HashSet::new(), HashSet::new());
         for (name, _) in read_keys.iter().flatten() {
@@ -84,13 +96,18 @@ impl PrivateHalf {
 }
 
 /// One key, or why it cannot be used.
-fn read(entry: Value, algorithms: Option<&[Algorithm]>) -> Result<Result<(String, PublicKey), KeyError>, PrivateHalf> {
+fn read(
+    entry: Value,
+    algorithms: Option<&[Algorithm]>,
+    has_room: bool,
+) -> Result<Result<(String, PublicKey), KeyError>, PrivateHalf> {
     let Value::Object(members) = entry else {
         return Ok(Err(KeyError::new("no JWK")));
     };
     let is_symmetric = members.get("kty").is_some_and(|kty| kty == "oct");
     match jwk::private_member(&members) {
         Some(member) if !is_symmetric => Err(PrivateHalf(member)),
+        _ if !has_room => Ok(Err(KeyError::new(format!("stands behind {MOST_KEYS} others")))),
         _ => Ok(public(members, algorithms)),
     }
 }
@@ -144,7 +161,7 @@ mod tests {
     }
 
     fn read(keys: Value, algorithms: Option<&[Algorithm]>) -> Result<(Vec<String>, Vec<String>), String> {
-        let set = JwkSet::parse(json!({"keys": keys, "other": 1}).to_string().as_bytes(), algorithms);
+        let set = JwkSet::parse(json!({"keys": keys, "other": 1}).to_string().as_bytes(), algorithms, |_| None);
         let set = set.map_err(|error| error.to_string())?;
         let keys = set.keys.iter().map(|(name, key)| format!("{name} {}", key.algorithm().name()));
         let skipped = set.skipped.iter().map(|(index, problem)| format!("{index} {problem}"));
@@ -222,7 +239,8 @@ mod tests {
 
     #[test]
     fn what_is_no_set_or_has_a_private_half_is_refused_as_a_whole() {
-        let error = |text: &str| JwkSet::parse(text.as_bytes(), None).err().map(|error| error.to_string()).unwrap();
+        let error =
+            |text: &str| JwkSet::parse(text.as_bytes(), None, |_| None).err().map(|error| error.to_string()).unwrap();
         assert_eq!(error("x"), "the JWK Set is not valid JSON at line 1, column 1");
         for text in ["{}", "{\"keys\": {}}", &jwk(A_PUB, Algorithm::Es256).to_string()] {
             assert_eq!(error(text), "expected a JWK Set, an object with an array `keys`", "{text}");

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::crypto::VerifyingKey;
 use crate::denial::Denial;
 use crate::jose::algorithm::Algorithm;
+use crate::keys::PublicKey;
 use crate::time::Timestamp;
 
 /// A public key with all that was said of it.
@@ -72,6 +73,21 @@ impl KeySet {
     #[must_use]
     pub fn holds(&self, key: &Rc<TrustedKey>) -> bool {
         self.by_name.get(&key.name).is_some_and(|found| Rc::ptr_eq(found, key))
+    }
+
+    /// The key of this name, if it is this one and ends then.
+    #[must_use]
+    pub fn same(&self, name: &str, key: &PublicKey, not_after: Option<Timestamp>) -> Option<Rc<TrustedKey>> {
+        let same = |found: &&Rc<TrustedKey>| {
+            found.key.public() == key && found.not_before.is_none() && found.not_after == not_after
+        };
+        self.by_name.get(name).filter(same).map(Rc::clone)
+    }
+
+    /// Whether there is a key of this name.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// The key that a token has to be signed with.

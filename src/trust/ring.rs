@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::key_set::{KeySet, TrustedKey};
 use super::limits::Limits;
 use crate::denial::Denial;
+use crate::time::Timestamp;
 
 /// An issuer: its keys, and the limits of its word.
 #[derive(Debug)]
@@ -18,10 +19,43 @@ pub struct TrustedIssuer {
     pub name: String,
     /// Whether it is ourselves.
     pub is_own: bool,
+    /// Where its keys are from.
+    pub origin: Origin,
     /// Its keys.
     pub keys: KeySet,
     /// What its tokens may say.
     pub limits: Rc<Limits>,
+}
+
+/// Where an issuer's keys are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the configuration.
+    Configured,
+    /// The one that signs is fetched: our own.
+    ByCall {
+        /// Whether it ever was.
+        is_known: bool,
+    },
+    /// They are fetched: a peer's.
+    Remote {
+        /// The place of its source among those of peers.
+        source: usize,
+        /// When; `None`: never, or so long ago that they count no more.
+        fetched: Option<Timestamp>,
+    },
+}
+
+impl TrustedIssuer {
+    /// Whether it has keys of which none has come yet, or none that still counts.
+    #[must_use]
+    pub fn lacks_keys(&self) -> bool {
+        match self.origin {
+            Origin::Configured => false,
+            Origin::ByCall { is_known } => !is_known,
+            Origin::Remote { .. } => self.keys.keys().is_empty(),
+        }
+    }
 }
 
 /// All issuers that are trusted at one time.
@@ -87,7 +121,8 @@ mod tests {
     use super::*;
 
     fn issuer(name: &str, is_own: bool) -> TrustedIssuer {
-        TrustedIssuer { name: name.to_owned(), is_own, keys: KeySet::default(), limits: Rc::default() }
+        let (keys, limits) = (KeySet::default(), Rc::default());
+        TrustedIssuer { name: name.to_owned(), is_own, origin: Origin::Configured, keys, limits }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A host for tests of the core alone.
 
 use wristband::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
-use wristband::time::Timestamp;
+use wristband::time::{Moment, Timestamp};
 
 /// A host that knows nothing, and whose randomness is none.
 pub(crate) struct Nobody;
@@ -44,6 +44,10 @@ impl Expressions for Nobody {
 }
 
 impl Host for Nobody {
+    fn moment(&self) -> Moment {
+        Moment::default()
+    }
+
     fn evaluate(&self, _: ExpressionId) -> Option<Vec<u8>> {
         None
     }

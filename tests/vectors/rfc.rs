@@ -9,7 +9,7 @@ use wristband::denial::Denial;
 use wristband::gateway::Gateway;
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::PublicKey;
-use wristband::trust::{KeySet, Ring, TrustedIssuer};
+use wristband::trust::{KeySet, Origin, Ring, TrustedIssuer};
 
 use crate::{ISSUER, decode, encode, gateway, hex, key_set, private, public, text, verify, verify_signature};
 
@@ -50,6 +50,7 @@ fn gateway_of_joe(key: &PublicKey) -> Gateway {
     gateway.trust(Ring::new([TrustedIssuer {
         name: "joe".to_owned(),
         is_own: false,
+        origin: Origin::Configured,
         keys: KeySet::new(keys.keys.keys().to_vec()),
         limits: Rc::clone(&keys.limits),
     }]));

@@ -1,6 +1,7 @@
 //! `issue`: who gets a wristband, and what is in it.
 
-use super::{cookie_name, header_name, owned_header, text};
+use super::names::{cookie_name, header_name, owned_header};
+use super::text;
 use crate::config::fields::{CLAIM, COOKIE, IDENTITY, ISSUE, SUBJECT, WHEN};
 use crate::config::{ClaimSource, DEFAULT_HEADER, Identity, Issue, LONGEST_DURATION, Node, Subject};
 use crate::gateway::OnFailure;

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{cookie_name, header_name, instant, owned_header, parameter_name, text, types};
+use super::names::{cookie_name, header_name, owned_header, parameter_name};
+use super::{instant, text, types};
 use crate::cache::Capacity;
 use crate::config::fields::{CACHE, CLAIM_HEADER, FROM_HEADER, FROM_WEB_SOCKET_PROTOCOL, REPLAY, REVOKED, VERIFY};
 use crate::config::{ClaimHeader, DEFAULT_HEADER, Node, Object, Revocations, RevokedIssuer, RevokedKey, Verify};

@@ -10,7 +10,7 @@ use crate::gateway::Event;
 use crate::testing::{A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, NOW, claims, gateway_a, key, sign, sign_text};
 use crate::time::Timestamp;
 use crate::trust::limits::Limits;
-use crate::trust::{KeySet, Ring, TrustedIssuer, TrustedKey};
+use crate::trust::{KeySet, Origin, Ring, TrustedIssuer, TrustedKey};
 
 fn memory_events(events: &[Event]) -> Vec<Event> {
     let is_one = |event: &&Event| {
@@ -96,7 +96,13 @@ fn what_can_change_is_checked_every_time() {
 fn with_keys(ring: &Ring, name: &str, keys: Vec<Rc<TrustedKey>>) -> Ring {
     let issuer = ring.select(name).unwrap();
     let (is_own, limits) = (issuer.is_own, Rc::clone(&issuer.limits));
-    ring.clone().with(TrustedIssuer { name: name.to_owned(), is_own, keys: KeySet::new(keys), limits })
+    ring.clone().with(TrustedIssuer {
+        name: name.to_owned(),
+        is_own,
+        origin: Origin::Configured,
+        keys: KeySet::new(keys),
+        limits,
+    })
 }
 
 #[test]
@@ -134,7 +140,13 @@ fn a_remembered_token_is_accepted_only_while_its_key_is_the_one_that_is_trusted(
     let issuer = first.select(B).unwrap();
     let limits = Rc::new(Limits { audiences: vec!["other".to_owned()], ..Limits::default() });
     let keys = KeySet::new(vec![Rc::clone(&of_b[0])]);
-    gateway.trust((*first).clone().with(TrustedIssuer { name: issuer.name.clone(), is_own: false, keys, limits }));
+    gateway.trust((*first).clone().with(TrustedIssuer {
+        name: issuer.name.clone(),
+        is_own: false,
+        origin: Origin::Configured,
+        keys,
+        limits,
+    }));
     assert_eq!(run(), Event::Denied(Denial::WrongAudience));
 }
 

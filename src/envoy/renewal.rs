@@ -1,0 +1,197 @@
+//! Calls, ticks, and the requests that wait for what they bring: one for each root context, which alone may call and tick.
+//!
+//! It decides nothing. What to fetch when, and how long a request may wait, the core says.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::{Rc, Weak};
+
+use proxy_wasm::hostcalls;
+
+use super::abi::{self, HeaderMap};
+use super::active::{Active, Step};
+use super::answers::Envoy;
+use super::labelled::Present;
+use super::{both, moment};
+use crate::encoding::pairs;
+use crate::gateway::{Admitted, Waiting};
+use crate::sources::{Fetch, Outcome, Store, Which};
+use crate::time::Moment;
+
+/// How many requests are let go in one call: each takes stack in the host, which ends at about 250.
+const MOST_RELEASED: usize = 16;
+
+/// In milliseconds.
+const SLOWEST: u32 = 1000;
+const WHILE_SOMEONE_WAITS: u32 = 50;
+const AT_ONCE: u32 = 1;
+
+const NOT_SENT: &str = "Envoy has no such cluster, or no endpoint of it";
+
+thread_local! {
+    static STORE: RefCell<Store> = RefCell::default();
+}
+
+/// What one root context has under way.
+#[derive(Default)]
+pub(super) struct Renewal {
+    /// In milliseconds; zero: it does not tick. Setting a period begins it anew, so it is set only when it is another.
+    pace: Cell<u32>,
+    calls: RefCell<HashMap<u32, (Which, Moment)>>,
+    waiting: RefCell<VecDeque<Weak<Slot>>>,
+    /// How many of them have not been asked about since something came.
+    unasked: Cell<usize>,
+}
+
+/// Where a request that waits finds what became of it.
+pub(super) struct Slot {
+    stream: u32,
+    active: Rc<Active>,
+    waits: RefCell<Option<(Waiting, Present)>>,
+    outcome: RefCell<Option<Released>>,
+}
+
+/// What became of a request that has waited.
+pub(super) enum Released {
+    /// It went on.
+    Admitted(Admitted),
+    /// It was answered.
+    Answered,
+}
+
+impl Slot {
+    /// What became of it; `None` as long as it waits.
+    pub(super) fn take(&self) -> Option<Released> {
+        self.outcome.take()
+    }
+}
+
+impl Renewal {
+    /// Begins with what the VM has, and with the first tick. Nothing is called yet: a call from `on_configure` can end Envoy.
+    pub(super) fn begin(&self, active: &Active) {
+        // What they bring would be for another configuration.
+        self.calls.borrow_mut().clear();
+        if active.gateway.sources().is_some() {
+            STORE.with(|store| active.gateway.join(&mut store.borrow_mut(), moment(), &Envoy));
+            self.tick_in(AT_ONCE);
+        }
+    }
+
+    /// Lets a request wait.
+    pub(super) fn wait(&self, stream: u32, active: &Rc<Active>, waiting: Waiting) -> Rc<Slot> {
+        let waits = Some((waiting, active.metrics.present("waiting")));
+        let slot = Slot { stream, active: Rc::clone(active), waits: RefCell::new(waits), outcome: RefCell::default() };
+        let slot = Rc::new(slot);
+        self.waiting.borrow_mut().push_back(Rc::downgrade(&slot));
+        self.tick_in(AT_ONCE);
+        slot
+    }
+
+    /// Does what is due. `root` is the context that ticks, and lives as long as `alive`.
+    pub(super) fn on_tick(&self, active: &Active, root: u32, alive: &Rc<()>) {
+        let (fetches, news) = active.gateway.on_tick(both(), alive, &Envoy);
+        news.iter().for_each(|news| active.tell(news));
+        for fetch in &fetches {
+            self.call(active, fetch);
+        }
+        self.release(root);
+        self.set_pace(active);
+    }
+
+    fn call(&self, active: &Active, fetch: &Fetch) {
+        let headers: Vec<_> = fetch.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        match hostcalls::dispatch_http_call(&fetch.cluster, headers, None, Vec::new(), fetch.timeout) {
+            Ok(token) => drop(self.calls.borrow_mut().insert(token, (fetch.which, fetch.since))),
+            Err(_) => self.take_in(active, fetch.which, fetch.since, &Outcome::Failed(NOT_SENT.to_owned())),
+        }
+    }
+
+    /// Takes in the answer to a call.
+    pub(super) fn on_response(&self, active: &Active, root: u32, token: u32, size: usize) {
+        let call = self.calls.borrow_mut().remove(&token);
+        if let Some((which, since)) = call {
+            let bytes = HeaderMap::CallResponse.read().unwrap_or_default();
+            let headers = pairs::read(&bytes).unwrap_or_default();
+            let outcome = Outcome::of(&headers, size, || abi::call_response_body(size).ok());
+            self.take_in(active, which, since, &outcome);
+        }
+        self.release(root);
+        self.set_pace(active);
+    }
+
+    fn take_in(&self, active: &Active, which: Which, since: Moment, outcome: &Outcome) {
+        let news = active.gateway.on_fetched(which, since, outcome, both(), &Envoy);
+        news.iter().for_each(|news| active.tell(news));
+        self.unasked.set(self.waiting.borrow().len());
+    }
+
+    /// Asks once more about some of those who wait.
+    fn release(&self, root: u32) {
+        let len = self.waiting.borrow().len();
+        if len == 0 {
+            return;
+        }
+        if self.unasked.get() == 0 {
+            self.unasked.set(len);
+        }
+        for _ in 0..MOST_RELEASED.min(self.unasked.get()) {
+            self.unasked.set(self.unasked.get().saturating_sub(1));
+            let next = self.waiting.borrow_mut().pop_front();
+            if let Some(slot) = next.and_then(|slot| slot.upgrade())
+                && slot.ask()
+            {
+                self.waiting.borrow_mut().push_back(Rc::downgrade(&slot));
+            }
+        }
+        // What follows is about the root again, which is there as long as it is called.
+        let _ = abi::set_effective_context(root);
+    }
+
+    fn set_pace(&self, active: &Active) {
+        let now = moment();
+        let wake = active.gateway.sources().map(|sources| sources.wake(now).since(now));
+        let due = wake.map_or(SLOWEST, |wake| u32::try_from(wake.as_millis()).unwrap_or(SLOWEST));
+        let most = match (self.waiting.borrow().is_empty(), self.unasked.get()) {
+            (true, _) => SLOWEST,
+            (false, 0) => WHILE_SOMEONE_WAITS,
+            (false, _) => AT_ONCE,
+        };
+        self.tick_in(due.clamp(AT_ONCE, most));
+    }
+
+    fn tick_in(&self, milliseconds: u32) {
+        if self.pace.get() != milliseconds && abi::set_tick_period(milliseconds).is_ok() {
+            self.pace.set(milliseconds);
+        }
+    }
+}
+
+impl Slot {
+    /// Asks about the request once more: whether it waits on.
+    fn ask(&self) -> bool {
+        // One that is gone leaves us with the context before, and is nobody's business.
+        if abi::set_effective_context(self.stream).is_err() {
+            return false;
+        }
+        let Some((waiting, present)) = self.waits.take() else {
+            return false;
+        };
+        let step = self.active.on_request(Some(waiting)).unwrap_or_else(|_| {
+            self.active.fail();
+            Step::Answered
+        });
+        match step {
+            Step::Waits(waiting) => {
+                self.waits.replace(Some((waiting, present)));
+                return true;
+            }
+            Step::GoesOn(admitted) => {
+                self.outcome.replace(Some(Released::Admitted(admitted)));
+                // The last word: it takes the headers away.
+                let _ = abi::continue_request();
+            }
+            Step::Answered => drop(self.outcome.replace(Some(Released::Answered))),
+        }
+        false
+    }
+}

@@ -1,0 +1,206 @@
+//! Keys that change while the filter runs: our own by call, and the JWK Sets of peers.
+//!
+//! A configuration in force never changes; what changes has its place here. A configuration names its [`Sources`], and what has
+//! been fetched from them belongs to the VM: a [`Store`] finds it again for the next configuration, by the [`Location`] that it
+//! came from. So an update loses nothing, and two configurations of one VM share what they share.
+//!
+//! Time and what was fetched go in; what to fetch when, which keys count, and what an operator should know of it come out. The
+//! guarantees are in the types:
+//!
+//! - The key of our own is [`Signing::Absent`], [`Signing::Active`], or active with a successor that is
+//!   [`Signing::Announced`]: published, but not signing yet, so that peers know it first. What has signed stays published and
+//!   accepted until all of its wristbands have ended, as a public key: its private half is dropped, and overwritten as it drops.
+//! - A peer's set is [`Freshness::NeverFetched`], fresh, stale or expired. Only a set that was read whole takes the place of
+//!   another: whatever else comes is a failure, after which the set before still counts until it expires.
+//! - A source is asked by one call at a time ([`Schedule`]). Who wants it asked earlier can have that once in 30 seconds, whoever
+//!   asks: that bounds what a client with made-up key names can cause at a peer.
+//! - Who waits for a fetch has a [`Seat`], of which a VM has 64, and gives it back when it is dropped.
+
+mod news;
+mod outcome;
+mod own_keys;
+mod own_source;
+mod peer_set;
+mod peer_source;
+mod schedule;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+pub use news::News;
+pub use outcome::Outcome;
+pub use own_keys::{OwnKey, Signing};
+pub use own_source::{OwnPolicy, OwnSource};
+pub use peer_set::{Freshness, Reading};
+pub use peer_source::{PeerSource, Policy};
+pub use store::{Seat, Store};
+
+use crate::crypto::{Arithmetic, Chosen, Preference};
+use crate::host::Crypto;
+use crate::time::{Moment, Now};
+use crate::trust::Ring;
+use store::Room;
+
+/// Where something is fetched from: a path of a host, behind a cluster of Envoy's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// The cluster.
+    pub cluster: String,
+    /// What the request has as `:authority`.
+    pub authority: String,
+    /// What it has as `:path`.
+    pub path: String,
+}
+
+/// Which source of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// That of our own key.
+    Own,
+    /// That of a peer's set, by its place in [`Sources::peers`].
+    Peer(usize),
+}
+
+/// A request to be made.
+pub struct Fetch {
+    /// Whom its outcome is for.
+    pub which: Which,
+    /// When it was decided on: with `which`, its name.
+    pub since: Moment,
+    /// The cluster.
+    pub cluster: String,
+    /// The headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// How long to wait for the answer.
+    pub timeout: Duration,
+}
+
+/// The sources that a configuration names.
+pub struct Sources {
+    own: Option<OwnSource>,
+    peers: Vec<PeerSource>,
+    preference: Preference,
+    chosen: RefCell<Chosen>,
+    room: RefCell<Rc<Room>>,
+}
+
+impl Fetch {
+    fn get(which: Which, since: Moment, location: &Location, timeout: Duration) -> Self {
+        let Location { cluster, authority, path } = location.clone();
+        let headers = [(":method", "GET".to_owned()), (":authority", authority), (":path", path)];
+        Self { which, since, cluster, headers: headers.into(), timeout }
+    }
+}
+
+impl Sources {
+    /// These, with states of their own until they [`join`](Self::join) those of the VM. `None` when there are none. Arithmetic is
+    /// done by whom it was `chosen` for, and for other algorithms as the operator prefers.
+    #[must_use]
+    pub fn new(own: Option<OwnSource>, peers: Vec<PeerSource>, preference: Preference, chosen: Chosen) -> Option<Self> {
+        let has_some = own.is_some() || !peers.is_empty();
+        has_some.then(|| Self { own, peers, preference, chosen: RefCell::new(chosen), room: RefCell::default() })
+    }
+
+    /// That of our own key.
+    #[must_use]
+    pub fn own(&self) -> Option<&OwnSource> {
+        self.own.as_ref()
+    }
+
+    /// Those of peers.
+    #[must_use]
+    pub fn peers(&self) -> &[PeerSource] {
+        &self.peers
+    }
+
+    /// Who does the arithmetic of what.
+    #[must_use]
+    pub fn arithmetic(&self) -> Chosen {
+        self.chosen.borrow().clone()
+    }
+
+    /// Goes on with what the VM has fetched from the same places, for whatever configuration.
+    pub fn join(&self, store: &mut Store, now: Moment) {
+        if let Some(own) = &self.own {
+            own.join(store, now);
+        }
+        self.peers.iter().for_each(|peer| peer.join(store, now));
+        self.room.replace(store.room());
+    }
+
+    /// What has to be fetched now. `caller` lives as long as whoever can receive the outcome.
+    pub fn due(&self, now: Moment, caller: &Rc<()>) -> Vec<Fetch> {
+        let own = self.own.as_ref().and_then(|own| own.due(now, caller));
+        let peers = self.peers.iter().enumerate().filter_map(|(index, peer)| peer.due(index, now, caller));
+        own.into_iter().chain(peers).collect()
+    }
+
+    /// Takes in what came of a fetch. Its keys count once the ring is [renewed](Self::renew).
+    pub fn fetched(&self, which: Which, since: Moment, outcome: &Outcome, now: Now, host: &dyn Crypto) -> Vec<News> {
+        match which {
+            Which::Own => {
+                let own = |own: &OwnSource| {
+                    self.with_arithmetic(host, |arithmetic| own.fetched(since, outcome, now, arithmetic))
+                };
+                self.own.as_ref().map(own).unwrap_or_default()
+            }
+            Which::Peer(index) => {
+                let mut jitter = [0];
+                host.random(&mut jitter);
+                let [jitter] = jitter;
+                self.peers.get(index).map(|peer| peer.fetched(index, since, outcome, now, jitter)).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The ring with the keys of now; `None` when it has them already.
+    pub fn renew(&self, ring: &Ring, now: Moment, host: &dyn Crypto) -> Option<Ring> {
+        self.with_arithmetic(host, |arithmetic| {
+            let mut renewed = self.own.as_ref().and_then(|own| own.renew(ring, arithmetic));
+            for (index, peer) in self.peers.iter().enumerate() {
+                if let Some(issuer) = peer.renew(index, renewed.as_ref().unwrap_or(ring), now, arithmetic) {
+                    renewed = Some(renewed.unwrap_or_else(|| ring.clone()).with(issuer));
+                }
+            }
+            renewed
+        })
+    }
+
+    /// Does what is due by the clock alone.
+    pub fn advance(&self, now: Now) -> Vec<News> {
+        self.own.as_ref().map(|own| own.advance(now)).unwrap_or_default()
+    }
+
+    /// When there is something to do next.
+    #[must_use]
+    pub fn wake(&self, now: Moment) -> Moment {
+        let own = self.own.iter().map(|own| own.wake(now));
+        own.chain(self.peers.iter().map(|peer| peer.wake(now))).min().unwrap_or(Moment(u64::MAX))
+    }
+
+    /// Asks for a peer's set earlier than it is due: whether it is on its way then.
+    pub fn hurry(&self, peer: usize, now: Moment) -> bool {
+        self.peers.get(peer).is_some_and(|peer| peer.hurry(now))
+    }
+
+    /// Whether someone who has waited for a peer's set since then may get what he waits for by waiting on.
+    pub fn is_worth_waiting(&self, peer: usize, since: Moment, now: Moment) -> bool {
+        self.peers.get(peer).is_some_and(|peer| peer.is_worth_waiting(since, now))
+    }
+
+    /// A place to wait at, if there is one left.
+    pub fn seat(&self) -> Option<Seat> {
+        Room::seat(&self.room.borrow())
+    }
+
+    fn with_arithmetic<T>(&self, host: &dyn Crypto, work: impl FnOnce(&mut Arithmetic<'_>) -> T) -> T {
+        let mut arithmetic = Arithmetic::new(self.preference, host).with(self.chosen.take());
+        let done = work(&mut arithmetic);
+        self.chosen.replace(arithmetic.into_chosen());
+        done
+    }
+}

@@ -1,0 +1,183 @@
+//! Where a peer's set is fetched from, as a configuration says.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::news::News;
+use super::outcome::Outcome;
+use super::peer_set::{Freshness, PeerSet, Reading};
+use super::store::Store;
+use super::{Fetch, Location, Which};
+use crate::crypto::Arithmetic;
+use crate::keys::JwkSet;
+use crate::time::{Moment, Now, Timestamp};
+use crate::trust::limits::Limits;
+use crate::trust::{KeySet, Origin, Ring, TrustedIssuer, TrustedKey};
+
+/// When a peer's set is asked for, and how long it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The time between two fetches.
+    pub refresh: Duration,
+    /// How long an answer is waited for, and a request for its key.
+    pub timeout: Duration,
+    /// For how much longer than `refresh` a set counts that cannot be fetched again.
+    pub stale_for: Duration,
+}
+
+/// The source of a peer's set.
+pub struct PeerSource {
+    issuer: String,
+    /// As metrics name the peer.
+    label: String,
+    limits: Rc<Limits>,
+    location: Location,
+    reading: Reading,
+    policy: Policy,
+    state: RefCell<Rc<RefCell<PeerSet>>>,
+    /// What the ring has.
+    shown: RefCell<Shown>,
+}
+
+/// The set, and when it was fetched.
+type Shown = Option<(Rc<JwkSet>, Timestamp)>;
+
+impl PeerSource {
+    /// A source of the keys of an issuer that is in the ring, with these limits of its word. `label` is how metrics name it.
+    #[must_use]
+    pub fn new(
+        issuer: String,
+        label: String,
+        limits: Rc<Limits>,
+        location: Location,
+        reading: Reading,
+        policy: Policy,
+    ) -> Self {
+        let (state, shown) = (RefCell::default(), RefCell::default());
+        Self { issuer, label, limits, location, reading, policy, state, shown }
+    }
+
+    /// How metrics name the peer.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Its `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// When, and how long.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    fn state(&self) -> Rc<RefCell<PeerSet>> {
+        Rc::clone(&self.state.borrow())
+    }
+
+    pub(super) fn join(&self, store: &mut Store, now: Moment) {
+        let state = store.peer(&self.location, &self.reading, &self.state());
+        state.borrow_mut().schedule.no_later_than(now.after(self.policy.refresh));
+        self.state.replace(state);
+    }
+
+    pub(super) fn due(&self, index: usize, now: Moment, caller: &Rc<()>) -> Option<Fetch> {
+        let state = self.state();
+        let mut state = state.borrow_mut();
+        state.schedule.begin(now, self.policy.timeout, caller).then(|| {
+            let mut fetch = Fetch::get(Which::Peer(index), now, &self.location, self.policy.timeout);
+            fetch.headers.push(("accept", "application/jwk-set+json, application/json".to_owned()));
+            fetch.headers.extend(state.etag().map(|etag| ("if-none-match", etag.to_owned())));
+            fetch
+        })
+    }
+
+    pub(super) fn fetched(&self, peer: usize, since: Moment, outcome: &Outcome, now: Now, jitter: u8) -> Vec<News> {
+        let state = self.state();
+        let mut state = state.borrow_mut();
+        if !state.schedule.end(since) {
+            return Vec::new();
+        }
+        let news = match state.take(outcome, &self.reading, now) {
+            Ok(held) => {
+                let JwkSet { keys, skipped } = &*held.keys;
+                let skipped = skipped.iter().map(|(index, problem)| format!("keys[{index}]: {problem}"));
+                Ok(News::Fetched { peer, at: now.time, keys: keys.len(), skipped: skipped.collect() })
+            }
+            Err(failure) => Err(failure),
+        };
+        vec![match news {
+            Ok(news) => {
+                state.schedule.succeeded(now.moment, self.policy.refresh, jitter);
+                news
+            }
+            Err(failure) => {
+                let failures = state.schedule.failed(now.moment);
+                News::Failed { peer, why: failure.why, failures, is_refused: failure.is_refused }
+            }
+        }]
+    }
+
+    /// The peer with its keys of now; `None` when the ring has them.
+    pub(super) fn renew(
+        &self,
+        index: usize,
+        ring: &Ring,
+        now: Moment,
+        arithmetic: &mut Arithmetic<'_>,
+    ) -> Option<TrustedIssuer> {
+        let state = self.state();
+        let state = state.borrow();
+        let held = match state.at(now, self.policy.refresh, self.policy.stale_for) {
+            Freshness::Fresh(held) | Freshness::Stale(held) => Some(held),
+            Freshness::NeverFetched | Freshness::Expired => None,
+        };
+        let current: Shown = held.map(|held| (Rc::clone(&held.keys), held.fetched));
+        let is_shown = match (&current, &*self.shown.borrow()) {
+            (None, None) => true,
+            (Some((keys, fetched)), Some((shown, at))) => Rc::ptr_eq(keys, shown) && fetched == at,
+            _ => false,
+        };
+        if is_shown {
+            return None;
+        }
+        let before = ring.select(&self.issuer).ok();
+        let keys = current.iter().flat_map(|(set, _)| &set.keys).filter_map(|(name, key)| {
+            let same = before.and_then(|before| before.keys.same(name, key, None));
+            same.or_else(|| {
+                let key = arithmetic.verifying(key.clone()).ok()?;
+                Some(Rc::new(TrustedKey { name: name.clone(), key, not_before: None, not_after: None }))
+            })
+        });
+        let keys = KeySet::new(keys.collect());
+        let fetched = current.as_ref().map(|(_, fetched)| *fetched);
+        self.shown.replace(current);
+        Some(TrustedIssuer {
+            name: self.issuer.clone(),
+            is_own: false,
+            origin: Origin::Remote { source: index, fetched },
+            keys,
+            limits: Rc::clone(&self.limits),
+        })
+    }
+
+    pub(super) fn hurry(&self, now: Moment) -> bool {
+        self.state().borrow_mut().schedule.hurry(now)
+    }
+
+    pub(super) fn is_worth_waiting(&self, since: Moment, now: Moment) -> bool {
+        let state = self.state();
+        let mut state = state.borrow_mut();
+        now < since.after(self.policy.timeout) && !state.schedule.has_answered_since(since) && state.schedule.hurry(now)
+    }
+
+    /// When there is something to do next: to fetch, or to let the set expire.
+    pub(super) fn wake(&self, now: Moment) -> Moment {
+        self.state().borrow().schedule.wake(now)
+    }
+}

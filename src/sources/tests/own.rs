@@ -1,0 +1,269 @@
+//! Histories of our own key.
+
+use super::*;
+use crate::denial::Denial;
+use crate::gateway::Event;
+use crate::issue::Skip;
+
+const ISSUER: &str = "https://a.example";
+/// Seconds: `tokenDuration`, what clocks may differ by, and `discovery.maxAge`.
+const RETIRED_FOR: u64 = 100 + 300 + 60;
+
+fn configuration(members: &Value) -> Value {
+    let mut key = json!({"cluster": "key", "path": "/key"});
+    for (name, value) in members.as_object().unwrap() {
+        key[name] = value.clone();
+    }
+    json!({
+        "issuer": ISSUER,
+        "tokenDuration": 100,
+        "discovery": {"maxAge": 60},
+        "signingKeyRefs": [{"algorithm": "ES256", "key": key}],
+        "issue": {"identity": {"header": "x-user"}},
+        "verify": {"mode": "optional"},
+    })
+}
+
+fn names(pems: &[&str]) -> Option<Vec<String>> {
+    Some(pems.iter().map(|pem| thumbprint(pem)).collect())
+}
+
+/// With the first key, which signs at once.
+fn begun(members: &Value) -> World {
+    let mut world = World::new(&configuration(members));
+    assert_eq!((world.published(), world.signs()), (None, None));
+    assert_eq!(world.tick_at(0).0, [Which::Own]);
+    let news = world.answer(&body(A));
+    assert!(matches!(&news[..], [News::KeyIsWorthless(_), News::KeyChanged { .. }]), "{news:?}");
+    assert_eq!((world.published(), world.signs()), (names(&[A]), Some(thumbprint(A))));
+    world
+}
+
+/// Lets the next fetch bring this.
+fn bring(world: &mut World, seconds: u64, outcome: &Outcome) -> Vec<News> {
+    while !world.under_way.is_empty() {
+        world.answer(&Outcome::Unchanged);
+    }
+    let (asked, mut news) = world.tick_at(seconds);
+    assert_eq!(asked, [Which::Own], "{seconds}");
+    news.extend(world.answer(outcome));
+    news
+}
+
+#[test]
+fn before_the_first_key_nothing_is_signed_and_no_set_is_published() {
+    let mut world = World::new(&configuration(&json!({})));
+    let reply = world.document("/.well-known/openid-configuration");
+    assert_eq!((reply.status, reply.pairs()[0]), (503, ("retry-after", "1")));
+    assert_eq!(world.document("/.well-known/openid-connect/certs").status, 503);
+    for (second, outcome) in [failed(), body(""), body("-"), body(" \n"), Outcome::Unchanged].iter().enumerate() {
+        assert_eq!(bring(&mut world, 5 * u64::try_from(second).unwrap(), outcome), []);
+        assert_eq!((world.published(), world.signs()), (None, None));
+    }
+    let Admission::Admitted(_, mut admitted) = world.ask(&[(":method", "GET"), (":path", "/"), ("x-user", "a")]) else {
+        panic!()
+    };
+    let headers = Headers::new(vec![(b"x-user", b"a")]);
+    world.gateway.on_admitted(&mut admitted, &headers, NOW, &world.host);
+    let response = Headers::new(vec![(b":status", b"200")]);
+    let Decision::Forward(edits) = world.gateway.on_response(Some(admitted), &response, NOW, &world.host) else {
+        panic!()
+    };
+    assert_eq!(edits.events, [Event::IssueSkipped(Skip::NoKey)]);
+    assert!(Skip::NoKey.is_failure());
+    // One of our own that nobody can verify yet is not its bearer's fault.
+    let other = begun(&json!({})).sign().unwrap();
+    let Admission::Answered(reply, Event::Denied(Denial::KeysUnavailable)) = world.present(&other) else { panic!() };
+    assert_eq!(reply.status, 503);
+}
+
+#[test]
+fn a_new_key_is_announced_then_signs_and_the_old_one_stays_until_its_wristbands_have_ended() {
+    let mut world = begun(&json!({"announce": 90}));
+    let before = world.sign().unwrap();
+    let news = bring(&mut world, 5, &body(A_NEXT));
+    assert!(matches!(&news[1], News::KeyAnnounced { seconds: 90, .. }), "{news:?}");
+    assert_eq!((world.published(), world.signs()), (names(&[A, A_NEXT]), Some(thumbprint(A))));
+    // Until it is fetched again the same text is not looked at.
+    assert_eq!(bring(&mut world, 10, &body(A_NEXT)), []);
+    assert_eq!(bring(&mut world, 94, &body(A_NEXT)), []);
+    assert_eq!(world.signs(), Some(thumbprint(A)));
+    let last = world.sign().unwrap();
+    let (_, news) = world.tick_at(95);
+    assert_eq!(news, [News::KeyChanged { kid: thumbprint(A_NEXT), at: world.now().time }]);
+    assert_eq!((world.published(), world.signs()), (names(&[A_NEXT, A]), Some(thumbprint(A_NEXT))));
+    for token in [&before, &last] {
+        assert!(matches!(world.present(token), Admission::Admitted(..)));
+    }
+    world.tick_at(95 + RETIRED_FOR - 1);
+    assert_eq!(world.published(), names(&[A_NEXT, A]));
+    world.tick_at(95 + RETIRED_FOR);
+    assert_eq!((world.published(), world.signs()), (names(&[A_NEXT]), Some(thumbprint(A_NEXT))));
+}
+
+#[test]
+fn without_an_announcement_a_key_signs_at_once() {
+    let mut world = begun(&json!({"announce": 0}));
+    let news = bring(&mut world, 5, &body(A_NEXT));
+    assert!(matches!(&news[..], [News::KeyIsWorthless(_), News::KeyChanged { .. }]), "{news:?}");
+    assert_eq!((world.published(), world.signs()), (names(&[A_NEXT, A]), Some(thumbprint(A_NEXT))));
+}
+
+#[test]
+fn an_announcement_can_be_cut_short_taken_back_and_outdone() {
+    // Cut short, by another configuration: a key has leaked.
+    let mut world = begun(&json!({"announce": 90}));
+    bring(&mut world, 5, &body(A_NEXT));
+    world.update(&configuration(&json!({"announce": 0})));
+    assert_eq!(world.signs(), Some(thumbprint(A)));
+    world.tick_at(6);
+    assert_eq!(world.signs(), Some(thumbprint(A_NEXT)));
+    // Taken back: the old file is there again.
+    let mut world = begun(&json!({"announce": 90}));
+    bring(&mut world, 5, &body(A_NEXT));
+    bring(&mut world, 10, &body(A));
+    assert_eq!((world.published(), world.signs()), (names(&[A]), Some(thumbprint(A))));
+    world.tick_at(200);
+    assert_eq!(world.signs(), Some(thumbprint(A)));
+    // Outdone by a third.
+    let mut world = begun(&json!({"announce": 90}));
+    bring(&mut world, 5, &body(A_NEXT));
+    bring(&mut world, 50, &body(B));
+    assert_eq!(world.published(), names(&[A, B]));
+    bring(&mut world, 95, &body(B));
+    assert_eq!(world.signs(), Some(thumbprint(A)));
+    world.tick_at(140);
+    assert_eq!((world.published(), world.signs()), (names(&[B, A]), Some(thumbprint(B))));
+    // And back again: what has signed can sign once more, and is published all along.
+    bring(&mut world, 145, &body(A));
+    assert_eq!(world.published(), names(&[B, A]));
+    world.tick_at(235);
+    assert_eq!((world.published(), world.signs()), (names(&[A, B]), Some(thumbprint(A))));
+    world.tick_at(140 + RETIRED_FOR);
+    assert_eq!(world.published(), names(&[A, B]), "from when it signed last");
+    world.tick_at(235 + RETIRED_FOR);
+    assert_eq!(world.published(), names(&[A]));
+}
+
+#[test]
+fn a_text_that_cannot_be_used_changes_nothing_and_is_said_once() {
+    let mut world = begun(&json!({}));
+    let public_only = crate::testing::A_NEXT_PUB;
+    let with_private_behind = format!("{A_NEXT}{B}");
+    let twice = format!("{A_NEXT}{A_NEXT}");
+    let of_one_name = json!({"keys": [jwk(B, &thumbprint(A))]}).to_string();
+    let texts = [
+        ("garbage", "expected one key as PEM or as a JWK"),
+        (public_only, "a public key where the private one that signs has to stand"),
+        (&with_private_behind, "key 2: a private key where only a public one may stand"),
+        (&twice, "key 2: a private key where only a public one may stand"),
+        ("-----BEGIN PRIVATE KEY-----\nAAAA\n", "not valid PEM"),
+        ("{\"keys\": []}", "the JWK Set has no keys"),
+        ("{\"keys\": 7}", "the `keys` of the JWK Set are no array"),
+        ("{", "the JWK is"),
+        (&of_one_name, "a public key where the private one that signs has to stand"),
+    ];
+    for (index, (text, expected)) in texts.iter().enumerate() {
+        let second = 10 * u64::try_from(index + 1).unwrap();
+        let news = bring(&mut world, second, &body(*text));
+        let [News::KeyRejected(why)] = &news[..] else { panic!("{text}: {news:?}") };
+        assert!(why.contains(expected), "{why}");
+        assert!(!news[0].to_string().contains("AAAA"));
+        assert_eq!(bring(&mut world, second + 5, &body(*text)), []);
+        assert_eq!((world.published(), world.signs()), (names(&[A]), Some(thumbprint(A))), "{text}");
+    }
+    // The same again as before is a good text again.
+    assert!(matches!(&bring(&mut world, 200, &body(A))[..], [News::KeyIsWorthless(_)]));
+}
+
+#[test]
+fn public_keys_behind_the_private_one_are_ours_too() {
+    let mut world = begun(&json!({}));
+    let bundle = format!("{A}\nthe next one\n{}{}", crate::testing::A_NEXT_PUB, crate::testing::B_PUB);
+    bring(&mut world, 5, &body(bundle));
+    assert_eq!(world.published(), names(&[A, A_NEXT, B]));
+    // After a restart the old block is in the text, so nothing is lost.
+    let mut world = World::new(&configuration(&json!({})));
+    world.tick_at(0);
+    world.answer(&body(format!("{A_NEXT}{}", crate::testing::A_PUB)));
+    assert_eq!((world.published(), world.signs()), (names(&[A_NEXT, A]), Some(thumbprint(A_NEXT))));
+}
+
+#[test]
+fn keys_of_a_set_have_their_own_names_and_algorithms() {
+    let private = |pem: &str, name: &str| {
+        let mut jwk = jwk(pem, name);
+        jwk["d"] = crate::testing::secret(pem).into();
+        jwk
+    };
+    let rsa = include_str!("../../../testdata/worthless-keys/forms/rsa.pub.pem");
+    let Ok(Material::Public(rsa)) = Material::parse(rsa, Algorithm::Ps384) else { panic!() };
+    let mut rsa: Value = serde_json::from_str(&rsa.to_jwk().to_string()).unwrap();
+    (rsa["kid"], rsa["alg"]) = ("r".into(), "PS384".into());
+    let mut world = World::new(&configuration(&json!({})));
+    world.tick_at(0);
+    world.answer(&body(json!({"keys": [private(A, "one"), jwk(B, "two"), rsa]}).to_string()));
+    assert_eq!(world.published(), Some(["one", "two", "r"].map(str::to_owned).into()));
+    assert_eq!(world.signs().as_deref(), Some("one"));
+    assert!(world.document("/.well-known/openid-configuration").body.contains("PS384"));
+    assert!(!world.document("/.well-known/jwks.json").body.contains("\"d\""));
+    // Another key of the same name would be taken for the old one by whoever has kept the set.
+    let news = bring(&mut world, 5, &body(private(A_NEXT, "one").to_string()));
+    assert_eq!(
+        news,
+        [News::KeyRejected("key 1: another key of ours has its `kid`; give it one of its own".to_owned())]
+    );
+    let news = bring(&mut world, 10, &body(private(A_NEXT, "a b").to_string()));
+    assert!(matches!(&news[..], [News::KeyRejected(why)] if why.contains("`kid` is not 1 to 255")), "{news:?}");
+    assert_eq!(world.signs().as_deref(), Some("one"));
+}
+
+#[test]
+fn an_update_loses_nothing() {
+    let mut world = begun(&json!({"announce": 90}));
+    bring(&mut world, 5, &body(A_NEXT));
+    world.update(&configuration(&json!({"announce": 90, "refresh": 7})));
+    assert_eq!((world.published(), world.signs()), (names(&[A, A_NEXT]), Some(thumbprint(A))));
+    // What the configuration before has called for will not be heard of; so it is asked anew.
+    assert_eq!(bring(&mut world, 6, &body(A_NEXT)), [News::KeyIsWorthless(thumbprint(A_NEXT))]);
+    world.tick_at(95);
+    assert_eq!((world.published(), world.signs()), (names(&[A_NEXT, A]), Some(thumbprint(A_NEXT))));
+    world.update(&configuration(&json!({})));
+    assert_eq!((world.published(), world.signs()), (names(&[A_NEXT, A]), Some(thumbprint(A_NEXT))));
+    // Another place is another key.
+    world.update(&configuration(&json!({"path": "/other"})));
+    assert_eq!((world.published(), world.signs()), (None, None));
+}
+
+#[test]
+fn a_revoked_key_signs_nothing_although_it_came_by_call() {
+    let mut configuration = configuration(&json!({}));
+    configuration["verify"]["revoked"] = json!([{"kid": thumbprint(A)}]);
+    let mut world = World::new(&configuration);
+    world.tick_at(0);
+    world.answer(&body(A));
+    assert_eq!((world.published(), world.signs()), (Some(Vec::new()), None));
+}
+
+#[test]
+fn a_key_of_the_samples_is_refused_unless_it_is_allowed() {
+    let mut configuration = configuration(&json!({}));
+    configuration["allowWorthlessKeys"] = false.into();
+    let mut world = World::new(&configuration);
+    world.tick_at(0);
+    let news = world.answer(&body(A));
+    assert!(matches!(&news[..], [News::KeyRejected(why)] if why.contains("one of the samples")), "{news:?}");
+    assert_eq!(world.signs(), None);
+}
+
+#[test]
+fn what_is_handed_out_again_is_never_of_a_key_that_no_longer_signs() {
+    let mut configuration = configuration(&json!({"announce": 0}));
+    configuration["issue"]["reuse"] = 60.into();
+    let mut world = World::new(&configuration);
+    world.tick_at(0);
+    world.answer(&body(A));
+    assert_eq!(world.sign(), world.sign());
+    bring(&mut world, 5, &body(A_NEXT));
+    assert_eq!(world.signs(), Some(thumbprint(A_NEXT)));
+}
