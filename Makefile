@@ -103,7 +103,8 @@ CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"
 # Envoy calls every callback that a module exports, and the SDK exports all that there are. The linker is told of these
 # only, by a script in its place: rustc has no option for it.
 EXPORTS := _initialize proxy_abi_version_0_2_1 proxy_on_memory_allocate proxy_on_context_create proxy_on_configure \
-  proxy_on_request_headers proxy_on_response_headers proxy_on_delete
+  proxy_on_request_headers proxy_on_response_headers proxy_on_delete proxy_on_tick proxy_on_http_call_response \
+  proxy_on_request_body proxy_on_request_trailers
 define LINKER
 #!/bin/sh
 for argument; do

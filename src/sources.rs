@@ -12,7 +12,7 @@
 //!   accepted until all of its wristbands have ended, as a public key: its private half is dropped, and overwritten as it drops.
 //! - A peer's set is [`Freshness::NeverFetched`], fresh, stale or expired. Only a set that was read whole takes the place of
 //!   another: whatever else comes is a failure, after which the set before still counts until it expires.
-//! - A source is asked by one call at a time ([`Schedule`]). Who wants it asked earlier can have that once in 30 seconds, whoever
+//! - A source is asked by one call at a time. Who wants it asked earlier can have that once in 30 seconds, whoever
 //!   asks: that bounds what a client with made-up key names can cause at a peer.
 //! - Who waits for a fetch has a [`Seat`], of which a VM has 64, and gives it back when it is dropped.
 

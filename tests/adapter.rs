@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::slice::from_raw_parts;
 
-use proxy_wasm::traits::{HttpContext, RootContext};
+use proxy_wasm::traits::{Context as _, HttpContext, RootContext};
 use proxy_wasm::types::Action;
 use serde_json::{Value, json};
 use wristband::encoding::pairs;
@@ -40,6 +40,7 @@ struct Host {
     answer: Option<Vec<(Vec<u8>, Vec<u8>)>>,
     body: Vec<u8>,
     /// Whom calls are about, who is gone, and whose requests went on.
+    held: Option<Vec<(Vec<u8>, Vec<u8>)>>,
     context: u32,
     gone: Vec<u32>,
     continued: Vec<u32>,
@@ -229,6 +230,10 @@ extern "C" fn proxy_set_effective_context(context: u32) -> u32 {
             return BAD_ARGUMENT;
         }
         host.context = context;
+        // Each request has headers of its own.
+        if let Some(headers) = &host.held {
+            host.headers[0] = headers.clone();
+        }
         OK
     })
 }
@@ -243,7 +248,6 @@ extern "C" fn proxy_continue_stream(_: u32) -> u32 {
 }
 
 #[unsafe(no_mangle)]
-#[expect(clippy::too_many_arguments, reason = "as the host has it")]
 extern "C" fn proxy_http_call(
     upstream: *const u8,
     upstream_length: usize,
@@ -448,4 +452,135 @@ fn a_response_whose_request_was_not_asked_about_does_not_pass_where_tokens_are_v
     let (root, _) = plugin(&configuration);
     assert_eq!(respond(&mut *root.create_http_context(2).unwrap()), Action::Continue);
     assert_eq!(value(1, "x-wristband-token"), None);
+}
+
+fn fetching() -> Value {
+    json!({
+        "allowWorthlessKeys": true,
+        "issuer": "https://a.example",
+        "peers": [{"issuer": "https://b.example", "remoteJwks": {"cluster": "b"}}],
+        "verify": {},
+    })
+}
+
+/// A token of the peer's, and the set that it can be verified with.
+fn of_peer() -> (String, String) {
+    let key = include_str!("../testdata/worthless-keys/cluster-b-2026-10.pem");
+    let mut signer = configuration();
+    signer["issuer"] = "https://b.example".into();
+    signer["signingKeyRefs"][0]["key"]["inlineString"] = key.into();
+    let (root, _) = plugin(&signer);
+    exchange(&root, &[("x-user", "alice")]);
+    let token = value(1, "x-wristband-token").unwrap();
+    host(|host| host.headers[0] = headers(&[(":method", "GET"), (":path", "/.well-known/jwks.json")]));
+    root.create_http_context(9).unwrap().on_http_request_headers(0, true);
+    (token, last_answer().unwrap().2)
+}
+
+/// Answers the last call with this body.
+fn answer(root: &mut Root, status: &str, body: &str) {
+    let token = host(|host| {
+        host.answer = Some(headers(&[(":status", status)]));
+        host.body = body.as_bytes().to_vec();
+        u32::try_from(host.fetched.len()).unwrap()
+    });
+    root.on_http_call_response(token, 1, body.len(), 0);
+}
+
+#[test]
+fn requests_wait_for_keys_and_go_on_sixteen_at_a_time() {
+    let (token, set) = of_peer();
+    let (mut root, is_in_force) = plugin(&fetching());
+    assert!(is_in_force);
+    assert_eq!(host(|host| (host.periods.clone(), host.fetched.len())), (vec![1], 0), "nothing is called yet");
+    let mut streams: Vec<_> = (10..30).map(|id| root.create_http_context(id).unwrap()).collect();
+    for stream in &mut streams {
+        assert_eq!(ask(&mut **stream, &[("x-wristband-token", &token)]), Action::Pause);
+        assert_eq!(stream.on_http_request_body(3, true), Action::Pause);
+        assert_eq!(stream.on_http_request_trailers(1), Action::Pause);
+    }
+    let waiting = || count("wristband.waiting.filter.none");
+    assert_eq!((waiting(), last_answer().is_some()), (20, true));
+    host(|host| host.held = Some(host.headers[0].clone()));
+    root.on_tick();
+    assert_eq!(host(|host| host.fetched[0].0.clone()), "b");
+    // One client leaves, and Envoy has forgotten another one that we still know.
+    streams.remove(0);
+    host(|host| host.gone = vec![11]);
+    assert_eq!(waiting(), 19);
+    host(|host| host.answers.clear());
+    answer(&mut root, "200", &set);
+    let went_on: Vec<u32> = host(|host| host.continued.clone());
+    assert_eq!(went_on.len(), 14, "of 16 that were asked about two are gone: {went_on:?}");
+    assert_eq!(host(|host| host.context), 1, "what follows is about the root");
+    root.on_tick();
+    assert_eq!(host(|host| host.continued.len()), 18);
+    for stream in &mut streams[1..] {
+        assert_eq!(stream.on_http_request_body(3, true), Action::Continue);
+        assert_eq!(respond(&mut **stream), Action::Continue);
+    }
+    assert_eq!(host(|host| host.answers.len()), 0);
+    drop(streams);
+    assert_eq!(waiting(), 0);
+    // From then on nobody waits.
+    assert_eq!(ask(&mut *root.create_http_context(40).unwrap(), &[("x-wristband-token", &token)]), Action::Continue);
+}
+
+#[test]
+fn whatever_the_host_refuses_a_request_that_waits_is_answered_or_held() {
+    let (token, set) = of_peer();
+    for (name, answered) in [
+        ("proxy_remove_header_map_value", true),
+        ("proxy_set_property", true),
+        ("proxy_continue_stream", false),
+        ("proxy_set_effective_context", false),
+    ] {
+        let (mut root, _) = plugin(&fetching());
+        let mut stream = root.create_http_context(10).unwrap();
+        assert_eq!(ask(&mut *stream, &[("x-wristband-token", &token)]), Action::Pause);
+        root.on_tick();
+        let token = host(|host| {
+            (host.answers, host.continued) = Default::default();
+            host.answer = Some(headers(&[(":status", "200")]));
+            host.body = set.as_bytes().to_vec();
+            u32::try_from(host.fetched.len()).unwrap()
+        });
+        host(|host| host.refuses = Some(name));
+        root.on_http_call_response(token, 1, set.len(), 0);
+        host(|host| host.refuses = None);
+        let (answers, continued) = host(|host| (host.answers.clone(), host.continued.clone()));
+        assert_eq!(answers.len(), usize::from(answered), "{name}: {answers:?}");
+        assert!(continued.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_tick_is_refused_and_what_cannot_call_says_so() {
+    host(|host| host.refuses = Some("proxy_set_tick_period_milliseconds"));
+    assert!(!plugin(&fetching()).1);
+    host(|host| host.refuses = None);
+    // Without sources nobody asks for a tick.
+    let before = host(|host| host.periods.len());
+    assert!(plugin(&configuration()).1);
+    assert_eq!(host(|host| host.periods.len()), before);
+    let (mut root, _) = plugin(&fetching());
+    host(|host| host.refuses = Some("proxy_http_call"));
+    root.on_tick();
+    host(|host| host.refuses = None);
+    assert_eq!(count("wristband.jwks_failures.filter.none.peer.b_example"), 1);
+    // An answer that nobody waits for, and one without headers.
+    root.on_http_call_response(77, 0, 0, 0);
+}
+
+#[test]
+fn a_request_that_went_on_while_it_was_held_is_answered() {
+    let (token, _) = of_peer();
+    let (root, _) = plugin(&fetching());
+    for (details, expected) in [("via_upstream", Action::Pause), ("request_overall_timeout", Action::Continue)] {
+        let mut stream = root.create_http_context(10).unwrap();
+        assert_eq!(ask(&mut *stream, &[("x-wristband-token", &token)]), Action::Pause);
+        let property = b"response\0code_details".to_vec();
+        host(|host| host.properties.insert(property, details.as_bytes().to_vec()));
+        assert_eq!(respond(&mut *stream), expected, "{details}");
+    }
 }

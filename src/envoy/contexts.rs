@@ -53,12 +53,15 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        match configure(size) {
+        let configured = configure(size).and_then(|(active, report)| match self.renewal.begin(&active) {
+            Ok(()) => Ok((active, report)),
+            Err(Refused) => Err(vec![refused("proxy_set_tick_period_milliseconds")]),
+        });
+        match configured {
             Ok((active, report)) => {
                 info!("{}", active.line(&report.summary));
                 info!("{}", active.line(report.crypto_summary()));
                 report.warnings.iter().for_each(|warning| warn!("{}", active.line(warning)));
-                self.renewal.begin(&active);
                 self.active = Some(Rc::new(active));
                 true
             }
@@ -96,9 +99,13 @@ impl RootContext for Root {
     }
 }
 
+fn refused(what: &str) -> String {
+    format!("the host does not allow {what}; see `capability_restriction_config`")
+}
+
 #[inline(never)]
 fn configure(size: usize) -> Result<(Active, Report), Vec<String>> {
-    let refused = |what: &str| vec![format!("the host does not allow {what}; see `capability_restriction_config`")];
+    let refused = |what: &str| vec![refused(what)];
     let bytes = match abi::plugin_configuration() {
         Ok(bytes) => bytes,
         Err(Refused) if size == 0 => Vec::new(),
@@ -167,8 +174,11 @@ impl HttpContext for Stream {
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.settle();
-        // Of one that still waits Envoy has given up.
-        self.waits = None;
+        if let Some(slot) = self.waits.take()
+            && let Some(answer) = slot.give_up()
+        {
+            return self.stops(answer);
+        }
         match self.on_response() {
             Ok(action) => self.stops(action),
             Err(Refused) => {

@@ -6,10 +6,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::{Rc, Weak};
 
+use log::error;
 use proxy_wasm::hostcalls;
+use proxy_wasm::types::Action;
 
-use super::abi::{self, HeaderMap};
-use super::active::{Active, Step};
+use super::abi::{self, HeaderMap, Refused};
+use super::active::{Active, Step, host_error};
 use super::answers::Envoy;
 use super::labelled::Present;
 use super::{both, moment};
@@ -64,17 +66,32 @@ impl Slot {
     pub(super) fn take(&self) -> Option<Released> {
         self.outcome.take()
     }
+
+    /// There is a response although it waits. Envoy itself has given it up, by a timeout; or it went on without us, which is
+    /// answered here.
+    pub(super) fn give_up(&self) -> Option<Action> {
+        drop(self.waits.take());
+        let details = abi::property("response\0code_details").unwrap_or_default();
+        let went_on = matches!(details.as_slice(), b"via_upstream" | b"direct_response");
+        went_on.then(|| {
+            error!(
+                "a request went on that was held; with `allow_on_headers_stop_iteration`, allow `proxy_on_request_body`"
+            );
+            host_error()
+        })
+    }
 }
 
 impl Renewal {
     /// Begins with what the VM has, and with the first tick. Nothing is called yet: a call from `on_configure` can end Envoy.
-    pub(super) fn begin(&self, active: &Active) {
+    pub(super) fn begin(&self, active: &Active) -> Result<(), Refused> {
         // What they bring would be for another configuration.
         self.calls.borrow_mut().clear();
         if active.gateway.sources().is_some() {
             STORE.with(|store| active.gateway.join(&mut store.borrow_mut(), moment(), &Envoy));
-            self.tick_in(AT_ONCE);
+            self.tick_in(AT_ONCE)?;
         }
+        Ok(())
     }
 
     /// Lets a request wait.
@@ -83,7 +100,8 @@ impl Renewal {
         let slot = Slot { stream, active: Rc::clone(active), waits: RefCell::new(waits), outcome: RefCell::default() };
         let slot = Rc::new(slot);
         self.waiting.borrow_mut().push_back(Rc::downgrade(&slot));
-        self.tick_in(AT_ONCE);
+        // Without it the next tick comes in its own time.
+        let _ = self.tick_in(AT_ONCE);
         slot
     }
 
@@ -156,13 +174,15 @@ impl Renewal {
             (false, 0) => WHILE_SOMEONE_WAITS,
             (false, _) => AT_ONCE,
         };
-        self.tick_in(due.clamp(AT_ONCE, most));
+        let _ = self.tick_in(due.clamp(AT_ONCE, most));
     }
 
-    fn tick_in(&self, milliseconds: u32) {
-        if self.pace.get() != milliseconds && abi::set_tick_period(milliseconds).is_ok() {
+    fn tick_in(&self, milliseconds: u32) -> Result<(), Refused> {
+        if self.pace.get() != milliseconds {
+            abi::set_tick_period(milliseconds)?;
             self.pace.set(milliseconds);
         }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::gate::{DENIALS, Gate, plugin};
 use crate::support::http;
 
-const SKIPPED: [&str; 16] = [
+const SKIPPED: [&str; 17] = [
     "no_identity",
     "no_subject",
     "claim_missing",
@@ -21,11 +21,13 @@ const SKIPPED: [&str; 16] = [
     "too_many_hops",
     "loop",
     "too_large",
+    "no_key",
     "signing_failed",
 ];
 
 /// The denials beside those of every gateway.
-const CONFIGURED: [&str; 10] = [
+const CONFIGURED: [&str; 11] = [
+    "keys_unavailable",
     "replay_full",
     "forged_header",
     "ended_key",

@@ -2,6 +2,7 @@
 
 use p256::pkcs8::DecodePublicKey as _;
 use serde_json::{Value, json};
+use std::path::Path;
 
 use super::envoy::free_port;
 use super::token::encode;
@@ -97,6 +98,57 @@ pub fn allow_replay(filter: &mut Value) {
     for name in ["proxy_get_shared_data", "proxy_set_shared_data"] {
         capabilities(filter).insert(name.to_owned(), json!({}));
     }
+}
+
+/// The host calls that fetched keys need beside the others.
+pub const FETCHING: [&str; 8] = [
+    "proxy_on_tick",
+    "proxy_on_http_call_response",
+    "proxy_set_tick_period_milliseconds",
+    "proxy_http_call",
+    "proxy_on_request_body",
+    "proxy_on_request_trailers",
+    "proxy_set_effective_context",
+    "proxy_continue_stream",
+];
+
+/// Allows them.
+pub fn allow_fetching(filter: &mut Value) {
+    for name in FETCHING {
+        capabilities(filter).insert(name.to_owned(), json!({}));
+    }
+}
+
+/// A listener inside of Envoy that hands out the file `key.pem` of a folder, and the cluster that leads to it.
+pub fn key_by_call(folder: &Path) -> (Value, Value) {
+    let folder = folder.to_str().unwrap();
+    let body = json!({"filename": format!("{folder}/key.pem"), "watched_directory": {"path": folder}});
+    let routes = json!([{"match": {"path": "/key"}, "direct_response": {"status": 200, "body": body}}]);
+    let mut listener = listener("wristband-key", 0, Vec::new(), routes);
+    let members = listener.as_object_mut().unwrap();
+    members.remove("address");
+    members.insert("internal_listener".to_owned(), json!({}));
+    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+    manager["route_config"]["max_direct_response_body_size_bytes"] = 65_536.into();
+    let mut cluster = cluster("wristband-key", 0);
+    cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"] =
+        json!({"envoy_internal_address": {"server_listener_name": "wristband-key"}});
+    (listener, cluster)
+}
+
+/// What a listener inside of Envoy needs.
+pub fn internal_listeners() -> Value {
+    let kind = "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener";
+    json!([{"name": "envoy.bootstrap.internal_listener", "typed_config": {"@type": kind}}])
+}
+
+/// Labels of metrics, as the samples have them.
+pub fn stats_tags() -> Value {
+    json!([
+        {"tag_name": "code", "regex": r"^wasmcustom\.wristband\.(?:denied|observed|issue_skipped)(\.(\w+))$"},
+        {"tag_name": "filter", "regex": r"^wasmcustom\.wristband\.\w+(\.filter\.([\w-]+))"},
+        {"tag_name": "peer", "regex": r"^wasmcustom\.wristband\.\w+\.filter\.[\w-]+(\.peer\.([\w-]+))$"},
+    ])
 }
 
 fn variables<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
