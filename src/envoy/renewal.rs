@@ -3,7 +3,7 @@
 //! It decides nothing. What to fetch when, and how long a request may wait, the core says.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::{Rc, Weak};
 
 use log::error;
@@ -39,7 +39,8 @@ thread_local! {
 pub(super) struct Renewal {
     /// In milliseconds; zero: it does not tick. Setting a period begins it anew, so it is set only when it is another.
     pace: Cell<u32>,
-    calls: RefCell<HashMap<u32, (Which, Moment)>>,
+    /// No `HashMap`, which needs randomness: a root context is made before anything can be said about its absence.
+    calls: RefCell<BTreeMap<u32, (Which, Moment)>>,
     waiting: RefCell<VecDeque<Weak<Slot>>>,
     /// How many of them have not been asked about since something came.
     unasked: Cell<usize>,

@@ -19,7 +19,7 @@ const STALE_FOR: u32 = 86_400;
 const LONGEST_STALE: u32 = 2_592_000;
 
 /// Nobody asks for the host of our own key.
-const KEY_AUTHORITY: &str = "localhost";
+const KEY_AUTHORITY: &str = "wristband-key";
 
 /// Where our own key is fetched from.
 pub(super) fn key_call(fields: &Object<'_>) -> Option<KeyCall> {
