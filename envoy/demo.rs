@@ -20,14 +20,16 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use support::envoy::Envoy;
 use support::http::{self, Answer};
+use support::key;
 use support::sample::Sample;
 use support::token::{self, A, B};
-use support::{config, key};
 
+/// The files in `testdata`; their `kid` is their thumbprint.
 const OLD_KEY: &str = "cluster-a-2026-11";
 const NEW_KEY: &str = "cluster-a-2027-02";
+const OLD_KID: &str = "NoSNkviA1IBXN5t2qepoU0wK18lkBBN7Sn9um0Fb5wM";
+const NEW_KID: &str = "cjpqMfdYWm4t-vJPQ-_RFaa_75rBKgn2uALzkcD5_rE";
 const KEY_OF_B: &str = "cluster-b-2026-10";
-const KEY_OF_A_VARIABLE: &str = "CLUSTER_A_SIGNING_KEY";
 const KEY_OF_B_VARIABLE: &str = "CLUSTER_B_SIGNING_KEY";
 const CERTS: &str = "/.well-known/openid-connect/certs";
 
@@ -58,7 +60,7 @@ fn run(once: bool) -> Step {
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|error| format!("signals: {error}"))?;
     }
-    let mut federation = Federation::start();
+    let federation = Federation::start();
     let alice = federation.alice_logs_in()?;
     let bob = federation.bob_logs_in()?;
     federation.peers_accept(&alice)?;
@@ -95,13 +97,15 @@ enum With<'a> {
 impl Federation {
     fn start() -> Self {
         let sample = Sample::load("federation");
-        let envoy =
-            Envoy::start(&sample.bootstrap, &[(KEY_OF_A_VARIABLE, &key(OLD_KEY)), (KEY_OF_B_VARIABLE, &key(KEY_OF_B))]);
+        let envoy = Envoy::start(&sample.bootstrap, &[(KEY_OF_B_VARIABLE, &key(KEY_OF_B))]);
         let [a, b, c, native] = ["cluster-a", "cluster-b", "cluster-c", "native"].map(|name| sample.url(name));
         println!("The gateways of three clusters, and one service that stands for theirs (envoy/federation.yaml):\n");
         println!("  A  {a}  signs with its private key, verifies with the public keys of A and B");
         println!("  B  {b}  the same, with a private key of its own");
         println!("  C  {c}  holds no private key: it verifies with the public keys of A and B");
+        println!("\nEach fetches the public keys of the others from where they publish them.");
+        // Each worker fetches A's key for itself.
+        envoy.wait_until("A has its key", |_| (0..20).all(|_| http::get(&format!("{a}{CERTS}")).status == 200));
         println!("\nTokens are shortened here.");
         Self { sample, envoy, a, b, c, native }
     }
@@ -109,7 +113,7 @@ impl Federation {
     fn alice_logs_in(&self) -> Step<String> {
         title("1. Alice logs in at A. The answer carries a wristband: who she is, signed by A");
         let answer = get(&self.a, "/login", With::Password("alice:wonderland"));
-        self.logged_in(&answer, A, OLD_KEY, "alice", "eu-1")
+        self.logged_in(&answer, A, OLD_KID, "alice", "eu-1")
     }
 
     fn bob_logs_in(&self) -> Step<String> {
@@ -167,7 +171,7 @@ impl Federation {
         claims["aud"] = json!("federation");
         for (kid, code, text) in [
             (KEY_OF_B, "unknown_key", "key of the token is not known"),
-            (OLD_KEY, "bad_signature", "signature of the token is not valid"),
+            (OLD_KID, "bad_signature", "signature of the token is not valid"),
         ] {
             println!("\n  signed with B's key, \"iss\": \"{A}\", \"kid\": \"{kid}\"");
             let header = json!({"alg": "ES256", "kid": kid, "typ": "JWT"});
@@ -192,7 +196,7 @@ impl Federation {
 
     fn native_envoy_verifies(&self, alice: &str, bob: &str) -> Step {
         title("6. A publishes its public keys. Any JWT library can use them; here it is Envoy's own jwt_authn");
-        self.publishes([OLD_KEY, NEW_KEY])?;
+        self.publishes(&[OLD_KID])?;
         let fetched = self.envoy.count("discovery");
         let answer = get(&self.native, "/", With::Wristband(alice));
         same("status", answer.status, 200)?;
@@ -204,7 +208,7 @@ impl Federation {
         same("status", get(&self.native, "/", With::Wristband(bob)).status, 401)
     }
 
-    fn publishes(&self, expected: [&str; 2]) -> Step {
+    fn publishes(&self, expected: &[&str]) -> Step {
         println!("\n  $ curl {}{CERTS}", self.a);
         let keys = http::get(&format!("{}{CERTS}", self.a)).json();
         let keys = keys["keys"].as_array().ok_or("no keys")?;
@@ -212,24 +216,39 @@ impl Federation {
             println!("      {key}");
         }
         let names: Vec<_> = keys.iter().map(|key| &key["kid"]).collect();
-        same("the names of the keys", names, expected.map(Value::from).iter().collect())?;
+        same(
+            "the names of the keys",
+            names,
+            expected.iter().copied().map(Value::from).collect::<Vec<_>>().iter().collect(),
+        )?;
         let private = keys.iter().any(|key| key.get("d").is_some());
         same("whether a private key is published", private, false)
     }
 
-    fn a_rotates(&mut self, alice: &str) -> Step {
-        title("7. A rotates: a new private key signs, and of the old one only the public half is left");
-        let refs = &mut self.sample.plugin("cluster-a")["signingKeyRefs"];
-        refs.as_array_mut().ok_or("no signingKeyRefs")?.swap(0, 1);
-        refs[0]["key"] = json!({"environmentVariable": KEY_OF_A_VARIABLE});
-        refs[1]["key"] = config::public(OLD_KEY)["key"].take();
-        println!("\n  (Envoy restarts, with the new private key in its environment)");
-        self.restart(&[(KEY_OF_A_VARIABLE, &key(NEW_KEY)), (KEY_OF_B_VARIABLE, &key(KEY_OF_B))]);
-        self.the_old_key_is_gone()?;
-        self.publishes([NEW_KEY, OLD_KEY])?;
-        println!("\n  The new key signs, and B, C and jwt_authn know it already:");
+    fn a_rotates(&self, alice: &str) -> Step {
+        title("7. A rotates: another key takes the place of the one in the file. Nothing restarts, and nobody is told");
+        let pid = self.envoy.id();
+        println!("\n  Envoy is process {pid}. From here on somebody logs in at A and calls B and C, without a pause.");
+        let traffic = Traffic::start([&self.a, &self.b, &self.c]);
+        println!("\n  $ mv next.pem key.pem");
+        self.sample.put_key(&key(NEW_KEY));
+        self.until("both are published", || {
+            let keys = http::get(&format!("{}{CERTS}", self.a)).json();
+            keys["keys"].as_array().is_some_and(|keys| keys.len() == 2)
+        })?;
+        println!("\n  The new key is published, and does not sign yet: whoever verifies has time to fetch it.");
+        self.publishes(&[OLD_KID, NEW_KID])?;
+        self.until("the new key signs", || {
+            let answer = http::get_with(&format!("{}/login", self.a), &[("authorization", ALICE)]);
+            answer.wristband().is_some_and(|wristband| token::header(wristband)["kid"] == NEW_KID)
+        })?;
+        println!(
+            "\n  Six seconds later it signs. Of the old one the public half is left; its private half is overwritten."
+        );
+        self.publishes(&[NEW_KID, OLD_KID])?;
         let answer = get(&self.a, "/login", With::Password("alice:wonderland"));
-        let new = self.logged_in(&answer, A, NEW_KEY, "alice", "eu-1")?;
+        let new = self.logged_in(&answer, A, NEW_KID, "alice", "eu-1")?;
+        println!("\n  B, C and jwt_authn know it:");
         for cluster in [&self.b, &self.c] {
             self.accepts(cluster, &new)?;
         }
@@ -238,28 +257,38 @@ impl Federation {
         for cluster in [&self.a, &self.b, &self.c] {
             self.accepts(cluster, alice)?;
         }
-        Ok(())
+        let (sent, failed) = traffic.stop();
+        same("the process", self.envoy.id(), pid)?;
+        println!("\n  Envoy is still process {pid}. Requests sent meanwhile: {sent}, failed: {}.", failed.len());
+        same("requests that failed", failed, Vec::new())?;
+        self.no_private_key_of_a_is_shown()
     }
 
-    fn restart(&mut self, environment: &[(&str, &str)]) {
-        self.envoy.stop();
-        self.envoy = Envoy::start(&self.sample.bootstrap, environment);
+    /// Waits for both workers.
+    fn until(&self, what: &str, holds: impl Fn() -> bool) -> Step {
+        for _ in 0..600 {
+            if (0..10).all(|_| holds()) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Err(format!("{what} did not come true:\n{}", self.envoy.log()))
     }
 
-    fn the_old_key_is_gone(&self) -> Step {
+    fn no_private_key_of_a_is_shown(&self) -> Step {
         let configuration = self.envoy.admin("/config_dump");
-        // That the public half is found shows that the search would find the private one.
-        same("the old public key in /config_dump", holds(&configuration, &format!("{OLD_KEY}.pub")), true)?;
-        same("the old private key in /config_dump", holds(&configuration, OLD_KEY), false)?;
-        same("the new private key in /config_dump", holds(&configuration, NEW_KEY), false)?;
+        for name in [OLD_KEY, NEW_KEY, KEY_OF_B] {
+            same(&format!("the private key {name} in /config_dump"), holds(&configuration, name), false)?;
+        }
         println!("\n  In Envoy's /config_dump there is no private key at all.");
         if cfg!(target_os = "linux") {
             let environment = std::fs::read(format!("/proc/{}/environ", self.envoy.id()));
             let environment = environment.map_err(|error| format!("the environment of Envoy: {error}"))?;
             let environment = String::from_utf8_lossy(&environment);
-            same("the new private key in the environment", holds(&environment, NEW_KEY), true)?;
-            same("the old private key in the environment", holds(&environment, OLD_KEY), false)?;
-            println!("  Its environment holds the new one of A, and no longer the old one.");
+            // That B's is found shows that the search would find A's.
+            same("the private key of B in the environment", holds(&environment, KEY_OF_B), true)?;
+            same("a private key of A in the environment", holds(&environment, NEW_KEY), false)?;
+            println!("  Its environment has B's, which came that way, and none of A's.");
         }
         Ok(())
     }
@@ -274,6 +303,7 @@ impl Federation {
         println!("  curl -i -H \"x-wristband-token: $WRISTBAND\" {c}/");
         println!("  curl -i {c}/");
         println!("  curl {a}{CERTS}");
+        println!("  mv ANOTHER.pem {}", self.sample.keys().join("key.pem").display());
         println!("  curl -s {} | grep wristband", self.envoy.admin_url("/stats/prometheus"));
     }
 
@@ -292,6 +322,46 @@ impl Federation {
             sleep(Duration::from_millis(200));
         }
         Ok(())
+    }
+}
+
+/// `alice:wonderland`.
+const ALICE: &str = "Basic YWxpY2U6d29uZGVybGFuZA==";
+
+/// Somebody who logs in and calls, all the time.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<(usize, Vec<String>)>,
+}
+
+impl Traffic {
+    fn start(gateways: [&str; 3]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, [a, b, c]) = (Arc::clone(&stop), gateways.map(str::to_owned));
+        let thread = std::thread::spawn(move || {
+            let (mut sent, mut failed) = (0, Vec::new());
+            while !stopped.load(Ordering::Relaxed) {
+                let answer = http::get_with(&format!("{a}/login"), &[("authorization", ALICE)]);
+                let wristband = answer.wristband().unwrap_or_default().to_owned();
+                for url in [&b, &c] {
+                    let answer = http::get_with(url, &[("x-wristband-token", &wristband)]);
+                    if answer.status != 200 {
+                        failed.push(format!("{url}: {} {}", answer.status, answer.body));
+                    }
+                }
+                if answer.status != 200 {
+                    failed.push(format!("{a}: {} {}", answer.status, answer.body));
+                }
+                sent += 3;
+            }
+            (sent, failed)
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) -> (usize, Vec<String>) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_else(|_| (0, vec!["the client has ended".to_owned()]))
     }
 }
 

@@ -112,6 +112,9 @@ pub const FETCHING: [&str; 8] = [
     "proxy_continue_stream",
 ];
 
+/// Those of them without which nobody can wait for a key.
+pub const WAITING: [&str; 3] = ["proxy_on_request_body", "proxy_on_request_trailers", "proxy_continue_stream"];
+
 /// Allows them.
 pub fn allow_fetching(filter: &mut Value) {
     for name in FETCHING {

@@ -1,16 +1,21 @@
 //! The configurations in `envoy/`, to be run on ports that are free.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::envoy::free_port;
 
-/// A sample, moved to free ports.
+/// A sample, moved to free ports, its key file to a folder of its own.
 pub struct Sample {
     pub bootstrap: Value,
+    keys: TempDir,
 }
+
+/// Where samples have their keys in files.
+pub const KEYS: [&str; 2] = ["target/cluster-a", "target/rotation"];
 
 /// Every sample's file.
 pub fn files() -> Vec<PathBuf> {
@@ -32,14 +37,37 @@ impl Sample {
     /// Loads `envoy/{name}.yaml`. Equal ports stay equal, so listeners and clusters still find each other.
     pub fn load(name: &str) -> Self {
         let mut bootstrap = parse(&super::read(&format!("envoy/{name}.yaml")));
-        let mut moved = BTreeMap::new();
+        let (mut moved, keys) = (BTreeMap::new(), TempDir::new().unwrap());
         visit(&mut bootstrap, &mut |members| {
             if let Some(port) = members.get_mut("port_value") {
                 let to = moved.entry(port.as_u64().unwrap()).or_insert_with(free_port);
                 *port = (*to).into();
             }
+            for name in ["filename", "path"] {
+                let rest = members
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .and_then(|text| KEYS.iter().find_map(|folder| text.strip_prefix(folder).map(str::to_owned)));
+                if let Some(rest) = rest {
+                    members.insert(name.to_owned(), format!("{}{rest}", keys.path().display()).into());
+                }
+            }
         });
-        Self { bootstrap }
+        let sample = Self { bootstrap, keys };
+        sample.put_key(&super::key("cluster-a-2026-11"));
+        sample
+    }
+
+    /// Where its key file is.
+    pub fn keys(&self) -> &Path {
+        self.keys.path()
+    }
+
+    /// Puts another key in the place of the one in the file, as one moves a file.
+    pub fn put_key(&self, text: &str) {
+        let [next, current] = ["next.pem", "key.pem"].map(|name| self.keys.path().join(name));
+        std::fs::write(&next, text).unwrap();
+        std::fs::rename(&next, &current).unwrap();
     }
 
     /// The address of a listener, without a slash at its end.
