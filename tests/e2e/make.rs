@@ -65,9 +65,10 @@ fn the_demo_runs_to_its_end() {
         "      the service sees x-wristband-sub: alice",
         "      metrics: wristband_denied{code=\"unknown_key\"} 1",
         "      metrics: wristband_denied{code=\"bad_signature\"} 1",
-        "        header {\"alg\":\"ES256\",\"kid\":\"cluster-a-2027-02\",\"typ\":\"JWT\"}",
+        "        header {\"alg\":\"ES256\",\"kid\":\"cjpqMfdYWm4t-vJPQ-_RFaa_75rBKgn2uALzkcD5_rE\",\"typ\":\"JWT\"}",
+        "  Envoy is still process",
         "Everything was as it should be.",
     ] {
-        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+        assert!(text.lines().any(|found| found.starts_with(line)), "{line}:\n{text}");
     }
 }

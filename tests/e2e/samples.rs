@@ -375,6 +375,51 @@ fn in_a_rotation_another_file_takes_the_place_of_the_key() {
     assert_eq!(with_wristband(&url, &old).status, 200);
 }
 
+/// Two Envoys: one is A, the other one C, which trusts whoever answers for A.
+#[test]
+fn over_tls_only_a_peer_with_its_own_name_and_authority_is_heard() {
+    let a = Sample::load("tls");
+    let _envoy_of_a = start(&a);
+    let authority = read("testdata/worthless-certificates/federation-authority.pem");
+    let port = a.url("cluster-a").rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    let wristband = token::sign("cluster-a-2026-11", &claims(A));
+    let outcome = |change: &dyn Fn(&mut Sample, &mut Value)| {
+        let mut c = Sample::load("tls");
+        let clusters = c.bootstrap["static_resources"]["clusters"].as_array_mut().unwrap();
+        let mut cluster = clusters.pop().unwrap();
+        let endpoint = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+        endpoint["address"]["socket_address"]["port_value"] = port.into();
+        change(&mut c, &mut cluster);
+        c.bootstrap["static_resources"]["clusters"].as_array_mut().unwrap().push(cluster);
+        let _envoy = start(&c);
+        with_wristband(&c.url("cluster-c"), &wristband).status
+    };
+    let context = "/transport_socket/typed_config/common_tls_context";
+    assert_eq!(outcome(&|_, _| {}), 200);
+    // Another authority, and another name.
+    let other = "testdata/worthless-certificates/authority.pem";
+    assert_eq!(
+        outcome(&|_, cluster| {
+            let context = cluster.pointer_mut(context).unwrap();
+            context["validation_context"]["trusted_ca"]["filename"] = other.into();
+        }),
+        503
+    );
+    let uri = "https://cluster-b.example.com/.well-known/openid-connect/certs";
+    let ask_for_b = |c: &mut Sample| c.plugin("cluster-c")["peers"][0]["remoteJwks"]["uri"] = uri.into();
+    assert_eq!(outcome(&|c, _| ask_for_b(c)), 503);
+    // What the comment warns of.
+    let options = "/typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let unchecked = |c: &mut Sample, cluster: &mut Value| {
+        ask_for_b(c);
+        let options = cluster.pointer_mut(options).unwrap();
+        options.as_object_mut().unwrap().remove("upstream_http_protocol_options");
+    };
+    assert_eq!(outcome(&unchecked), 200, "any name will do");
+    let answer = http::try_get_tls(&a.url("cluster-a").replace("http:", "https:"), &authority, None, &[]);
+    assert!(answer.is_err(), "its certificate is for its name");
+}
+
 /// Who steals a wristband cannot use it, and who has no certificate does not even get a connection.
 #[test]
 fn with_mtls_a_wristband_is_good_with_the_certificate_that_it_was_issued_for() {
