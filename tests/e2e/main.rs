@@ -14,6 +14,7 @@ mod configuration;
 mod credentials;
 mod differential;
 mod discovery;
+mod drill;
 mod federation;
 mod gate;
 mod issuing;

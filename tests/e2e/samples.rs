@@ -129,7 +129,7 @@ fn check_filter(name: &str, config: &Value) {
         needed.extend(FETCHING);
     }
     if has_key && !has_peer {
-        WAITING.iter().for_each(|name| drop(needed.remove(name)));
+        needed.retain(|name| !WAITING.contains(name));
     }
     assert_eq!(allowed, needed, "{name}");
     assert_eq!(config["failure_policy"], "FAIL_RELOAD", "{name}");
