@@ -352,7 +352,7 @@ impl Traffic {
                 if answer.status != 200 {
                     failed.push(format!("{a}: {} {}", answer.status, answer.body));
                 }
-                sent += 3;
+                sent = usize::saturating_add(sent, 3);
             }
             (sent, failed)
         });

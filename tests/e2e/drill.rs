@@ -178,9 +178,9 @@ fn nothing_is_denied_or_passed_wrongly_whatever_happens_at_once() {
     while started.elapsed() < Duration::from_secs(seconds) {
         round += 1;
         // Every few seconds, and now and then what is no key.
-        if round % 8 == 0 {
+        if round.is_multiple_of(8) {
             put_key("no key");
-        } else if round % 4 == 0 {
+        } else if round.is_multiple_of(4) {
             put_key(&key(KEYS[usize::try_from(round / 4).unwrap() % KEYS.len()]));
         }
         server.answer_with(match round % 11 {
@@ -196,9 +196,9 @@ fn nothing_is_denied_or_passed_wrongly_whatever_happens_at_once() {
             9 => ok(&set(&[B1, KEYS[2]])),
             _ => ok(&set(&[B1])),
         });
-        if round % 5 == 0 {
+        if round.is_multiple_of(5) {
             let mut plugin = plugin(60 + round);
-            if round % 10 == 0 {
+            if round.is_multiple_of(10) {
                 plugin["verify"]["mode"] = "off".into();
             }
             envoy.replace("dynamic/listeners.json", &listeners(port, &plugin));
