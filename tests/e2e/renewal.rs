@@ -24,17 +24,21 @@ const A2: &str = "cluster-a-2027-02";
 const B1: &str = "cluster-b-2026-10";
 const PEER: &str = "https://peer.example.com";
 
-/// Replaces the key file as Kubernetes does: one symbolic link takes the place of another.
 fn swap(folder: &Path, version: &str, text: &str) {
+    swap_file(folder, "key.pem", version, text);
+}
+
+/// Replaces a file as Kubernetes does: one symbolic link takes the place of another.
+pub fn swap_file(folder: &Path, name: &str, version: &str, text: &str) {
     let data = folder.join(format!("..{version}"));
     fs::create_dir(&data).unwrap();
-    fs::write(data.join("key.pem"), text).unwrap();
+    fs::write(data.join(name), text).unwrap();
     let (link, current) = (folder.join("..tmp"), folder.join("..data"));
     std::os::unix::fs::symlink(format!("..{version}"), &link).unwrap();
     fs::rename(&link, &current).unwrap();
-    let file = folder.join("key.pem");
+    let file = folder.join(name);
     if !file.exists() {
-        std::os::unix::fs::symlink("..data/key.pem", file).unwrap();
+        std::os::unix::fs::symlink(format!("..data/{name}"), file).unwrap();
     }
 }
 

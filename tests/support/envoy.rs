@@ -92,11 +92,12 @@ impl Envoy {
         fs::write(&file, bootstrap.to_string()).unwrap();
         // Envoy takes an argument once.
         let concurrency: &[_] = if arguments.contains(&"--concurrency") { &[] } else { &["--concurrency", "2"] };
+        let hot_restart: &[_] = if arguments.contains(&"--restart-epoch") { &[] } else { &["--disable-hot-restart"] };
         let child = Command::new(binary)
             .arg("-c")
             .arg(&file)
             .args(concurrency)
-            .arg("--disable-hot-restart")
+            .args(hot_restart)
             // Access logs at once.
             .args(["--file-flush-interval-msec", "20"])
             // At `info` it lists all its extensions.
