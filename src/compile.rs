@@ -177,7 +177,9 @@ fn check_revoked(config: &Config, loaded: &Keys, problems: &Problems) {
     for RevokedKey { path, name } in &revoked.keys {
         if signs == Some(name) {
             problems.error(path, "is the key that signs; put another one first");
-        } else if !may_come && !names.contains(name.as_str()) {
+        } else if may_come && !names.contains(name.as_str()) {
+            problems.warn(path, "no key of the configuration has this name; it may be that of one that is fetched");
+        } else if !names.contains(name.as_str()) {
             problems.error(path, "no key has this name");
         }
     }

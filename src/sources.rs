@@ -105,6 +105,13 @@ impl Sources {
         has_some.then(|| Self { own, peers, preference, chosen: RefCell::new(chosen), room: RefCell::default() })
     }
 
+    /// How many there are: one at least.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "they are never none")]
+    pub fn len(&self) -> usize {
+        self.peers.len().saturating_add(usize::from(self.own.is_some()))
+    }
+
     /// That of our own key.
     #[must_use]
     pub fn own(&self) -> Option<&OwnSource> {

@@ -64,7 +64,7 @@ fn load(data: &[u8]) -> Result<Vec<String>, Vec<String>> {
             serve(&compiled);
             let report = compiled.report;
             let warnings = report.warnings.iter().map(ToString::to_string);
-            Ok(messages(warnings.chain([report.summary.clone(), report.crypto_summary()])))
+            Ok(messages(warnings.chain([report.summary.clone()].into_iter().chain(report.crypto_summary()))))
         }
         Err(problems) => Err(messages(problems.iter().map(ToString::to_string))),
     }
@@ -90,7 +90,8 @@ fn serve(compiled: &Compiled) {
         if let Admission::Answered(reply, Event::Discovery) = ask(document) {
             fixture::assert_no_secret(&reply.body);
             assert!(!reply.body.contains("\"d\":"));
-            serde_json::from_str::<Value>(&reply.body).unwrap();
+            // Without a body as long as our own key is fetched.
+            assert!(reply.status == 503 || serde_json::from_str::<Value>(&reply.body).is_ok());
         }
     }
 }

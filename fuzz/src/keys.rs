@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use wristband::crypto::vm;
 use wristband::jose::algorithm::Algorithm;
 use wristband::jose::base64url;
+use wristband::keys::bundle;
 use wristband::keys::{KeyError, Material, PublicKey, looks_like_material};
 
 use super::fixture;
@@ -21,6 +22,16 @@ pub(super) fn run(text: &[u8]) {
                 Ok(material) => check(material, text),
                 Err(error) => check_message(error, text),
             }
+        }
+        // As one text it is the same key, or several.
+        match (&own, bundle::parse(text, algorithm)) {
+            (Ok(own), Ok(keys)) => {
+                assert_eq!(keys.len(), 1);
+                keys.iter().for_each(|key| assert_eq!(public(&key.material), public(own)));
+            }
+            (Ok(_), Err(error)) => panic!("one key is no bundle: {error}"),
+            (Err(_), Ok(_)) => {}
+            (Err(_), Err(error)) => check_message(&error, text),
         }
         match (own, peers) {
             (Ok(own), Ok(peers)) => {

@@ -3,6 +3,7 @@
 use crate::config::Problem;
 use crate::crypto::Chosen;
 use crate::gateway::Gateway;
+use crate::sources::Sources;
 
 /// What an operator should know of a configuration in force.
 pub struct Report {
@@ -20,8 +21,10 @@ impl Report {
         let ring = gateway.ring();
         let own = ring.own().map_or(0, |own| own.keys.keys().len());
         let peers: Vec<_> = ring.peers().map(|peer| peer.keys.keys().len()).collect();
+        let fetched = gateway.sources().map_or(0, Sources::len);
+        let fetched = if fetched > 0 { format!(", fetched from {fetched} places") } else { String::new() };
         let summary = format!(
-            "configuration in force: own keys {own}, peers {}, keys of peers {}, signing {}, verification {}, discovery {}",
+            "configuration in force: own keys {own}, peers {}, keys of peers {}, signing {}, verification {}, discovery {}{fetched}",
             peers.len(),
             peers.iter().sum::<usize>(),
             role(gateway.delivery.is_some()),
@@ -31,12 +34,13 @@ impl Report {
         Self { summary, arithmetic, warnings }
     }
 
-    /// Who does the arithmetic of what, in one line for the log.
+    /// Who does the arithmetic of what, in one line for the log; `None` as long as nobody does any.
     #[must_use]
-    pub fn crypto_summary(&self) -> String {
+    pub fn crypto_summary(&self) -> Option<String> {
         let choices = self.arithmetic.iter().map(|((operation, algorithm), backend)| {
             format!("{} {} by {}", operation.name(), algorithm.name(), backend.name())
         });
-        format!("crypto: {}", choices.collect::<Vec<_>>().join(", "))
+        let choices: Vec<_> = choices.collect();
+        (!choices.is_empty()).then(|| format!("crypto: {}", choices.join(", ")))
     }
 }

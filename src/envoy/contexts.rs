@@ -60,7 +60,7 @@ impl RootContext for Root {
         match configured {
             Ok((active, report)) => {
                 info!("{}", active.line(&report.summary));
-                info!("{}", active.line(report.crypto_summary()));
+                report.crypto_summary().iter().for_each(|summary| info!("{}", active.line(summary)));
                 report.warnings.iter().for_each(|warning| warn!("{}", active.line(warning)));
                 self.active = Some(Rc::new(active));
                 true

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Gateway, Mode, Verification};
 use crate::denial::Denial;
 use crate::gateway::Edits;
-use crate::gateway::verification::Accepted;
+use crate::gateway::verification::{Accepted, Denied};
 use crate::host::{Crypto, Host};
 use crate::http::headers::{HeaderName, Headers};
 use crate::sources::{Fetch, News, Outcome, Seat, Sources, Store, Which};
@@ -100,23 +100,21 @@ impl Gateway {
         host: &impl Host,
         edits: &mut Edits,
     ) -> Verdict<'g> {
-        let denied = match verification.admit(headers, ours, &self.ring(), now, host, edits) {
+        let mut outcome = verification.admit(headers, ours, &self.ring(), now, host, edits);
+        if let (Err(Denied { source: Some(_), .. }), Some(sources)) = (&outcome, &self.sources)
+            // It may have come for another configuration.
+            && self.renew(sources, host.moment(), host)
+        {
+            outcome = verification.admit(headers, ours, &self.ring(), now, host, edits);
+        }
+        let Denied { denial, source } = match outcome {
             Ok(accepted) => return Verdict::Passes(accepted),
             Err(denied) => denied,
         };
-        let (Some(sources), Some(peer)) = (&self.sources, denied.source) else {
-            return Verdict::Denied(denied.denial);
+        let (Some(sources), Some(peer)) = (&self.sources, source) else {
+            return Verdict::Denied(denial);
         };
         let moment = host.moment();
-        // It may have come for another configuration.
-        let denial = if self.renew(sources, moment, host) {
-            match verification.admit(headers, ours, &self.ring(), now, host, edits) {
-                Ok(accepted) => return Verdict::Passes(accepted),
-                Err(denied) => denied.denial,
-            }
-        } else {
-            denied.denial
-        };
         if verification.mode == Mode::Observe {
             sources.hurry(peer, moment);
             return Verdict::Denied(denial);

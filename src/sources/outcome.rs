@@ -1,13 +1,15 @@
 //! What came of a fetch.
 
+use zeroize::Zeroizing;
+
 /// The largest body that is read, in bytes. Reading one takes its size in memory, for good.
 const LARGEST: usize = 1 << 20;
 
 /// What a source has answered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A body, and the entity tag that it came with (RFC 9110, section 8.8.3).
-    Body(Vec<u8>, Option<String>),
+    /// A body, which may be that of a private key, and the entity tag that it came with (RFC 9110, section 8.8.3).
+    Body(Zeroizing<Vec<u8>>, Option<String>),
     /// The body of before still holds.
     Unchanged,
     /// Nothing that counts, and why.
@@ -32,7 +34,7 @@ impl Outcome {
             }
             Some(b"200") if encoding.is_some() => failed("the answer has a `content-encoding`"),
             Some(b"200") => match read() {
-                Some(body) => Self::Body(body, value(b"etag").and_then(entity_tag)),
+                Some(body) => Self::Body(Zeroizing::new(body), value(b"etag").and_then(entity_tag)),
                 None => failed("the answer cannot be read"),
             },
             Some(status) => {

@@ -91,7 +91,7 @@ impl PeerSet {
                 self.held = held;
                 return Err(Failure { why: "the answer has status 304, unasked".to_owned(), is_refused: false });
             }
-            (Outcome::Body(body, etag), Some(held)) if *held.body == **body => Held { etag: etag.clone(), ..held },
+            (Outcome::Body(body, etag), Some(held)) if *held.body == ***body => Held { etag: etag.clone(), ..held },
             (Outcome::Body(body, etag), held) => match reading.read(body) {
                 Ok(keys) => Held {
                     keys: Rc::new(keys),

@@ -127,7 +127,7 @@ impl World {
 }
 
 fn body(text: impl Into<Vec<u8>>) -> Outcome {
-    Outcome::Body(text.into(), None)
+    Outcome::Body(text.into().into(), None)
 }
 
 fn failed() -> Outcome {

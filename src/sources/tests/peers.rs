@@ -95,7 +95,7 @@ fn what_counts_and_what_does_not() {
     };
     let failed = |why: &str| Outcome::Failed(why.to_owned());
     let ok = (":status", "200");
-    assert_eq!(of(&[ok, ("etag", "\"1\"")], 4), Outcome::Body(b"text".to_vec(), Some("\"1\"".to_owned())));
+    assert_eq!(of(&[ok, ("etag", "\"1\"")], 4), Outcome::Body(b"text".to_vec().into(), Some("\"1\"".to_owned())));
     assert_eq!(of(&[ok, ("etag", "\u{fc}"), ("content-encoding", "Identity")], 4), body("text"));
     assert_eq!(of(&[(":status", "304")], 0), Outcome::Unchanged);
     assert_eq!(of(&[], 0), failed("the answer broke off, or never came"));
@@ -136,7 +136,10 @@ fn what_cannot_be_used_leaves_the_set_as_it_is_and_is_asked_for_again_later_and_
 fn a_set_is_fresh_then_stale_then_gone_and_an_unchanged_one_is_fresh_again() {
     let mut world = World::new(&configuration(&json!({"refresh": 100, "staleFor": 50})));
     world.tick_at(0);
-    world.answer(&Outcome::Body(json!({"keys": [jwk(B, "b")]}).to_string().into_bytes(), Some("\"1\"".to_owned())));
+    world.answer(&Outcome::Body(
+        json!({"keys": [jwk(B, "b")]}).to_string().into_bytes().into(),
+        Some("\"1\"".to_owned()),
+    ));
     let held = token(B, "b");
     world.tick_at(100);
     assert_eq!(world.under_way[0].headers.last(), Some(&("if-none-match", "\"1\"".to_owned())));
@@ -168,6 +171,18 @@ fn the_first_requests_wait_for_the_first_set() {
     let waiting = waits(again(&world, &good, waiting));
     world.answer(&set(&[(B, "b")]));
     assert!(matches!(again(&world, &good, waiting), Admission::Admitted(..)));
+    // A key that has come for another configuration decides at once, whoever signed.
+    let mut other = begun(&json!({}));
+    let gateway = load_with(&configuration(&json!({})), &other.host).unwrap().gateway;
+    gateway.join(&mut other.store, Moment(0), &other.host);
+    other.tick_at(301);
+    other.answer(&set(&[(B, "b"), (A, "a")]));
+    let forged = token(B, "a");
+    let pairs: [(&[u8], &[u8]); 3] =
+        [(b":method", b"GET"), (b":path", b"/"), (b"x-wristband-token", forged.as_bytes())];
+    let admission = gateway.on_request(&Headers::new(pairs.to_vec()), other.now().time, &other.host);
+    assert_eq!(denial(admission), Some(Denial::BadSignature));
+    assert_eq!(other.tick_at(302).0, [], "nobody was asked");
     // Those whose keys cannot be had are told so.
     let mut world = World::new(&configuration(&json!({"timeout": 2})));
     let waiting = waits(world.present(&good));
