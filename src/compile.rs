@@ -9,11 +9,13 @@ mod keys;
 mod report;
 mod risks;
 mod sources;
+mod variable;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
 
 use self::keys::Keys;
+pub use self::keys::Set;
 pub use self::report::Report;
 use crate::config::{
     self, Config, Identity, Issue, KeyRef, KeySource, Problem, Problems, RevokedIssuer, RevokedKey, Verify,
@@ -45,7 +47,7 @@ pub fn load(bytes: &[u8], setup: &impl Setup) -> Result<Compiled, Vec<Problem>> 
     let compiled = Config::read(bytes, &problems).and_then(|config| compile(config, &problems, setup));
     match compiled {
         Some((gateway, keys)) if !problems.has_errors() => {
-            let report = Report::new(&gateway, keys.arithmetic, problems.into_warnings());
+            let report = Report::new(&gateway, keys.arithmetic, keys.sets, problems.into_warnings());
             Ok(Compiled { gateway, report })
         }
         _ => {
@@ -80,6 +82,7 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
         }
     }
     let mut keys = Keys::load(&config, problems, setup);
+    risks::warn_of_same_labels(&config.peers, problems);
     check_revoked(&config, &keys, problems);
     let revoked = config.verify.iter().flat_map(|verify| &verify.revoked.keys);
     let unpublished: HashSet<_> = revoked.map(|revoked| revoked.name.clone()).collect();

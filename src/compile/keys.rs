@@ -6,11 +6,12 @@ use std::rc::Rc;
 use zeroize::Zeroizing;
 
 use super::risks;
+use super::variable::missing_variable;
 use crate::config::{Config, KeyRef, KeySource, Peer, Problems};
 use crate::crypto::{Arithmetic, Chosen, SigningKey, Unusable, VerifyingKey};
 use crate::host::Setup;
 use crate::jose::path::Path;
-use crate::keys::{JwkSet, Material, PrivateKey, PublicKey, looks_like_material};
+use crate::keys::{JwkSet, Material, PrivateKey, PublicKey};
 use crate::time::Timestamp;
 use crate::trust::TrustedKey;
 use crate::trust::rules::{self, KeysOfOne, Refusal};
@@ -22,8 +23,20 @@ pub(super) struct Keys {
     pub(super) own: Vec<Rc<TrustedKey>>,
     /// In the order of `peers`.
     pub(super) peers: Vec<Vec<Rc<TrustedKey>>>,
+    /// What was made of the JWK Sets of the configuration.
+    pub(super) sets: Vec<Set>,
     /// Who does the arithmetic.
     pub(super) arithmetic: Chosen,
+}
+
+/// What was made of a peer's JWK Set.
+pub struct Set {
+    /// How metrics name the peer.
+    pub label: String,
+    /// How many of its keys are used.
+    pub keys: usize,
+    /// How many are left out.
+    pub skipped: usize,
 }
 
 /// Which key signs.
@@ -61,23 +74,6 @@ const WORTHLESS_ERROR: &str = "a key of the samples, whose private half everyone
      `allowWorthlessKeys: true` if this is a test";
 
 const UNUSED: &str = "without `verify` nothing is done with its keys";
-
-/// The characters of the secret of a P-256 key in base64, the shortest of all.
-const LEAST_KEY: usize = 43;
-
-/// The message for a variable that is missing, with its name where that cannot be the key itself: whoever put the key
-/// there by mistake would find it in the log.
-fn missing_variable(name: &str) -> String {
-    // No key is so short, and none has an underscore among its capitals.
-    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    let is_variable = name.contains('_') && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
-    let is_harmless = is_variable || is_word && name.len() < LEAST_KEY;
-    let shown = if is_harmless && !looks_like_material(name.as_bytes()) { format!(" `{name}`") } else { String::new() };
-    format!(
-        "the environment variable{shown} is missing or empty; set it, and list it in \
-         `vm_config.environment_variables.host_env_keys`"
-    )
-}
 
 /// Takes keys in, one after the other.
 struct Loader<'c, S> {
@@ -122,13 +118,13 @@ impl Keys {
             signing = loader.signing(key, private).map(Signs::Now);
             Some(public)
         });
-        let mut peers = Vec::new();
+        let (mut peers, mut sets) = (Vec::new(), Vec::new());
         for peer in &config.peers {
             if config.verify.is_none() {
                 problems.warn(&peer.path, UNUSED);
             }
             peers.push(match &peer.jwks {
-                Some(jwks) => loader.set(peer, jwks),
+                Some(jwks) => loader.set(peer, jwks, &mut sets),
                 None if peer.remote_jwks.is_some() => Vec::new(),
                 None => loader.issuer(&peer.keys, true, |loader, _, key, material| {
                     loader.allowed(key, rules::verifying(material, true))
@@ -139,7 +135,7 @@ impl Keys {
             risks::warn_of_early_ends(config, problems, setup.now());
         }
         risks::warn_of_shared(&own, config.peers.iter().zip(&peers), problems);
-        Self { signing, own, peers, arithmetic: loader.arithmetic.into_chosen() }
+        Self { signing, own, peers, sets, arithmetic: loader.arithmetic.into_chosen() }
     }
 }
 
@@ -171,7 +167,7 @@ impl<S: Setup> Loader<'_, S> {
 
     /// The keys of a JWK Set that can be used. Of the others it is said why not.
     #[inline(never)]
-    fn set(&mut self, peer: &Peer, jwks: &KeySource) -> Vec<Rc<TrustedKey>> {
+    fn set(&mut self, peer: &Peer, jwks: &KeySource, sets: &mut Vec<Set>) -> Vec<Rc<TrustedKey>> {
         let path = peer.path.member("jwks");
         let Some(text) = self.text(&path, jwks) else {
             return Vec::new();
@@ -186,6 +182,7 @@ impl<S: Setup> Loader<'_, S> {
         for (index, problem) in &set.skipped {
             self.problems.warn(&path, format!("keys[{index}] of the set is left out: {problem}"));
         }
+        sets.push(Set { label: peer.label.clone(), keys: set.keys.len(), skipped: set.skipped.len() });
         let place = Place { key: path.clone(), algorithm: path };
         let keys = set.keys.into_iter();
         keys.filter_map(|(name, public)| self.trusted(&place, &name, public, [None, None]).map(Rc::new)).collect()

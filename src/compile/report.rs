@@ -1,5 +1,6 @@
 //! What is in force, for the operator: counts and roles, no name of a person and no key.
 
+use super::keys::Set;
 use crate::config::Problem;
 use crate::crypto::Chosen;
 use crate::gateway::Gateway;
@@ -11,12 +12,14 @@ pub struct Report {
     pub summary: String,
     /// Who does the arithmetic, for every algorithm that is used.
     pub arithmetic: Chosen,
+    /// What was made of the JWK Sets that stand in it.
+    pub sets: Vec<Set>,
     /// What a person should know of the configuration although it is in force.
     pub warnings: Vec<Problem>,
 }
 
 impl Report {
-    pub(super) fn new(gateway: &Gateway, arithmetic: Chosen, warnings: Vec<Problem>) -> Self {
+    pub(super) fn new(gateway: &Gateway, arithmetic: Chosen, sets: Vec<Set>, warnings: Vec<Problem>) -> Self {
         let role = |present| if present { "yes" } else { "no" };
         let ring = gateway.ring();
         let own = ring.own().map_or(0, |own| own.keys.keys().len());
@@ -31,7 +34,7 @@ impl Report {
             gateway.verification.as_ref().map_or("no", |verification| verification.mode.name()),
             role(gateway.discovery.is_some()),
         );
-        Self { summary, arithmetic, warnings }
+        Self { summary, arithmetic, sets, warnings }
     }
 
     /// Who does the arithmetic of what, in one line for the log; `None` as long as nobody does any.

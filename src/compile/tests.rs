@@ -808,3 +808,100 @@ fn a_peer_s_keys_may_come_as_the_set_that_it_publishes() {
 fn set_revoked(configuration: &mut Value, name: &str) {
     configuration["verify"]["revoked"] = json!([{"kid": name}]);
 }
+
+#[test]
+fn what_is_fetched_has_rules_of_its_own() {
+    let base = || {
+        json!({
+            "issuer": A,
+            "signingKeyRefs": [{"algorithm": "ES256", "key": {"cluster": "k", "path": "/key"}}],
+            "peers": [{"issuer": B, "remoteJwks": {"cluster": "b"}}],
+            "issue": {"identity": {"header": "x-user"}},
+            "verify": {},
+        })
+    };
+    let problems = |pointer: &str, value: Value| {
+        let mut configuration = base();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        match configuration.pointer_mut(parent).unwrap() {
+            Value::Array(items) => items.push(value),
+            parent => parent[name] = value,
+        }
+        load(&configuration).err().unwrap_or_default()
+    };
+    let second = json!({"algorithm": "ES256", "key": {"cluster": "k", "path": "/next"}});
+    let peers_key = json!([{"name": "b", "algorithm": "ES256", "key": {"cluster": "b"}}]);
+    let uri = "expected an absolute http or https URL without user and fragment";
+    for (pointer, value, expected) in [
+        ("/discovery", json!({}), String::new()),
+        ("/signingKeyRefs/0/name", json!("a"), "signingKeyRefs[0].name: of a key by `cluster` its text alone says; leave it out".into()),
+        ("/signingKeyRefs/0/notBefore", json!("2026-01-01T00:00:00Z"), "signingKeyRefs[0].notBefore: of a key by `cluster` its text alone says; leave it out".into()),
+        ("/signingKeyRefs/0/notAfter", json!("2036-01-01T00:00:00Z"), "signingKeyRefs[0].notAfter: of a key by `cluster` its text alone says; leave it out".into()),
+        ("/signingKeyRefs/0/key", json!({"cluster": "k"}), "signingKeyRefs[0].key.path: is missing".into()),
+        ("/signingKeyRefs/0/key", json!({"path": "/key", "inlineString": A_PEM}), "signingKeyRefs[0].name: is missing\nsigningKeyRefs[0].key.path: goes with `cluster`".into()),
+        ("/signingKeyRefs/0/key/inlineString", json!(A_PEM), "signingKeyRefs[0].key: expected exactly one of `inlineString`, `environmentVariable`, `cluster`".into()),
+        ("/signingKeyRefs/0/key/path", json!("key"), "signingKeyRefs[0].key.path: expected a path that starts with `/`, of visible ASCII characters without `#`".into()),
+        ("/signingKeyRefs/0/key/refresh", json!(0), "signingKeyRefs[0].key.refresh: expected a whole number from 1 to 3600, found 0".into()),
+        ("/signingKeyRefs/0/key/announce", json!(86401), "signingKeyRefs[0].key.announce: expected a whole number from 0 to 86400, found 86401".into()),
+        ("/signingKeyRefs/-", second, "signingKeyRefs[1].key: only the key that signs is fetched by `cluster`; public ones can stand behind it in the same text".into()),
+        ("/peers/0/remoteJwks", json!({}), "peers[0].remoteJwks.cluster: is missing".into()),
+        ("/peers/0/remoteJwks/uri", json!("/certs"), format!("peers[0].remoteJwks.uri: {uri}")),
+        ("/peers/0/remoteJwks/uri", json!("https://user@b.example/certs"), format!("peers[0].remoteJwks.uri: {uri}")),
+        ("/peers/0/remoteJwks/uri", json!("https://b.example/certs#x"), format!("peers[0].remoteJwks.uri: {uri}")),
+        ("/peers/0/remoteJwks/uri", json!("https://b.example:8443/certs?x=1"), String::new()),
+        ("/peers/0/issuer", json!("sa@project.example"), "peers[0].remoteJwks.uri: is missing; the issuer is no URL, under which the set would be looked for".into()),
+        ("/peers/0/remoteJwks/refresh", json!(86401), "peers[0].remoteJwks.refresh: expected a whole number from 1 to 86400, found 86401".into()),
+        ("/peers/0/remoteJwks/timeout", json!(61), "peers[0].remoteJwks.timeout: expected a whole number from 1 to 60, found 61".into()),
+        ("/peers/0/remoteJwks/staleFor", json!(2_592_001), "peers[0].remoteJwks.staleFor: expected a whole number from 0 to 2592000, found 2592001".into()),
+        ("/peers/0/jwks", json!({"inlineString": "{}"}), "peers[0].remoteJwks: excludes `jwks`; leave one of them out".into()),
+        ("/peers/0/keys", json!([]), "peers[0].remoteJwks: excludes `keys`; leave one of them out".into()),
+        ("/peers/-", json!({"issuer": "https://c.example", "keys": peers_key}), "peers[1].keys[0].key.cluster: is for our own key; a peer's are fetched by `remoteJwks`, in the place of `keys`".into()),
+        ("/peers/0/label", json!("a.b"), "peers[0].label: expected at most 255 letters, digits, `-` and `_`".into()),
+        ("/verify/revoked", json!([{"kid": "whatever"}]), String::new()),
+    ] {
+        let found = problems(pointer, value);
+        if expected.is_empty() || !found.contains(&expected) {
+            assert_eq!(found, expected, "{pointer}");
+        }
+    }
+    // Nobody signs, so nobody needs a private key.
+    let mut configuration = base();
+    configuration.as_object_mut().unwrap().remove("issue");
+    assert_eq!(
+        load(&configuration).err().unwrap(),
+        "signingKeyRefs[0].key: a private key by `cluster` where nothing is signed; without `issue` there is none"
+    );
+}
+
+#[test]
+fn what_would_break_someone_with_fetched_keys_is_warned_of() {
+    let mut configuration = json!({
+        "issuer": A,
+        "signingKeyRefs": [{"algorithm": "ES256", "key": {"cluster": "k", "path": "/key", "announce": 100}}],
+        "peers": [
+            {"issuer": "https://sso.example/realms/one", "remoteJwks": {"cluster": "b"}},
+            {"issuer": "https://sso.example/realms/two", "remoteJwks": {"cluster": "b"}},
+        ],
+        "issue": {"identity": {"header": "x-user"}},
+        "verify": {"revoked": [{"kid": "x"}]},
+    });
+    let warnings = |configuration: &Value| {
+        let report = load(configuration).unwrap().report;
+        report.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings(&configuration),
+        [
+            "peers[1]: has the metrics of peers[0]; give one of them a `label`",
+            "verify.revoked[0].kid: no key of the configuration has this name; it may be that of one that is fetched",
+            "signingKeyRefs[0].key.announce: is 100 seconds, and `discovery.maxAge` 300: whoever has kept our JWKS for so long will \
+             not know the key that signs by then; let it be longer",
+        ]
+    );
+    configuration["signingKeyRefs"][0]["key"]["announce"] = 0.into();
+    configuration["peers"][1]["label"] = "two".into();
+    configuration["verify"] = json!({});
+    assert!(warnings(&configuration).is_empty());
+    let summary = load(&configuration).unwrap().report.summary;
+    assert!(summary.ends_with("discovery yes, fetched from 3 places"), "{summary}");
+}

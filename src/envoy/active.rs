@@ -62,6 +62,13 @@ impl Active {
         }
     }
 
+    /// Shows how many keys of a peer's set are used.
+    pub(super) fn show_set(&self, label: &str, keys: usize, skipped: usize) {
+        for (name, count) in [("jwks_keys", keys), ("jwks_skipped", skipped)] {
+            self.metrics.record(name, Some(label), u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+
     /// A request, as far as it goes without a response. `waited` is what it has waited for.
     pub(super) fn on_request(&self, waited: Option<Waiting>) -> Result<Step, Refused> {
         let bytes = HeaderMap::Request.read()?;
@@ -146,8 +153,7 @@ impl Active {
                 let label = peer(*index);
                 debug!("{}", self.line(format_args!("peer {}: {news}", label.unwrap_or_default())));
                 self.metrics.record("jwks_fetched_timestamp_seconds", label, seconds(*at));
-                self.metrics.record("jwks_keys", label, u64::try_from(*keys).unwrap_or(u64::MAX));
-                self.metrics.record("jwks_skipped", label, u64::try_from(skipped.len()).unwrap_or(u64::MAX));
+                label.iter().for_each(|label| self.show_set(label, *keys, skipped.len()));
             }
             News::Failed { peer: index, failures, is_refused, .. } => {
                 let label = peer(*index);

@@ -120,6 +120,7 @@ fn configure(size: usize) -> Result<(Active, Report), Vec<String>> {
     filter_state::declare().map_err(|Refused| refused("proxy_call_foreign_function"))?;
     let active = Active::new(gateway).map_err(|Refused| refused("proxy_define_metric"))?;
     active.show(&report.arithmetic);
+    report.sets.iter().for_each(|set| active.show_set(&set.label, set.keys, set.skipped));
     Ok((active, report))
 }
 
