@@ -150,8 +150,7 @@ impl OwnKeys {
 
     /// Whether a key that is published, or was lately, has this name and is another.
     fn names_another(&self, name: &str, key: &PublicKey, configured: &[Rc<TrustedKey>]) -> bool {
-        // One that is announced has signed nothing yet.
-        let signing = self.signing.active().map(|key| (&key.name, &key.public)).into_iter();
+        let signing = self.signing.keys().map(|key| (&key.name, &key.public));
         let retired = self.retired.iter().map(|(name, key, _)| (name, key));
         let configured = configured.iter().map(|key| (&key.name, key.key.public()));
         signing.chain(retired).chain(configured).any(|(other, found)| other == name && found != key)
@@ -222,12 +221,7 @@ impl OwnKeys {
     /// Everything that is to be published, with when it ends: the key that signs, the one that will, those of the text, and
     /// those that have signed.
     pub(super) fn published(&self) -> Vec<(&str, &PublicKey, Option<Timestamp>)> {
-        let signing = match &self.signing {
-            Signing::Absent => [None, None],
-            Signing::Active(active) => [Some(active), None],
-            Signing::Announced { active, next, .. } => [Some(active), Some(next)],
-        };
-        let signing = signing.into_iter().flatten().map(|key| (key.name.as_str(), &key.public, None));
+        let signing = self.signing.keys().map(|key| (key.name.as_str(), &key.public, None));
         let others = self.others.iter().map(|(name, key)| (name.as_str(), key, None));
         let retired = self.retired.iter().map(|(name, key, end)| (name.as_str(), key, Some(*end)));
         let mut published: Vec<(&str, &PublicKey, Option<Timestamp>)> = Vec::new();
@@ -241,6 +235,15 @@ impl OwnKeys {
 }
 
 impl Signing {
+    /// The key that signs, and the one that will.
+    fn keys(&self) -> impl Iterator<Item = &OwnKey> {
+        let next = match self {
+            Self::Absent | Self::Active(_) => None,
+            Self::Announced { next, .. } => Some(next),
+        };
+        self.active().into_iter().chain(next)
+    }
+
     /// The key that signs.
     #[must_use]
     pub fn active(&self) -> Option<&OwnKey> {

@@ -213,7 +213,10 @@ fn keys_of_a_set_have_their_own_names_and_algorithms() {
         news,
         [News::KeyRejected("key 1: another key of ours has its `kid`; give it one of its own".to_owned())]
     );
-    let news = bring(&mut world, 10, &body(private(A_NEXT, "a b").to_string()));
+    bring(&mut world, 10, &body(private(A_NEXT, "next").to_string()));
+    let news = bring(&mut world, 15, &body(private(B, "next").to_string()));
+    assert!(matches!(&news[..], [News::KeyRejected(_)]), "that of one that is announced is taken too: {news:?}");
+    let news = bring(&mut world, 20, &body(private(A_NEXT, "a b").to_string()));
     assert!(matches!(&news[..], [News::KeyRejected(why)] if why.contains("`kid` is not 1 to 255")), "{news:?}");
     assert_eq!(world.signs().as_deref(), Some("one"));
 }
