@@ -101,8 +101,7 @@ impl Renewal {
         let slot = Slot { stream, active: Rc::clone(active), waits: RefCell::new(waits), outcome: RefCell::default() };
         let slot = Rc::new(slot);
         self.waiting.borrow_mut().push_back(Rc::downgrade(&slot));
-        // Without it the next tick comes in its own time.
-        let _ = self.tick_in(AT_ONCE);
+        self.set_pace(active);
         slot
     }
 
@@ -175,6 +174,7 @@ impl Renewal {
             (false, 0) => WHILE_SOMEONE_WAITS,
             (false, _) => AT_ONCE,
         };
+        // If that is refused the next tick comes in its own time.
         let _ = self.tick_in(due.clamp(AT_ONCE, most));
     }
 
