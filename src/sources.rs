@@ -18,6 +18,7 @@
 
 mod news;
 mod outcome;
+mod own_key;
 mod own_keys;
 mod own_source;
 mod peer_set;
@@ -33,7 +34,8 @@ use std::time::Duration;
 
 pub use news::News;
 pub use outcome::Outcome;
-pub use own_keys::{OwnKey, Signing};
+pub use own_key::OwnKey;
+pub use own_keys::Signing;
 pub use own_source::{OwnPolicy, OwnSource};
 pub use peer_set::{Freshness, Reading};
 pub use peer_source::{PeerSource, Policy};
@@ -86,6 +88,8 @@ pub struct Sources {
     preference: Preference,
     chosen: RefCell<Chosen>,
     room: RefCell<Rc<Room>>,
+    /// What has been found and not been told yet.
+    news: RefCell<Vec<News>>,
 }
 
 impl Fetch {
@@ -102,7 +106,14 @@ impl Sources {
     #[must_use]
     pub fn new(own: Option<OwnSource>, peers: Vec<PeerSource>, preference: Preference, chosen: Chosen) -> Option<Self> {
         let has_some = own.is_some() || !peers.is_empty();
-        has_some.then(|| Self { own, peers, preference, chosen: RefCell::new(chosen), room: RefCell::default() })
+        has_some.then(|| Self {
+            own,
+            peers,
+            preference,
+            chosen: RefCell::new(chosen),
+            room: RefCell::default(),
+            news: RefCell::default(),
+        })
     }
 
     /// How many there are: one at least.
@@ -131,11 +142,11 @@ impl Sources {
     }
 
     /// Goes on with what the VM has fetched from the same places, for whatever configuration.
-    pub fn join(&self, store: &mut Store, now: Moment) {
+    pub fn join(&self, store: &mut Store, now: Now) {
         if let Some(own) = &self.own {
             own.join(store, now);
         }
-        self.peers.iter().for_each(|peer| peer.join(store, now));
+        self.peers.iter().for_each(|peer| peer.join(store));
         self.room.replace(store.room());
     }
 
@@ -147,29 +158,34 @@ impl Sources {
     }
 
     /// Takes in what came of a fetch. Its keys count once the ring is [renewed](Self::renew).
-    pub fn fetched(&self, which: Which, since: Moment, outcome: &Outcome, now: Now, host: &dyn Crypto) -> Vec<News> {
-        match which {
-            Which::Own => {
-                let own = |own: &OwnSource| {
-                    self.with_arithmetic(host, |arithmetic| own.fetched(since, outcome, now, arithmetic))
-                };
-                self.own.as_ref().map(own).unwrap_or_default()
-            }
+    pub fn fetched(&self, which: Which, since: Moment, outcome: &Outcome, now: Now, host: &dyn Crypto) {
+        let mut jitter = [0];
+        host.random(&mut jitter);
+        let [jitter] = jitter;
+        let news: Vec<_> = self.with_arithmetic(host, |arithmetic| match which {
+            Which::Own => self.own.iter().flat_map(|own| own.fetched(since, outcome, now, arithmetic)).collect(),
             Which::Peer(index) => {
-                let mut jitter = [0];
-                host.random(&mut jitter);
-                let [jitter] = jitter;
-                self.peers.get(index).map(|peer| peer.fetched(index, since, outcome, now, jitter)).unwrap_or_default()
+                let peer = self.peers.get(index);
+                let news = peer.and_then(|peer| peer.fetched(index, since, outcome, now, jitter, arithmetic));
+                news.into_iter().collect()
             }
-        }
+        });
+        self.news.borrow_mut().extend(news);
     }
 
     /// The ring with the keys of now; `None` when it has them already.
     pub fn renew(&self, ring: &Ring, now: Moment, host: &dyn Crypto) -> Option<Ring> {
+        let mut news = self.news.borrow_mut();
         self.with_arithmetic(host, |arithmetic| {
-            let mut renewed = self.own.as_ref().and_then(|own| own.renew(ring, arithmetic));
+            let own = self.own.as_ref().and_then(|own| own.renew(ring, arithmetic));
+            let mut renewed = own.map(|(ring, changed)| {
+                news.extend(changed);
+                ring
+            });
             for (index, peer) in self.peers.iter().enumerate() {
-                if let Some(issuer) = peer.renew(index, renewed.as_ref().unwrap_or(ring), now, arithmetic) {
+                let current = renewed.as_ref().unwrap_or(ring);
+                if let Some((issuer, renewal)) = peer.renew(index, current, now, arithmetic) {
+                    news.push(renewal);
                     renewed = Some(renewed.unwrap_or_else(|| ring.clone()).with(issuer));
                 }
             }
@@ -177,9 +193,14 @@ impl Sources {
         })
     }
 
+    /// What has been found, by whoever looked, and not been told yet.
+    pub fn news(&self) -> Vec<News> {
+        self.news.take()
+    }
+
     /// Does what is due by the clock alone.
-    pub fn advance(&self, now: Now) -> Vec<News> {
-        self.own.as_ref().map(|own| own.advance(now)).unwrap_or_default()
+    pub fn advance(&self, now: Now) {
+        self.own.iter().for_each(|own| own.advance(now));
     }
 
     /// When there is something to do next.

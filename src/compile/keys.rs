@@ -182,7 +182,7 @@ impl<S: Setup> Loader<'_, S> {
         for (index, problem) in &set.skipped {
             self.problems.warn(&path, format!("keys[{index}] of the set is left out: {problem}"));
         }
-        sets.push(Set { label: peer.label.clone(), keys: set.keys.len(), skipped: set.skipped.len() });
+        sets.push(Set { label: peer.label.clone(), keys: set.keys.len(), skipped: set.left_out });
         let place = Place { key: path.clone(), algorithm: path };
         let keys = set.keys.into_iter();
         keys.filter_map(|(name, public)| self.trusted(&place, &name, public, [None, None]).map(Rc::new)).collect()

@@ -149,17 +149,22 @@ impl Active {
                 self.metrics.increment("key_rejected", None);
             }
             News::KeyIsWorthless(_) => warn!("{}", self.line(news)),
-            News::Fetched { peer: index, at, keys, skipped } => {
+            News::Renewed { peer: index, at, keys, left_out, .. } => {
                 let label = peer(*index);
                 debug!("{}", self.line(format_args!("peer {}: {news}", label.unwrap_or_default())));
                 self.metrics.record("jwks_fetched_timestamp_seconds", label, seconds(*at));
-                label.iter().for_each(|label| self.show_set(label, *keys, skipped.len()));
+                label.iter().for_each(|label| self.show_set(label, *keys, *left_out));
+            }
+            News::Expired { peer: index } => {
+                let label = peer(*index).unwrap_or_default();
+                warn!("{}", self.line(format_args!("peer {label}: {news}")));
+                self.show_set(label, 0, 0);
             }
             News::Failed { peer: index, failures, is_refused, .. } => {
                 let label = peer(*index);
                 let line = self.line(format_args!("peer {}: {news}", label.unwrap_or_default()));
                 // Once in a row, and soon where the peer itself is to mend it.
-                if *failures == if *is_refused { 1 } else { PATIENCE } {
+                if *is_refused || *failures == PATIENCE {
                     warn!("{line}");
                 } else {
                     debug!("{line}");
@@ -167,7 +172,7 @@ impl Active {
                 self.metrics.increment("jwks_failures", label);
             }
         }
-        if let (Some(sources), News::KeyChanged { .. } | News::Fetched { .. }) = (sources, news) {
+        if let (Some(sources), News::KeyChanged { .. } | News::Renewed { .. }) = (sources, news) {
             self.show(&sources.arithmetic());
         }
     }

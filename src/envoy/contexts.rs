@@ -53,9 +53,9 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        let configured = configure(size).and_then(|(active, report)| match self.renewal.begin(&active) {
+        let configured = configure(size).and_then(|(active, report)| match self.renewal.begin(&active, self.id) {
             Ok(()) => Ok((active, report)),
-            Err(Refused) => Err(vec![refused("proxy_set_tick_period_milliseconds")]),
+            Err(what) => Err(vec![refused(what)]),
         });
         match configured {
             Ok((active, report)) => {

@@ -85,12 +85,14 @@ impl Slot {
 
 impl Renewal {
     /// Begins with what the VM has, and with the first tick. Nothing is called yet: a call from `on_configure` can end Envoy.
-    pub(super) fn begin(&self, active: &Active) -> Result<(), Refused> {
+    pub(super) fn begin(&self, active: &Active, root: u32) -> Result<(), &'static str> {
         // What they bring would be for another configuration.
         self.calls.borrow_mut().clear();
         if active.gateway.sources().is_some() {
-            STORE.with(|store| active.gateway.join(&mut store.borrow_mut(), moment(), &Envoy));
-            self.tick_in(AT_ONCE)?;
+            // Without it nobody who waits could be let go, and the SDK takes it for granted.
+            abi::set_effective_context(root).map_err(|Refused| "proxy_set_effective_context")?;
+            STORE.with(|store| active.gateway.join(&mut store.borrow_mut(), both(), &Envoy));
+            self.tick_in(AT_ONCE).map_err(|Refused| "proxy_set_tick_period_milliseconds")?;
         }
         Ok(())
     }
@@ -100,7 +102,11 @@ impl Renewal {
         let waits = Some((waiting, active.metrics.present("waiting")));
         let slot = Slot { stream, active: Rc::clone(active), waits: RefCell::new(waits), outcome: RefCell::default() };
         let slot = Rc::new(slot);
-        self.waiting.borrow_mut().push_back(Rc::downgrade(&slot));
+        let mut waiting = self.waiting.borrow_mut();
+        // Those who have left hold nothing but their place in the queue.
+        waiting.retain(|slot| slot.strong_count() > 0);
+        waiting.push_back(Rc::downgrade(&slot));
+        drop(waiting);
         self.set_pace(active);
         slot
     }
@@ -143,21 +149,26 @@ impl Renewal {
         self.unasked.set(self.waiting.borrow().len());
     }
 
-    /// Asks once more about some of those who wait.
+    /// Asks once more about some of those who wait: about everyone when something has come, otherwise about those whose time is
+    /// up.
     fn release(&self, root: u32) {
-        let len = self.waiting.borrow().len();
-        if len == 0 {
+        let (count, unasked) = (self.waiting.borrow().len(), self.unasked.get());
+        if count == 0 {
             return;
         }
-        if self.unasked.get() == 0 {
-            self.unasked.set(len);
-        }
-        for _ in 0..MOST_RELEASED.min(self.unasked.get()) {
+        let mut asked = 0_usize;
+        for _ in 0..if unasked > 0 { unasked.min(count) } else { count } {
+            if asked == MOST_RELEASED {
+                break;
+            }
             self.unasked.set(self.unasked.get().saturating_sub(1));
             let next = self.waiting.borrow_mut().pop_front();
-            if let Some(slot) = next.and_then(|slot| slot.upgrade())
-                && slot.ask()
-            {
+            let Some(slot) = next.and_then(|slot| slot.upgrade()) else {
+                continue;
+            };
+            let is_due = unasked > 0 || slot.is_due();
+            asked = asked.saturating_add(usize::from(is_due));
+            if !is_due || slot.ask() {
                 self.waiting.borrow_mut().push_back(Rc::downgrade(&slot));
             }
         }
@@ -188,6 +199,12 @@ impl Renewal {
 }
 
 impl Slot {
+    /// Whether there is nothing to wait for any more.
+    fn is_due(&self) -> bool {
+        let waits = self.waits.borrow();
+        waits.as_ref().is_none_or(|(waiting, _)| !self.active.gateway.lets_wait(waiting, moment()))
+    }
+
     /// Asks about the request once more: whether it waits on.
     fn ask(&self) -> bool {
         // One that is gone leaves us with the context before, and is nobody's business.
@@ -209,7 +226,10 @@ impl Slot {
             Step::GoesOn(admitted) => {
                 self.outcome.replace(Some(Released::Admitted(admitted)));
                 // The last word: it takes the headers away.
-                let _ = abi::continue_request();
+                if abi::continue_request().is_err() {
+                    self.outcome.replace(Some(Released::Answered));
+                    self.active.fail();
+                }
             }
             Step::Answered => drop(self.outcome.replace(Some(Released::Answered))),
         }

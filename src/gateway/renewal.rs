@@ -43,10 +43,10 @@ impl Gateway {
     }
 
     /// Goes on with what the VM has fetched for other configurations.
-    pub fn join(&self, store: &mut Store, now: Moment, host: &dyn Crypto) {
+    pub fn join(&self, store: &mut Store, now: Now, host: &dyn Crypto) {
         if let Some(sources) = &self.sources {
             sources.join(store, now);
-            self.renew(sources, now, host);
+            self.renew(sources, now.moment, host);
         }
     }
 
@@ -56,9 +56,9 @@ impl Gateway {
         let Some(sources) = &self.sources else {
             return Default::default();
         };
-        let news = sources.advance(now);
+        sources.advance(now);
         self.renew(sources, now.moment, host);
-        (sources.due(now.moment, caller), news)
+        (sources.due(now.moment, caller), sources.news())
     }
 
     /// Takes in what came of a fetch that was decided on at `since`.
@@ -66,9 +66,15 @@ impl Gateway {
         let Some(sources) = &self.sources else {
             return Vec::new();
         };
-        let news = sources.fetched(which, since, outcome, now, host);
+        sources.fetched(which, since, outcome, now, host);
         self.renew(sources, now.moment, host);
-        news
+        sources.news()
+    }
+
+    /// Whether a request that waits may get what it waits for by waiting on.
+    #[must_use]
+    pub fn lets_wait(&self, waiting: &Waiting, now: Moment) -> bool {
+        self.sources.as_ref().is_some_and(|sources| sources.is_worth_waiting(waiting.peer, waiting.since, now))
     }
 
     /// Trusts and signs with the keys of now: whether they are others than before.
@@ -127,13 +133,5 @@ impl Gateway {
             None => None,
         };
         waits.map_or(Verdict::Denied(denial), Verdict::Waits)
-    }
-}
-
-impl Waiting {
-    /// Which peer's keys it waits for, by the place of their source.
-    #[must_use]
-    pub fn peer(&self) -> usize {
-        self.peer
     }
 }

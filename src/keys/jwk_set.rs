@@ -22,6 +22,9 @@ const USUAL: [Algorithm; 5] =
 /// How many keys of a set are used: many times what issuers have, and what costs a worker some milliseconds to read.
 const MOST_KEYS: usize = 256;
 
+/// Of how many keys it is said why they are not.
+const MOST_NAMED: usize = 20;
+
 /// `use` of keys for signatures, and of those of a SPIFFE bundle.
 const USES: [&str; 2] = ["sig", "jwt-svid"];
 
@@ -30,7 +33,9 @@ const USES: [&str; 2] = ["sig", "jwt-svid"];
 pub struct JwkSet {
     /// Each with its `kid` or, without one, its thumbprint (RFC 7638). No two have one name.
     pub keys: Vec<(String, PublicKey)>,
-    /// Why the others cannot be used, each with its place in `keys`.
+    /// How many others there are.
+    pub left_out: usize,
+    /// Why the first of them cannot be used, each with its place in `keys`.
     pub skipped: Vec<(usize, KeyError)>,
 }
 
@@ -51,9 +56,14 @@ impl JwkSet {
         let Some(Value::Array(entries)) = members.remove("keys") else {
             return Err(KeyError::new("expected a JWK Set, an object with an array `keys`"));
         };
-        let mut read_keys = Vec::with_capacity(entries.len());
+        let count = entries.len();
+        let mut read_keys = Vec::with_capacity(count.min(MOST_KEYS));
         for (index, entry) in entries.into_iter().enumerate() {
             let key = read(entry, algorithms, index < MOST_KEYS).map_err(|problem| problem.at(index))?;
+            // One is named for all of them.
+            if index > MOST_KEYS {
+                continue;
+            }
             read_keys.push(key.and_then(|(name, key)| match refuses(&key) {
                 Some(problem) => Err(KeyError::new(problem)),
                 None => Ok((name, key)),
@@ -79,7 +89,8 @@ impl JwkSet {
             let first = skipped.first().map(|(index, problem)| format!(": keys[{index}]: {problem}"));
             return Err(KeyError::new(format!("no key of the JWK Set can be used{}", first.unwrap_or_default())));
         }
-        Ok(Self { keys, skipped })
+        skipped.truncate(MOST_NAMED);
+        Ok(Self { left_out: count.saturating_sub(keys.len()), keys, skipped })
     }
 }
 

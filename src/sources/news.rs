@@ -7,11 +7,11 @@ use crate::time::Timestamp;
 /// Something that has happened at a source. It quotes no key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// Another key of ours signs from now on.
+    /// Another key of ours signs than the one before.
     KeyChanged {
         /// Its `kid`.
         kid: String,
-        /// When.
+        /// Since when.
         at: Timestamp,
     },
     /// Another key of ours is published, and will sign.
@@ -25,16 +25,23 @@ pub enum News {
     KeyRejected(String),
     /// A key of ours that everyone can sign with, as the configuration allows.
     KeyIsWorthless(String),
-    /// A peer's set has come, or still holds.
-    Fetched {
+    /// A peer's set has come, or still holds, and counts.
+    Renewed {
         /// The peer.
         peer: usize,
         /// When.
         at: Timestamp,
         /// How many of its keys can be used.
         keys: usize,
-        /// Why others cannot, each with its place in the set.
+        /// How many cannot.
+        left_out: usize,
+        /// Why the first of them cannot, each with its place in the set.
         skipped: Vec<String>,
+    },
+    /// A peer's set is so old that it counts no more.
+    Expired {
+        /// The peer.
+        peer: usize,
     },
     /// A peer's set has not come.
     Failed {
@@ -44,7 +51,7 @@ pub enum News {
         why: String,
         /// How often in a row.
         failures: u32,
-        /// Whether something came, and was refused for what it is.
+        /// Whether something came, and was refused for what it is, other than the time before.
         is_refused: bool,
     },
 }
@@ -52,7 +59,7 @@ pub enum News {
 impl fmt::Display for News {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::KeyChanged { kid, .. } => write!(formatter, "the key `{kid}` signs from now on"),
+            Self::KeyChanged { kid, .. } => write!(formatter, "the key `{kid}` signs"),
             Self::KeyAnnounced { kid, seconds } => {
                 write!(formatter, "the key `{kid}` is published, and signs in {seconds} seconds")
             }
@@ -62,8 +69,9 @@ impl fmt::Display for News {
             Self::KeyIsWorthless(kid) => {
                 write!(formatter, "the key `{kid}` is one of the samples, whose private half everyone has")
             }
-            Self::Fetched { keys, skipped, .. } => {
-                write!(formatter, "its JWK Set was fetched: {keys} keys")?;
+            Self::Expired { .. } => formatter.write_str("its JWK Set is too old and counts no more"),
+            Self::Renewed { keys, left_out, skipped, .. } => {
+                write!(formatter, "its JWK Set was fetched: {keys} keys, {left_out} left out")?;
                 skipped.iter().try_for_each(|skipped| write!(formatter, "; {skipped}"))
             }
             Self::Failed { why, failures, .. } => {

@@ -7,27 +7,13 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::news::News;
+use super::own_key::{Kind, OwnKey, Rules, Text, is_same};
 use super::schedule::Schedule;
-use crate::crypto::{Arithmetic, SigningKey, Unusable};
-use crate::jose::algorithm::Algorithm;
-use crate::keys::{Bundled, PrivateKey, PublicKey, bundle, looks_like_material};
+use crate::crypto::Arithmetic;
+use crate::keys::PublicKey;
 use crate::time::{Moment, Now, Timestamp};
 use crate::trust::TrustedKey;
-use crate::trust::rules::{self, KeysOfOne};
 use crate::trust::worthless::is_worthless;
-
-/// How many characters a `kid` may have.
-const LONGEST_NAME: usize = 255;
-
-/// A key that signs, or is going to. It has no `Debug`.
-pub struct OwnKey {
-    /// Its `kid`.
-    pub name: String,
-    /// Its public half.
-    pub public: PublicKey,
-    /// Its private half, ready for use: overwritten when nobody holds it any more.
-    pub private: Rc<SigningKey>,
-}
 
 /// Which key signs.
 #[derive(Default)]
@@ -48,18 +34,6 @@ pub enum Signing {
     },
 }
 
-/// How our keys are to be treated.
-pub(super) struct Rules {
-    /// Of the key that signs, and of others that do not say.
-    pub(super) algorithm: Algorithm,
-    /// How long a key is published before it signs.
-    pub(super) announce: Duration,
-    /// For how many seconds one is published after it has signed.
-    pub(super) retire: u32,
-    /// Whether keys are accepted whose private halves everyone has.
-    pub(super) allows_worthless: bool,
-}
-
 /// What is known of the keys of ours that are fetched.
 #[derive(Default)]
 pub(super) struct OwnKeys {
@@ -67,18 +41,25 @@ pub(super) struct OwnKeys {
     pub(super) signing: Signing,
     /// What stood behind the private key.
     others: Vec<(String, PublicKey)>,
-    /// What has signed, and when its last wristband has ended everywhere.
-    retired: Vec<(String, PublicKey, Timestamp)>,
+    /// What has signed.
+    retired: Vec<Retired>,
+    /// When the last wristband that was signed so far will have ended everywhere, whoever's configuration it was signed by.
+    covered: Moment,
+    /// Since when the key signs that does.
+    pub(super) changed: Option<Timestamp>,
     /// The text that was looked at last.
     seen: Option<[u8; 32]>,
     /// Counts the changes.
     pub(super) version: u64,
 }
 
-/// What a text has in it.
-struct Text {
-    signs: OwnKey,
-    others: Vec<(String, PublicKey)>,
+/// A key that has signed, and when its last wristband has ended everywhere: by the clock for those who verify, and by the one
+/// that nobody sets for whoever forgets it.
+struct Retired {
+    name: String,
+    public: PublicKey,
+    end: Timestamp,
+    forgotten: Moment,
 }
 
 impl OwnKeys {
@@ -105,55 +86,16 @@ impl OwnKeys {
             return Vec::new();
         }
         self.seen = Some(digest);
-        match self.read(text, rules, configured, arithmetic) {
+        match Text::read(text, &self.taken(), rules, configured, arithmetic) {
             Ok(text) => self.accept(text, rules, now),
             Err(why) => vec![News::KeyRejected(why)],
         }
     }
 
-    fn read(
-        &self,
-        text: &[u8],
-        rules: &Rules,
-        configured: &[Rc<TrustedKey>],
-        arithmetic: &mut Arithmetic<'_>,
-    ) -> Result<Text, String> {
-        let keys = bundle::parse(text, rules.algorithm).map_err(|error| error.to_string())?;
-        let mut keys = keys.into_iter();
-        let first = keys.next().ok_or("there is no key in it")?;
-        let private = rules::signing(first.material).map_err(|refusal| refusal.to_string())?;
-        let mut of_one = KeysOfOne::default();
-        let mut admit = |number: usize, given: Option<String>, key: &PublicKey| {
-            let name = name(given, key)?;
-            let refused = |why: String| format!("key {}: {why}", number.saturating_add(1));
-            of_one.admit(number, &name, key).map_err(|refusal| refused(refusal.to_string()))?;
-            if self.names_another(&name, key, configured) {
-                return Err(refused("another key of ours has its `kid`; give it one of its own".to_owned()));
-            }
-            if !rules.allows_worthless && is_worthless(key) {
-                return Err(refused("one of the samples, whose private half everyone has".to_owned()));
-            }
-            Ok(name)
-        };
-        let public = private.public_key();
-        let kid = admit(0, first.name, &public)?;
-        let mut others = Vec::new();
-        for (index, Bundled { name, material }) in keys.enumerate() {
-            let number = index.saturating_add(1);
-            let key = rules::verifying(material, true)
-                .map_err(|refusal| format!("key {}: {refusal}", number.saturating_add(1)))?;
-            others.push((admit(number, name, &key)?, key));
-        }
-        let private = Rc::new(ready(private, arithmetic)?);
-        Ok(Text { signs: OwnKey { name: kid, public, private }, others })
-    }
-
-    /// Whether a key that is published, or was lately, has this name and is another.
-    fn names_another(&self, name: &str, key: &PublicKey, configured: &[Rc<TrustedKey>]) -> bool {
-        let signing = self.signing.keys().map(|key| (&key.name, &key.public));
-        let retired = self.retired.iter().map(|(name, key, _)| (name, key));
-        let configured = configured.iter().map(|key| (&key.name, key.key.public()));
-        signing.chain(retired).chain(configured).any(|(other, found)| other == name && found != key)
+    /// The names that are not for another key: of what signs, will sign, or has signed.
+    fn taken(&self) -> Vec<(&str, &PublicKey)> {
+        let signing = self.signing.keys().map(|key| (key.name.as_str(), &key.public));
+        signing.chain(self.retired.iter().map(|key| (key.name.as_str(), &key.public))).collect()
     }
 
     fn accept(&mut self, text: Text, rules: &Rules, now: Now) -> Vec<News> {
@@ -167,7 +109,7 @@ impl OwnKeys {
         let is = |key: &OwnKey| key.name == signs.name && key.public == signs.public;
         self.signing = match mem::take(&mut self.signing) {
             Signing::Absent => {
-                news.push(News::KeyChanged { kid: signs.name.clone(), at: now.time });
+                self.changed = Some(now.time);
                 Signing::Active(signs)
             }
             // Whoever does the arithmetic may be another now.
@@ -182,32 +124,54 @@ impl OwnKeys {
                 Signing::Announced { active, next: signs, since: now.moment }
             }
         };
-        news.extend(self.advance(rules, now));
+        self.advance(rules, now);
         news
     }
 
     /// Lets the next key sign when its time has come, and forgets what has ended.
-    pub(super) fn advance(&mut self, rules: &Rules, now: Now) -> Option<News> {
+    pub(super) fn advance(&mut self, rules: &Rules, now: Now) {
+        self.covered = self.covered.max(now.moment.after(Duration::from_secs(rules.retire.into())));
         let before = self.retired.len();
-        self.retired.retain(|(_, _, end)| now.time < *end);
+        self.retired.retain(|key| now.moment < key.forgotten);
         if self.retired.len() < before {
             self.version = self.version.saturating_add(1);
         }
         match mem::take(&mut self.signing) {
             Signing::Announced { active, next, since } if now.moment >= since.after(rules.announce) => {
                 self.version = self.version.saturating_add(1);
-                let news = News::KeyChanged { kid: next.name.clone(), at: now.time };
+                self.changed = Some(now.time);
                 self.signing = Signing::Active(next);
                 let OwnKey { name, public, private: _ } = active;
-                self.retired.retain(|(other, _, _)| *other != name);
-                self.retired.push((name, public, now.time.after(rules.retire)));
-                Some(news)
+                self.retire(name, public, now);
             }
-            other => {
-                self.signing = other;
-                None
+            other => self.signing = other,
+        }
+    }
+
+    fn retire(&mut self, name: String, public: PublicKey, now: Now) {
+        let forgotten = self.covered;
+        let left = u32::try_from(forgotten.since(now.moment).as_secs()).unwrap_or(u32::MAX);
+        self.retired.retain(|other| other.name != name);
+        self.retired.push(Retired { name, public, end: now.time.after(left), forgotten });
+    }
+
+    /// Goes on publishing what others have, whose keys are taken for something else: what they have signed is under way.
+    pub(super) fn begin_with(&mut self, other: &Self, kind: Kind, now: Now) {
+        self.covered = self.covered.max(other.covered);
+        for (name, public, _) in other.published() {
+            if kind.allows_worthless || !is_worthless(public) {
+                self.retire(name.to_owned(), public.clone(), now);
+                self.version = self.version.saturating_add(1);
             }
         }
+    }
+
+    /// Whether a key of the configuration has the name of one of these and is another.
+    pub(super) fn clashes_with(&self, configured: &[Rc<TrustedKey>]) -> bool {
+        let is_another = |name: &str, key: &PublicKey| {
+            configured.iter().any(|other| other.name == name && !is_same(other.key.public(), key))
+        };
+        self.published().into_iter().any(|(name, key, _)| is_another(name, key))
     }
 
     /// When there is something to do next but to fetch.
@@ -223,7 +187,7 @@ impl OwnKeys {
     pub(super) fn published(&self) -> Vec<(&str, &PublicKey, Option<Timestamp>)> {
         let signing = self.signing.keys().map(|key| (key.name.as_str(), &key.public, None));
         let others = self.others.iter().map(|(name, key)| (name.as_str(), key, None));
-        let retired = self.retired.iter().map(|(name, key, end)| (name.as_str(), key, Some(*end)));
+        let retired = self.retired.iter().map(|key| (key.name.as_str(), &key.public, Some(key.end)));
         let mut published: Vec<(&str, &PublicKey, Option<Timestamp>)> = Vec::new();
         for key in signing.chain(others).chain(retired) {
             if published.iter().all(|(name, _, _)| *name != key.0) {
@@ -252,27 +216,4 @@ impl Signing {
             Self::Active(active) | Self::Announced { active, .. } => Some(active),
         }
     }
-}
-
-/// A key's `kid`: its own, or its thumbprint.
-fn name(given: Option<String>, key: &PublicKey) -> Result<String, String> {
-    let Some(name) = given else {
-        return Ok(key.thumbprint());
-    };
-    let is_plain = (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_plain && !looks_like_material(name.as_bytes()) {
-        return Ok(name);
-    }
-    Err(format!("its `kid` is not 1 to {LONGEST_NAME} visible ASCII characters, or looks like a key"))
-}
-
-/// The key, tried out.
-fn ready(private: PrivateKey, arithmetic: &mut Arithmetic<'_>) -> Result<SigningKey, String> {
-    arithmetic.signing(private).map_err(|problem| match problem {
-        Unusable::NotByHost(_, algorithm) => {
-            format!("the host cannot sign with `{}`; leave `crypto: host` out", algorithm.name())
-        }
-        Unusable::CannotSign => "it cannot sign; make another key".to_owned(),
-        Unusable::DoesNotMatch => "it signs what its own public half does not verify".to_owned(),
-    })
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::news::News;
 use super::outcome::Outcome;
-use super::own_keys::{OwnKeys, Rules, Signing};
+use super::own_key::{Kind, Rules, is_same};
+use super::own_keys::{OwnKeys, Signing};
 use super::store::Store;
 use super::{Fetch, Location, Which};
 use crate::crypto::{Arithmetic, SigningKey, VerifyingKey};
@@ -23,13 +24,13 @@ pub struct OwnSource {
     location: Location,
     refresh: Duration,
     rules: Rules,
-    /// Without `verify` keys are published and nothing else.
-    verifies: bool,
     /// Keys of ours that the configuration itself has.
     configured: Vec<Rc<TrustedKey>>,
     state: RefCell<Rc<RefCell<OwnKeys>>>,
     /// What the ring has.
     shown: Cell<Option<u64>>,
+    /// The key that signs, as it was told last.
+    told: RefCell<Option<String>>,
 }
 
 /// What a configuration says of the source of our own key.
@@ -53,19 +54,19 @@ impl OwnSource {
     #[must_use]
     pub fn new(location: Location, policy: &OwnPolicy, configured: Vec<Rc<TrustedKey>>) -> Self {
         let rules = Rules {
-            algorithm: policy.algorithm,
+            kind: Kind { algorithm: policy.algorithm, allows_worthless: policy.allows_worthless },
             announce: Duration::from_secs(policy.announce.into()),
             retire: policy.retire,
-            allows_worthless: policy.allows_worthless,
+            verifies: policy.verifies,
         };
         Self {
             location,
             refresh: Duration::from_secs(policy.refresh.into()),
             rules,
-            verifies: policy.verifies,
             configured,
             state: RefCell::default(),
             shown: Cell::new(None),
+            told: RefCell::default(),
         }
     }
 
@@ -81,12 +82,16 @@ impl OwnSource {
         Rc::clone(&self.state.borrow())
     }
 
-    pub(super) fn join(&self, store: &mut Store, now: Moment) {
-        let state = store.own(&self.location, &self.state());
+    pub(super) fn join(&self, store: &mut Store, now: Now) {
+        let state = store.own(&self.location, self.rules.kind, &self.state(), now);
+        // What the configuration says of a name holds.
+        if state.borrow().clashes_with(&self.configured) {
+            return;
+        }
         {
             let mut state = state.borrow_mut();
             state.look_again();
-            state.schedule.no_later_than(now);
+            state.schedule.no_later_than(now.moment);
         }
         self.state.replace(state);
         self.shown.set(None);
@@ -110,53 +115,73 @@ impl OwnSource {
         if !state.schedule.end(since) {
             return Vec::new();
         }
-        state.schedule.succeeded(now.moment, self.refresh, 0);
-        match outcome {
+        let news = match outcome {
             Outcome::Body(text, _) => state.take(text, &self.rules, &self.configured, arithmetic, now),
             Outcome::Unchanged | Outcome::Failed(_) => Vec::new(),
+        };
+        // The first one is wanted soon, whatever keeps it.
+        if state.signing.active().is_none() {
+            state.schedule.failed(now.moment);
+            state.schedule.no_later_than(now.moment.after(self.refresh));
+        } else {
+            state.schedule.succeeded(now.moment, self.refresh, 0);
         }
+        news
     }
 
-    pub(super) fn advance(&self, now: Now) -> Vec<News> {
-        self.state().borrow_mut().advance(&self.rules, now).into_iter().collect()
+    pub(super) fn advance(&self, now: Now) {
+        self.state().borrow_mut().advance(&self.rules, now);
     }
 
-    /// The ring with our keys of now; `None` when it has them.
-    pub(super) fn renew(&self, ring: &Ring, arithmetic: &mut Arithmetic<'_>) -> Option<Ring> {
+    /// The ring with our keys of now, and what to say of them; `None` when it has them.
+    pub(super) fn renew(&self, ring: &Ring, arithmetic: &mut Arithmetic<'_>) -> Option<(Ring, Option<News>)> {
         let state = self.state();
         let state = state.borrow();
         let own = ring.own().filter(|_| self.shown.get() != Some(state.version))?;
         self.shown.set(Some(state.version));
-        let published = state.published();
-        let mut keys: Vec<_> = published
+        let mut keys: Vec<_> = state
+            .published()
             .into_iter()
             .filter_map(|(name, key, end)| {
-                own.keys.same(name, key, end).or_else(|| self.trusted(name, key, end, arithmetic))
+                // What the configuration says of a key holds too.
+                let said = self.configured.iter().find(|said| is_same(said.key.public(), key));
+                let end = said.and_then(|said| said.not_after).into_iter().chain(end).min();
+                let start = said.and_then(|said| said.not_before);
+                own.keys.same(name, key, [start, end]).or_else(|| self.trusted(name, key, [start, end], arithmetic))
             })
             .collect();
         let is_new = |key: &&Rc<TrustedKey>| keys.iter().all(|other| other.name != key.name);
         let configured: Vec<_> = self.configured.iter().filter(is_new).cloned().collect();
         keys.extend(configured);
         let is_known = !matches!(state.signing, Signing::Absent);
-        Some(ring.clone().with(TrustedIssuer {
+        let news = self.changed(&state);
+        let ring = ring.clone().with(TrustedIssuer {
             name: own.name.clone(),
             is_own: true,
             origin: Origin::ByCall { is_known },
             keys: KeySet::new(keys),
             limits: Rc::clone(&own.limits),
-        }))
+        });
+        Some((ring, news))
+    }
+
+    fn changed(&self, state: &OwnKeys) -> Option<News> {
+        let (kid, at) = state.signing.active().map(|key| &key.name).zip(state.changed)?;
+        let is_new = self.told.borrow().as_ref() != Some(kid);
+        self.told.replace(Some(kid.clone()));
+        is_new.then(|| News::KeyChanged { kid: kid.clone(), at })
     }
 
     fn trusted(
         &self,
         name: &str,
         key: &PublicKey,
-        not_after: Option<Timestamp>,
+        [not_before, not_after]: [Option<Timestamp>; 2],
         arithmetic: &mut Arithmetic<'_>,
     ) -> Option<Rc<TrustedKey>> {
         let key = key.clone();
-        let key = if self.verifies { arithmetic.verifying(key).ok()? } else { VerifyingKey::in_vm(key) };
-        Some(Rc::new(TrustedKey { name: name.to_owned(), key, not_before: None, not_after }))
+        let key = if self.rules.verifies { arithmetic.verifying(key).ok()? } else { VerifyingKey::in_vm(key) };
+        Some(Rc::new(TrustedKey { name: name.to_owned(), key, not_before, not_after }))
     }
 
     pub(super) fn wake(&self, now: Moment) -> Moment {

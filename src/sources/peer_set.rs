@@ -22,8 +22,12 @@ pub struct Reading {
 }
 
 impl Reading {
-    fn read(&self, body: &[u8]) -> Result<JwkSet, KeyError> {
-        let refuses = |key: &PublicKey| (!self.allows_worthless && is_worthless(key)).then_some(WORTHLESS);
+    fn read(&self, body: &[u8], can_verify: &dyn Fn(&PublicKey) -> bool) -> Result<JwkSet, KeyError> {
+        let refuses = |key: &PublicKey| match () {
+            () if !self.allows_worthless && is_worthless(key) => Some(WORTHLESS),
+            () if !can_verify(key) => Some("the host cannot verify with it; leave `crypto: host` out"),
+            () => None,
+        };
         JwkSet::parse(body, self.algorithms.as_deref(), refuses)
     }
 }
@@ -56,6 +60,8 @@ pub struct Held {
 pub(super) struct PeerSet {
     pub(super) schedule: Schedule,
     held: Option<Held>,
+    /// Whether the last answer was refused for what it was.
+    was_refused: bool,
 }
 
 impl PeerSet {
@@ -79,8 +85,32 @@ impl PeerSet {
         self.held.as_ref()?.etag.as_deref()
     }
 
+    /// When it should be asked for again.
+    pub(super) fn due(&self, refresh: Duration) -> Moment {
+        self.held.as_ref().map_or(Moment::default(), |held| held.renewed.after(refresh))
+    }
+
     /// Takes in an answer that has come now. What is refused changes nothing.
-    pub(super) fn take(&mut self, outcome: &Outcome, reading: &Reading, now: Now) -> Result<&Held, Failure> {
+    pub(super) fn take(
+        &mut self,
+        outcome: &Outcome,
+        reading: &Reading,
+        can_verify: &dyn Fn(&PublicKey) -> bool,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let taken = self.read(outcome, reading, can_verify, now);
+        let refused = taken.as_ref().is_err_and(|failure| failure.is_refused);
+        let was_refused = std::mem::replace(&mut self.was_refused, refused);
+        taken.map_err(|failure| Failure { is_refused: refused && !was_refused, ..failure })
+    }
+
+    fn read(
+        &mut self,
+        outcome: &Outcome,
+        reading: &Reading,
+        can_verify: &dyn Fn(&PublicKey) -> bool,
+        now: Now,
+    ) -> Result<(), Failure> {
         let held = match (outcome, self.held.take()) {
             (Outcome::Failed(why), held) => {
                 self.held = held;
@@ -92,7 +122,7 @@ impl PeerSet {
                 return Err(Failure { why: "the answer has status 304, unasked".to_owned(), is_refused: false });
             }
             (Outcome::Body(body, etag), Some(held)) if *held.body == ***body => Held { etag: etag.clone(), ..held },
-            (Outcome::Body(body, etag), held) => match reading.read(body) {
+            (Outcome::Body(body, etag), held) => match reading.read(body, can_verify) {
                 Ok(keys) => Held {
                     keys: Rc::new(keys),
                     fetched: now.time,
@@ -106,7 +136,8 @@ impl PeerSet {
                 }
             },
         };
-        Ok(self.held.insert(Held { fetched: now.time, renewed: now.moment, ..held }))
+        self.held = Some(Held { fetched: now.time, renewed: now.moment, ..held });
+        Ok(())
     }
 
     /// Begins with the bytes of another set from the same place, if they can be read in this way too.
@@ -115,7 +146,8 @@ impl PeerSet {
         let Some(held) = other.held.as_ref().filter(|held| is_newer(held)) else {
             return;
         };
-        if let Ok(keys) = reading.read(&held.body) {
+        // Who verifies with them says so when they come anew.
+        if let Ok(keys) = reading.read(&held.body, &|_| true) {
             self.held = Some(Held {
                 keys: Rc::new(keys),
                 fetched: held.fetched,
@@ -131,6 +163,6 @@ impl PeerSet {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) why: String,
-    /// Whether something came, and was refused for what it is.
+    /// Whether something came, and was refused for what it is, other than the last time.
     pub(super) is_refused: bool,
 }

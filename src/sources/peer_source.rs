@@ -10,7 +10,7 @@ use super::peer_set::{Freshness, PeerSet, Reading};
 use super::store::Store;
 use super::{Fetch, Location, Which};
 use crate::crypto::Arithmetic;
-use crate::keys::JwkSet;
+use crate::keys::{JwkSet, PublicKey};
 use crate::time::{Moment, Now, Timestamp};
 use crate::trust::limits::Limits;
 use crate::trust::{KeySet, Origin, Ring, TrustedIssuer, TrustedKey};
@@ -80,9 +80,13 @@ impl PeerSource {
         Rc::clone(&self.state.borrow())
     }
 
-    pub(super) fn join(&self, store: &mut Store, now: Moment) {
+    pub(super) fn join(&self, store: &mut Store) {
         let state = store.peer(&self.location, &self.reading, &self.state());
-        state.borrow_mut().schedule.no_later_than(now.after(self.policy.refresh));
+        {
+            let mut state = state.borrow_mut();
+            let due = state.due(self.policy.refresh);
+            state.schedule.no_later_than(due);
+        }
         self.state.replace(state);
     }
 
@@ -97,40 +101,43 @@ impl PeerSource {
         })
     }
 
-    pub(super) fn fetched(&self, peer: usize, since: Moment, outcome: &Outcome, now: Now, jitter: u8) -> Vec<News> {
+    /// Says what went wrong; that all went well is found when the ring is renewed.
+    pub(super) fn fetched(
+        &self,
+        peer: usize,
+        since: Moment,
+        outcome: &Outcome,
+        now: Now,
+        jitter: u8,
+        arithmetic: &mut Arithmetic<'_>,
+    ) -> Option<News> {
         let state = self.state();
         let mut state = state.borrow_mut();
         if !state.schedule.end(since) {
-            return Vec::new();
+            return None;
         }
-        let news = match state.take(outcome, &self.reading, now) {
-            Ok(held) => {
-                let JwkSet { keys, skipped } = &*held.keys;
-                let skipped = skipped.iter().map(|(index, problem)| format!("keys[{index}]: {problem}"));
-                Ok(News::Fetched { peer, at: now.time, keys: keys.len(), skipped: skipped.collect() })
-            }
-            Err(failure) => Err(failure),
-        };
-        vec![match news {
-            Ok(news) => {
+        let arithmetic = RefCell::new(arithmetic);
+        let can_verify = |key: &PublicKey| arithmetic.borrow_mut().verifying(key.clone()).is_ok();
+        match state.take(outcome, &self.reading, &can_verify, now) {
+            Ok(()) => {
                 state.schedule.succeeded(now.moment, self.policy.refresh, jitter);
-                news
+                None
             }
             Err(failure) => {
                 let failures = state.schedule.failed(now.moment);
-                News::Failed { peer, why: failure.why, failures, is_refused: failure.is_refused }
+                Some(News::Failed { peer, why: failure.why, failures, is_refused: failure.is_refused })
             }
-        }]
+        }
     }
 
-    /// The peer with its keys of now; `None` when the ring has them.
+    /// The peer with its keys of now, and what to say of it; `None` when the ring has them.
     pub(super) fn renew(
         &self,
         index: usize,
         ring: &Ring,
         now: Moment,
         arithmetic: &mut Arithmetic<'_>,
-    ) -> Option<TrustedIssuer> {
+    ) -> Option<(TrustedIssuer, News)> {
         let state = self.state();
         let state = state.borrow();
         let held = match state.at(now, self.policy.refresh, self.policy.stale_for) {
@@ -148,7 +155,7 @@ impl PeerSource {
         }
         let before = ring.select(&self.issuer).ok();
         let keys = current.iter().flat_map(|(set, _)| &set.keys).filter_map(|(name, key)| {
-            let same = before.and_then(|before| before.keys.same(name, key, None));
+            let same = before.and_then(|before| before.keys.same(name, key, [None, None]));
             same.or_else(|| {
                 let key = arithmetic.verifying(key.clone()).ok()?;
                 Some(Rc::new(TrustedKey { name: name.clone(), key, not_before: None, not_after: None }))
@@ -156,14 +163,22 @@ impl PeerSource {
         });
         let keys = KeySet::new(keys.collect());
         let fetched = current.as_ref().map(|(_, fetched)| *fetched);
+        let news = match &current {
+            None => News::Expired { peer: index },
+            Some((set, at)) => {
+                let skipped = set.skipped.iter().map(|(index, problem)| format!("keys[{index}]: {problem}")).collect();
+                News::Renewed { peer: index, at: *at, keys: keys.keys().len(), left_out: set.left_out, skipped }
+            }
+        };
         self.shown.replace(current);
-        Some(TrustedIssuer {
+        let issuer = TrustedIssuer {
             name: self.issuer.clone(),
             is_own: false,
             origin: Origin::Remote { source: index, fetched },
             keys,
             limits: Rc::clone(&self.limits),
-        })
+        };
+        Some((issuer, news))
     }
 
     pub(super) fn hurry(&self, now: Moment) -> bool {
@@ -176,7 +191,7 @@ impl PeerSource {
         now < since.after(self.policy.timeout) && !state.schedule.has_answered_since(since) && state.schedule.hurry(now)
     }
 
-    /// When there is something to do next: to fetch, or to let the set expire.
+    /// When there is something to fetch next. That a set expires is found at a tick.
     pub(super) fn wake(&self, now: Moment) -> Moment {
         self.state().borrow().schedule.wake(now)
     }

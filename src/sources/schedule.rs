@@ -39,7 +39,13 @@ impl Schedule {
 
     /// Begins a call if one is due.
     pub(super) fn begin(&mut self, now: Moment, timeout: Duration, caller: &Rc<()>) -> bool {
-        let is_due = !self.is_calling(now) && self.next <= now;
+        // Of one that Envoy never answered nothing will come; one whose caller is gone is made again at once.
+        if let Some(lost) = self.calling.take_if(|call| now >= call.until || call.caller.strong_count() == 0)
+            && lost.caller.strong_count() > 0
+        {
+            self.failed(now);
+        }
+        let is_due = self.calling.is_none() && self.next <= now;
         if is_due {
             let until = now.after(timeout).after(GRACE);
             self.calling = Some(Call { since: now, until, caller: Rc::downgrade(caller) });

@@ -6,8 +6,10 @@ use std::hash::Hash;
 use std::rc::{Rc, Weak};
 
 use super::Location;
+use super::own_key::Kind;
 use super::own_keys::OwnKeys;
 use super::peer_set::{PeerSet, Reading};
+use crate::time::Now;
 
 /// How many requests of a VM may wait at a time: each takes some 25 KB, and a client can make them.
 const SEATS: usize = 64;
@@ -15,15 +17,29 @@ const SEATS: usize = 64;
 /// Everything that the configurations of one VM have fetched and still use.
 #[derive(Default)]
 pub struct Store {
-    own: HashMap<Location, Weak<RefCell<OwnKeys>>>,
+    own: HashMap<(Location, Kind), Weak<RefCell<OwnKeys>>>,
     peers: HashMap<(Location, Reading), Weak<RefCell<PeerSet>>>,
     room: Rc<Room>,
 }
 
 impl Store {
-    /// Our own keys from there: those of before, or these.
-    pub(super) fn own(&mut self, location: &Location, fresh: &Rc<RefCell<OwnKeys>>) -> Rc<RefCell<OwnKeys>> {
-        found(&mut self.own, location.clone(), fresh)
+    /// Our own keys from there that are taken for this: those of before, or these, to begin with what is published of those
+    /// that were taken for something else.
+    pub(super) fn own(
+        &mut self,
+        location: &Location,
+        kind: Kind,
+        fresh: &Rc<RefCell<OwnKeys>>,
+        now: Now,
+    ) -> Rc<RefCell<OwnKeys>> {
+        let place = (location.clone(), kind);
+        if known(&mut self.own, &place).is_none() {
+            let others = self.own.iter().filter(|((other, _), _)| other == location);
+            for other in others.filter_map(|(_, keys)| keys.upgrade()) {
+                fresh.borrow_mut().begin_with(&other.borrow(), kind, now);
+            }
+        }
+        found(&mut self.own, place, fresh)
     }
 
     /// A set from there that is read in this way: the one of before, or this one, to begin with what was read in another way.
@@ -33,11 +49,14 @@ impl Store {
         reading: &Reading,
         fresh: &Rc<RefCell<PeerSet>>,
     ) -> Rc<RefCell<PeerSet>> {
-        let others = self.peers.iter().filter(|((other, how), _)| other == location && how != reading);
-        for other in others.filter_map(|(_, set)| set.upgrade()) {
-            fresh.borrow_mut().begin_with(&other.borrow(), reading);
+        let place = (location.clone(), reading.clone());
+        if known(&mut self.peers, &place).is_none() {
+            let others = self.peers.iter().filter(|((other, _), _)| other == location);
+            for other in others.filter_map(|(_, set)| set.upgrade()) {
+                fresh.borrow_mut().begin_with(&other.borrow(), reading);
+            }
         }
-        found(&mut self.peers, (location.clone(), reading.clone()), fresh)
+        found(&mut self.peers, place, fresh)
     }
 
     /// Where the requests of the VM wait.
@@ -46,9 +65,13 @@ impl Store {
     }
 }
 
-fn found<K: Hash + Eq, V>(kept: &mut HashMap<K, Weak<RefCell<V>>>, place: K, fresh: &Rc<RefCell<V>>) -> Rc<RefCell<V>> {
+fn known<K: Hash + Eq, V>(kept: &mut HashMap<K, Weak<RefCell<V>>>, place: &K) -> Option<Rc<RefCell<V>>> {
     kept.retain(|_, value| value.strong_count() > 0);
-    match kept.get(&place).and_then(Weak::upgrade) {
+    kept.get(place).and_then(Weak::upgrade)
+}
+
+fn found<K: Hash + Eq, V>(kept: &mut HashMap<K, Weak<RefCell<V>>>, place: K, fresh: &Rc<RefCell<V>>) -> Rc<RefCell<V>> {
+    match known(kept, &place) {
         Some(known) => known,
         None => {
             kept.insert(place, Rc::downgrade(fresh));

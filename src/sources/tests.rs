@@ -43,14 +43,15 @@ impl World {
             milliseconds: 0,
             under_way: Vec::new(),
         };
-        world.gateway.join(&mut world.store, Moment(0), &world.host);
+        let now = world.now();
+        world.gateway.join(&mut world.store, now, &world.host);
         world
     }
 
     /// Another configuration in the same VM. What the one before has called for comes to nothing.
     fn update(&mut self, configuration: &Value) {
         let gateway = load_with(configuration, &self.host).unwrap().gateway;
-        let now = self.now().moment;
+        let now = self.now();
         gateway.join(&mut self.store, now, &self.host);
         self.gateway = gateway;
         self.alive = Rc::default();

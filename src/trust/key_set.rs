@@ -75,12 +75,10 @@ impl KeySet {
         self.by_name.get(&key.name).is_some_and(|found| Rc::ptr_eq(found, key))
     }
 
-    /// The key of this name, if it is this one and ends then.
+    /// The key of this name, if it is this one, and begins and ends then.
     #[must_use]
-    pub fn same(&self, name: &str, key: &PublicKey, not_after: Option<Timestamp>) -> Option<Rc<TrustedKey>> {
-        let same = |found: &&Rc<TrustedKey>| {
-            found.key.public() == key && found.not_before.is_none() && found.not_after == not_after
-        };
+    pub fn same(&self, name: &str, key: &PublicKey, times: [Option<Timestamp>; 2]) -> Option<Rc<TrustedKey>> {
+        let same = |found: &&Rc<TrustedKey>| found.key.public() == key && [found.not_before, found.not_after] == times;
         self.by_name.get(name).filter(same).map(Rc::clone)
     }
 

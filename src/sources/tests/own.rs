@@ -56,8 +56,11 @@ fn before_the_first_key_nothing_is_signed_and_no_set_is_published() {
     let reply = world.document("/.well-known/openid-configuration");
     assert_eq!((reply.status, reply.pairs()[0]), (503, ("retry-after", "1")));
     assert_eq!(world.document("/.well-known/openid-connect/certs").status, 503);
-    for (second, outcome) in [failed(), body(""), body("-"), body(" \n"), Outcome::Unchanged].iter().enumerate() {
-        assert_eq!(bring(&mut world, 5 * u64::try_from(second).unwrap(), outcome), []);
+    // It is asked for soon again, and no later than every `refresh`.
+    for (second, outcome) in
+        [0, 1, 3, 7, 12].into_iter().zip([failed(), body(""), body("-"), body(" \n"), Outcome::Unchanged])
+    {
+        assert_eq!(bring(&mut world, second, &outcome), []);
         assert_eq!((world.published(), world.signs()), (None, None));
     }
     let Admission::Admitted(_, mut admitted) = world.ask(&[(":method", "GET"), (":path", "/"), ("x-user", "a")]) else {
@@ -228,7 +231,11 @@ fn an_update_loses_nothing() {
     world.update(&configuration(&json!({"announce": 90, "refresh": 7})));
     assert_eq!((world.published(), world.signs()), (names(&[A, A_NEXT]), Some(thumbprint(A))));
     // What the configuration before has called for will not be heard of; so it is asked anew.
-    assert_eq!(bring(&mut world, 6, &body(A_NEXT)), [News::KeyIsWorthless(thumbprint(A_NEXT))]);
+    // And who signs, and since when, is said again.
+    assert_eq!(
+        bring(&mut world, 6, &body(A_NEXT)),
+        [News::KeyChanged { kid: thumbprint(A), at: NOW }, News::KeyIsWorthless(thumbprint(A_NEXT))]
+    );
     world.tick_at(95);
     assert_eq!((world.published(), world.signs()), (names(&[A_NEXT, A]), Some(thumbprint(A_NEXT))));
     world.update(&configuration(&json!({})));
@@ -269,4 +276,96 @@ fn what_is_handed_out_again_is_never_of_a_key_that_no_longer_signs() {
     assert_eq!(world.sign(), world.sign());
     bring(&mut world, 5, &body(A_NEXT));
     assert_eq!(world.signs(), Some(thumbprint(A_NEXT)));
+}
+
+/// A key of the configuration and one of the text may be the same: what the configuration says of it holds.
+#[test]
+fn what_the_configuration_says_of_a_key_holds_for_the_same_one_in_the_text() {
+    let mut ended = configuration(&json!({}));
+    let mut entry = crate::testing::key(&thumbprint(A), crate::testing::A_PUB);
+    entry["notAfter"] = "2020-01-01T00:00:00Z".into();
+    ended["signingKeyRefs"].as_array_mut().unwrap().push(entry.clone());
+    let old = begun(&json!({})).sign().unwrap();
+    let is_ended =
+        |world: &World| matches!(world.present(&old), Admission::Answered(_, Event::Denied(Denial::EndedKey)));
+    let mut world = World::new(&ended);
+    world.tick_at(0);
+    world.answer(&body(format!("{A_NEXT}{}", crate::testing::A_PUB)));
+    assert!(is_ended(&world));
+    assert_eq!(world.published(), names(&[A_NEXT]));
+    // So it does for one that was retired before the configuration said so.
+    let mut world = begun(&json!({"announce": 0}));
+    bring(&mut world, 5, &body(A_NEXT));
+    world.update(&ended);
+    assert!(is_ended(&world));
+    assert_eq!(world.published(), names(&[A_NEXT]));
+    // Under another name it would be two keys.
+    entry["name"] = "old".into();
+    ended["signingKeyRefs"][1] = entry;
+    let mut world = World::new(&ended);
+    world.tick_at(0);
+    let news = world.answer(&body(format!("{A_NEXT}{}", crate::testing::A_PUB)));
+    let [News::KeyRejected(why)] = &news[..] else { panic!("{news:?}") };
+    assert!(why.contains("the configuration has the same key as `old`"), "{why}");
+}
+
+#[test]
+fn another_configuration_goes_on_with_no_key_that_it_would_not_take() {
+    let mut world = begun(&json!({"announce": 0}));
+    bring(&mut world, 5, &body(A_NEXT));
+    let mut strict = configuration(&json!({}));
+    strict["allowWorthlessKeys"] = false.into();
+    world.update(&strict);
+    assert_eq!((world.published(), world.signs()), (None, None));
+    // For another algorithm it is another key; what was signed is still published.
+    let mut world = begun(&json!({}));
+    let mut other = configuration(&json!({}));
+    other["signingKeyRefs"][0]["algorithm"] = "ES384".into();
+    world.update(&other);
+    assert_eq!(world.signs(), None);
+    world.tick_at(1);
+    let p384 = include_str!("../../../testdata/worthless-keys/forms/p384.pem");
+    world.answer(&body(p384));
+    let published = world.published().unwrap();
+    assert_eq!((published.len(), published.last()), (2, Some(&thumbprint(A))));
+    // A name of the configuration is not displaced.
+    let mut world = World::new(&configuration(&json!({})));
+    world.tick_at(0);
+    let mut named = jwk(A, "one");
+    named["d"] = crate::testing::secret(A).into();
+    world.answer(&body(named.to_string()));
+    assert_eq!(world.signs().as_deref(), Some("one"));
+    let mut other = configuration(&json!({}));
+    other["signingKeyRefs"].as_array_mut().unwrap().push(crate::testing::key("one", crate::testing::B_PUB));
+    world.update(&other);
+    assert_eq!(world.signs(), None);
+    let token = crate::testing::sign(B, "one", &json!({"iss": ISSUER, "sub": "a", "exp": NOW.0 + 60}));
+    assert!(matches!(world.present(&token), Admission::Admitted(..)));
+}
+
+#[test]
+fn what_was_signed_for_long_is_published_for_long_whatever_the_configuration_says_later() {
+    let mut long = configuration(&json!({"announce": 0}));
+    long["tokenDuration"] = 80_000.into();
+    let mut world = World::new(&long);
+    world.tick_at(0);
+    world.answer(&body(A));
+    let old = world.sign().unwrap();
+    world.update(&configuration(&json!({"announce": 0})));
+    bring(&mut world, 10, &body(A_NEXT));
+    world.tick_at(70_000);
+    assert!(matches!(world.present(&old), Admission::Admitted(..)));
+    world.tick_at(90_000);
+    assert_eq!(world.published(), names(&[A_NEXT]));
+}
+
+#[test]
+fn a_clock_that_is_wrong_for_a_moment_forgets_no_key() {
+    let mut world = begun(&json!({"announce": 0}));
+    let old = world.sign().unwrap();
+    bring(&mut world, 5, &body(A_NEXT));
+    let broken = Now { time: Timestamp(i64::MAX), moment: world.now().moment };
+    world.gateway.on_tick(broken, &Rc::default(), &world.host);
+    assert_eq!(world.published(), names(&[A_NEXT, A]));
+    assert!(matches!(world.present(&old), Admission::Admitted(..)));
 }
