@@ -79,6 +79,10 @@ impl Text {
                 let problem = format!("the configuration has the same key as `{}`; leave one of them out", twin.name);
                 return Err(refused(problem));
             }
+            let has_times = |twin: &Rc<TrustedKey>| twin.not_before.is_some() || twin.not_after.is_some();
+            if number == 0 && configured.iter().any(|twin| is_same(twin.key.public(), key) && has_times(twin)) {
+                return Err(refused("the configuration says when it begins or ends, and it is to sign".to_owned()));
+            }
             if !rules.kind.allows_worthless && is_worthless(key) {
                 return Err(refused("one of the samples, whose private half everyone has".to_owned()));
             }

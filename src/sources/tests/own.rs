@@ -299,6 +299,11 @@ fn what_the_configuration_says_of_a_key_holds_for_the_same_one_in_the_text() {
     world.update(&ended);
     assert!(is_ended(&world));
     assert_eq!(world.published(), names(&[A_NEXT]));
+    // And what ends does not sign.
+    let mut world = World::new(&ended);
+    world.tick_at(0);
+    let news = world.answer(&body(A));
+    assert!(matches!(&news[..], [News::KeyRejected(why)] if why.contains("begins or ends")), "{news:?}");
     // Under another name it would be two keys.
     entry["name"] = "old".into();
     ended["signingKeyRefs"][1] = entry;
