@@ -92,3 +92,26 @@ fn with_two_variables_an_update_rotates() {
     envoy.wait_until("the new one signs", |_| (0..20).all(|_| round_trip(&url) == NEW));
     assert!(client.stop() > 20);
 }
+
+/// No cluster of that name is there, which is never an error of the configuration.
+#[test]
+fn what_the_pages_show_of_peers_that_are_fetched_comes_into_force() {
+    let pages = [crate::support::read("README.md"), crate::support::read("docs/operating.md")];
+    let blocks =
+        pages.iter().flat_map(|page| page.split("```yaml\n").skip(1)).map(|rest| rest.split("```").next().unwrap());
+    let shown: Vec<_> = blocks.filter(|block| block.contains("remoteJwks")).collect();
+    assert_eq!(shown.len(), 2);
+    for block in shown {
+        let mut plugin: Value = crate::support::sample::parse(block);
+        plugin["issuer"] = A.into();
+        plugin["verify"] = json!({"mode": "optional"});
+        let mut filter = config::filter(&plugin);
+        config::allow_fetching(&mut filter);
+        let config::Gateways { bootstrap, urls } = gateways(vec![vec![filter]]);
+        let envoy = Envoy::start(&bootstrap, &[]);
+        assert_eq!(http::get(&urls[0]).status, 200);
+        envoy.wait_until("it says that it cannot", |envoy| {
+            envoy.admin("/stats?filter=jwks_failures").contains("peer.west_example_com")
+        });
+    }
+}

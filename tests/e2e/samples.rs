@@ -349,6 +349,11 @@ fn in_a_rotation_another_file_takes_the_place_of_the_key() {
         assert!(status.success(), "{command}");
     };
     assert_eq!(commands.len(), 5, "{commands:?}");
+    let readme = read("README.md");
+    for command in &commands[2..] {
+        let shown = command.replace(&format!("{keys}/"), "");
+        assert!(readme.contains(&shown), "{shown}");
+    }
     commands[..2].iter().for_each(|command| run(command));
     let envoy = start(&sample);
     let url = sample.url("rotation");
