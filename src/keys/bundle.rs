@@ -84,16 +84,17 @@ fn blocks(text: &[u8]) -> Vec<&[u8]> {
         let after_label = find(tail.get(END.len()..).unwrap_or_default(), b"-----").unwrap_or(tail.len());
         let length = END.len().saturating_add(after_label).saturating_add(5).min(tail.len());
         rest = tail.get(length..).unwrap_or_default();
-        if !tail.starts_with(PARAMETERS) {
-            let end = text.len().saturating_sub(rest.len());
-            blocks.push(text.get(start..end).unwrap_or_default());
+        let end = text.len().saturating_sub(rest.len());
+        let block = text.get(start..end).unwrap_or_default();
+        if !tail.starts_with(PARAMETERS) && begins_key(block) {
+            blocks.push(block);
             start = end;
         }
     }
     let remainder = text.get(start..).unwrap_or_default();
     // A block that does not end is for the reader to refuse, and what stands behind the last one goes with it.
     match blocks.last_mut() {
-        Some(last) if find(remainder, b"-----BEGIN").is_none() => {
+        Some(last) if !begins_key(remainder) => {
             let begin = start.saturating_sub(last.len());
             *last = text.get(begin..).unwrap_or_default();
         }
@@ -102,6 +103,37 @@ fn blocks(text: &[u8]) -> Vec<&[u8]> {
     blocks
 }
 
+/// Whether a block begins in the text that is more than the parameters of another one.
+fn begins_key(text: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN";
+    let is_key = |window: &[u8]| window.starts_with(BEGIN) && !window.starts_with(b"-----BEGIN EC PARAMETERS");
+    (0..text.len()).any(|start| text.get(start..).is_some_and(is_key))
+}
+
 fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     text.windows(word.len()).position(|window| window == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{A_PEM, A_PUB, B_PUB};
+
+    #[test]
+    fn each_block_is_a_key_and_what_stands_around_them_is_none() {
+        let with_parameters = include_str!("../../testdata/worthless-keys/forms/sec1-with-parameters.pem");
+        let stray = "-----END PUBLIC KEY-----";
+        for (text, count) in [
+            (A_PEM.to_owned(), 1),
+            (format!("first\n{A_PEM}second\n{A_PUB}{B_PUB}the end\n"), 3),
+            (format!("{with_parameters}{B_PUB}"), 2),
+            (format!("{A_PUB}{with_parameters}"), 2),
+            (format!("{stray}\n{A_PUB}{stray}\n{B_PUB}{stray}\n"), 2),
+        ] {
+            let keys = parse(text.as_bytes(), Algorithm::Es256).map(|keys| keys.len());
+            assert_eq!(keys, Ok(count), "{text}");
+        }
+        let cut = format!("{A_PEM}{}", A_PUB.split("-----END").next().unwrap_or_default());
+        assert!(parse(cut.as_bytes(), Algorithm::Es256).is_err());
+    }
 }
