@@ -64,7 +64,7 @@ impl fmt::Display for News {
                 write!(formatter, "the key `{kid}` is published, and signs in {seconds} seconds")
             }
             Self::KeyRejected(why) => {
-                write!(formatter, "the text of the key was refused, the key before it goes on: {why}")
+                write!(formatter, "the text of the key was refused and changes nothing: {why}")
             }
             Self::KeyIsWorthless(kid) => {
                 write!(formatter, "the key `{kid}` is one of the samples, whose private half everyone has")

@@ -67,8 +67,8 @@ impl Text {
         let private = rules::signing(first.material).map_err(|refusal| refusal.to_string())?;
         let mut of_one = KeysOfOne::default();
         let mut admit = |number: usize, given: Option<String>, key: &PublicKey, arithmetic: &mut Arithmetic<'_>| {
-            let name = name(given, key)?;
             let refused = |why: String| format!("key {}: {why}", number.saturating_add(1));
+            let name = name(given, key).map_err(refused)?;
             of_one.admit(number, &name, key).map_err(|refusal| refused(refusal.to_string()))?;
             let configured_names = configured.iter().map(|key| (key.name.as_str(), key.key.public()));
             let mut others = taken.iter().copied().chain(configured_names);

@@ -64,18 +64,6 @@ impl PeerSource {
         &self.label
     }
 
-    /// Its `iss`.
-    #[must_use]
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// When, and how long.
-    #[must_use]
-    pub fn policy(&self) -> Policy {
-        self.policy
-    }
-
     fn state(&self) -> Rc<RefCell<PeerSet>> {
         Rc::clone(&self.state.borrow())
     }
