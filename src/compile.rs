@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 use self::keys::Keys;
 pub use self::keys::Set;
-pub use self::report::Report;
+pub use self::report::{Report, VERSION, endings, key_lines};
 use crate::config::{
     self, Config, Identity, Issue, KeyRef, KeySource, Problem, Problems, RevokedIssuer, RevokedKey, Verify,
 };
@@ -47,7 +47,7 @@ pub fn load(bytes: &[u8], setup: &impl Setup) -> Result<Compiled, Vec<Problem>> 
     let compiled = Config::read(bytes, &problems).and_then(|config| compile(config, &problems, setup));
     match compiled {
         Some((gateway, keys)) if !problems.has_errors() => {
-            let report = Report::new(&gateway, keys.arithmetic, keys.sets, problems.into_warnings());
+            let report = Report::new(bytes, &gateway, keys.arithmetic, keys.sets, problems.into_warnings());
             Ok(Compiled { gateway, report })
         }
         _ => {

@@ -10,9 +10,11 @@ mod answers;
 mod complaint;
 mod contexts;
 mod filter_state;
-mod labelled;
+mod metrics;
 mod renewal;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 pub use contexts::Root;
@@ -27,6 +29,13 @@ fn now() -> Timestamp {
 thread_local! {
     /// Where the clock begins that nobody sets.
     static START: Instant = Instant::now();
+
+    /// Every metric by its name: a VM has them for good, whatever configuration has made them.
+    static METRICS: RefCell<BTreeMap<String, u32>> = RefCell::default();
+}
+
+fn with_metrics<T>(work: impl FnOnce(&mut BTreeMap<String, u32>) -> T) -> T {
+    METRICS.with(|metrics| work(&mut metrics.borrow_mut()))
 }
 
 /// What the clock shows that nobody sets.

@@ -5,6 +5,7 @@
 //! nothing that can still be wrong with the configuration: that was found while it was compiled.
 
 mod delivery;
+mod denied;
 mod edits;
 mod event;
 mod outputs;
@@ -15,13 +16,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 pub use delivery::{Delivery, OnFailure};
-pub use edits::Edits;
+pub use denied::Denied;
+pub use edits::{Edits, Ending};
 pub use event::Event;
 pub use outputs::{ClaimFormat, ClaimHeader, Outputs, PRINCIPAL};
 pub use renewal::Waiting;
-pub use verification::{Mode, OnForgedHeader, Verification};
+pub use verification::{Mode, OnForgedHeader, SOON, Verification};
 
-use crate::denial::Denial;
+use crate::denial::{Cause, Denial};
 use crate::host::Host;
 use crate::http::discovery::Discovery;
 use crate::http::headers::{HeaderName, Headers, SET_COOKIE};
@@ -52,8 +54,10 @@ pub struct Gateway {
 #[cfg_attr(test, derive(Debug))]
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and the large one is the common one")]
 pub enum Admission {
-    /// It is answered in its place, and counted.
-    Answered(Rc<Reply>, Event),
+    /// It is for one of our documents.
+    Answered(Rc<Reply>),
+    /// It is denied with this answer.
+    Denied(Rc<Reply>, Denied),
     /// It may go on, once these edits are made, to [`Gateway::on_admitted`].
     Admitted(Edits, Admitted),
     /// It waits for keys, and is then asked about [again](Gateway::on_request_again). Nothing of it has been changed.
@@ -130,19 +134,21 @@ impl Gateway {
     fn admit(&self, headers: &Headers<'_>, waited: Option<Waiting>, now: Timestamp, host: &impl Host) -> Admission {
         let ring = self.ring();
         if let Some(reply) = self.discovery.as_ref().and_then(|discovery| discovery.answer(headers, &ring, now)) {
-            return Admission::Answered(reply, Event::Discovery);
+            return Admission::Answered(reply);
         }
         let (mut edits, mut admitted) = (Edits::default(), Admitted::default());
         if let Some(verification) = &self.verification {
             admitted.is_preflight = verification.allow_cors_preflight && headers.is_preflight();
             edits.remove.extend(verification.owned_headers().filter(|name| headers.has(name)).cloned());
             // After an internal redirect it may be of ours; but whoever may send the mark of one could forge it then.
-            if !edits.remove.is_empty() && verification.on_forged_header == OnForgedHeader::Deny {
-                let denial = Denial::ForgedHeader;
+            if let Some(forged) = edits.remove.first()
+                && verification.on_forged_header == OnForgedHeader::Deny
+            {
+                let denied = Denied::unread(Cause::Header, Some(format!("header {}", forged.as_str())));
                 if verification.mode != Mode::Observe {
-                    return Admission::Answered(verification.denial(denial), Event::Denied(denial));
+                    return Admission::Denied(verification.denial(denied.cause.denial()), denied);
                 }
-                edits.events.push(Event::Observed(denial));
+                edits.observed.push(denied);
             }
             admitted.is_redirected = self.delivery.is_some() && is_redirected(headers);
             if !admitted.is_preflight {
@@ -154,11 +160,10 @@ impl Gateway {
                         admitted.inbound = Some(verified);
                         admitted.forwarded = if verification.forward { place.header() } else { None };
                     }
-                    Verdict::Denied(denial) if verification.mode == Mode::Observe => {
-                        edits.events.push(Event::Observed(denial));
-                    }
-                    Verdict::Denied(denial) => {
-                        return Admission::Answered(self.denied(denial, verification, headers), Event::Denied(denial));
+                    Verdict::Denied(denied) if verification.mode == Mode::Observe => edits.observed.push(denied),
+                    Verdict::Denied(denied) => {
+                        let reply = self.denied(denied.cause.denial(), verification, headers);
+                        return Admission::Denied(reply, denied);
                     }
                     Verdict::Waits(waiting) => return Admission::Waiting(waiting),
                 }

@@ -171,7 +171,13 @@ pub(crate) fn metadata(namespaces: &Value) -> Vec<u8> {
 
 /// What a gateway says to a token, with nothing remembered.
 pub(crate) fn verify(gateway: &Gateway, token: &[u8], now: Timestamp, host: &Fake) -> Result<Verified, Denial> {
-    gateway.verification.as_ref().unwrap().verifier.verify(token, &gateway.ring(), now, host)
+    gateway
+        .verification
+        .as_ref()
+        .unwrap()
+        .verifier
+        .verify(token, &gateway.ring(), now, host)
+        .map_err(|refused| refused.cause.denial())
 }
 
 /// An entry of `signingKeyRefs` or `keys`.

@@ -356,7 +356,7 @@ fn a_wristband_is_signed_handed_out_and_accepted() {
     let (root, is_in_force) = plugin(&configuration());
     assert!(is_in_force);
     let gauges = host(|host| host.gauges.clone());
-    assert_eq!(gauges["wristband.host_crypto.sign.ES256"], 0, "the VM computes here");
+    assert_eq!(gauges["wristband.crypto.operation.sign.algorithm.ES256.by.wasm"], 1, "the VM computes here");
     assert_eq!(exchange(&root, &[("x-user", "alice"), ("x-sub", "mallory")]), (Action::Continue, Action::Continue));
     assert_eq!(value(0, "x-sub"), None);
     let token = value(1, "x-wristband-token").unwrap();
@@ -366,10 +366,12 @@ fn a_wristband_is_signed_handed_out_and_accepted() {
     assert_eq!(exchange(&root, &[("x-wristband-token", &token)]), (Action::Continue, Action::Continue));
     assert_eq!((value(0, "x-sub").as_deref(), value(0, "x-wristband-token")), (Some("alice"), None));
     assert!(host(|host| host.properties.contains_key(&b"wristband"[..])));
-    assert_eq!((count("wristband.issued"), count("wristband.verified")), (1, 1));
+    assert_eq!((count("wristband.issued.filter.none"), count("wristband.verified.filter.none.peer.self")), (1, 1));
     assert_eq!(ask(&mut *root.create_http_context(3).unwrap(), &[("x-wristband-token", "bad")]), Action::Pause);
     let (status, details, _) = last_answer().unwrap();
-    assert_eq!((status, &*details, count("wristband.denied.malformed")), (401, "wristband_denied{malformed}", 1));
+    let count = count("wristband.denied.filter.none.peer.none.code.malformed");
+    assert_eq!((status, &*details, count), (401, "wristband_denied{malformed}", 1));
+    assert!(host(|host| host.properties.contains_key(&b"wristband_denied"[..])));
 }
 
 /// What becomes of a request and its response when a call is refused from then on.

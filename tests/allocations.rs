@@ -100,7 +100,8 @@ fn token(number: usize) -> String {
 
 const REMEMBERED: usize = 2;
 const NEW: usize = 38;
-const JUNK: usize = 0;
+/// The name of the place.
+const JUNK: usize = 2;
 const SIGNED: usize = 13;
 const REUSED: usize = 8;
 
@@ -110,7 +111,8 @@ fn request(gateway: &Gateway, name: &str, value: &str) -> (usize, Vec<Event>) {
     let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).to_vec());
     let (count, admission) = allocations(|| gateway.on_request(&headers, NOW, &Nobody));
     match admission {
-        Admission::Answered(_, event) => (count, vec![event]),
+        Admission::Answered(_) => (count, vec![Event::Discovery]),
+        Admission::Denied(_, denied) => (count, vec![Event::Denied(denied.cause.denial())]),
         Admission::Admitted(edits, _) => (count, edits.events),
         Admission::Waiting(_) => panic!("nothing is fetched"),
     }

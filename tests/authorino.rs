@@ -44,7 +44,8 @@ fn verdict(gateway: &Gateway, wristband: &str, now: i64) -> Event {
     let pairs = [(":method", "GET"), (":path", "/"), (":authority", "peer.example"), ("x-wristband-token", wristband)];
     let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).to_vec());
     match gateway.on_request(&headers, Timestamp(now), &Nobody) {
-        Admission::Answered(_, event) => event,
+        Admission::Denied(_, denied) => Event::Denied(denied.cause.denial()),
+        Admission::Answered(_) => Event::Discovery,
         Admission::Waiting(_) => panic!("nothing is fetched"),
         Admission::Admitted(edits, _) => edits.events.into_iter().next().unwrap(),
     }

@@ -5,7 +5,7 @@ use prost::encoding::{bytes, string};
 use serde_json::{Value, json};
 use wristband::compile::{self, Compiled};
 use wristband::encoding::protobuf::{from_struct, struct_bytes};
-use wristband::gateway::{Admission, Event};
+use wristband::gateway::Admission;
 use wristband::http::headers::Headers;
 use wristband::jose::json;
 
@@ -87,7 +87,7 @@ fn serve(compiled: &Compiled) {
         gateway.on_request(&headers, NOW, &Stage::default())
     };
     for document in ["/.well-known/openid-connect/certs", "/.well-known/openid-configuration"] {
-        if let Admission::Answered(reply, Event::Discovery) = ask(document) {
+        if let Admission::Answered(reply) = ask(document) {
             fixture::assert_no_secret(&reply.body);
             assert!(!reply.body.contains("\"d\":"));
             // Without a body as long as our own key is fetched.

@@ -76,7 +76,8 @@ pub(super) fn assert_nobody_finds(pairs: &Pairs<'_>, place: &Place) {
 
 fn find(pairs: &Pairs<'_>, places: &[Place]) -> Result<Option<Vec<u8>>, Denial> {
     let headers = Headers::new(pairs.clone());
-    Ok(credential::find(&headers, places.iter())?.map(|found| found.token.into_owned()))
+    let found = credential::find(&headers, places.iter()).map_err(|ambiguity| ambiguity.cause.denial())?;
+    Ok(found.map(|found| found.token.into_owned()))
 }
 
 /// How many credentials there are at least, an empty one included.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use wristband::denial::Denial;
+use wristband::denial::Cause;
 use wristband::time::Timestamp;
 use wristband::trust::replay::{OnFull, Replay};
 
@@ -67,8 +67,10 @@ pub(super) fn run(data: &[u8]) {
                 host.nothing_meanwhile();
                 let is_known = ISSUERS.iter().position(|issuer| *issuer == mine.issuer) < Some(issuers);
                 match verdict {
-                    Err(Denial::Replayed) => assert!(on_full == OnFull::Forget || !is_known || accepted.has(mine, now)),
-                    Err(denial) => assert_eq!((denial, knew), (Denial::ReplayFull, false)),
+                    Err(Cause::Again | Cause::NoMemory) => {
+                        assert!(on_full == OnFull::Forget || !is_known || accepted.has(mine, now))
+                    }
+                    Err(denial) => assert_eq!((denial, knew), (Cause::MemoryFull, false)),
                     Ok(_) => assert_eq!(replay.admit(mine.issuer, &name(mine), mine.until, now, &host), REPLAYED),
                 }
             }
@@ -76,7 +78,7 @@ pub(super) fn run(data: &[u8]) {
     }
 }
 
-const REPLAYED: Result<bool, Denial> = Err(Denial::Replayed);
+const REPLAYED: Result<bool, Cause> = Err(Cause::Again);
 
 fn name(token: Token) -> String {
     token.id.to_string()
@@ -88,7 +90,7 @@ impl Accepted {
     }
 
     /// Where none is forgotten, none that lives is accepted again.
-    fn admit(&self, replay: &Replay, token: Token, now: Timestamp, host: &Stage<'_>) -> Result<bool, Denial> {
+    fn admit(&self, replay: &Replay, token: Token, now: Timestamp, host: &Stage<'_>) -> Result<bool, Cause> {
         let verdict = replay.admit(token.issuer, &name(token), token.until, now, host);
         if let Ok(has_forgotten) = verdict {
             let forgets = format!("{replay:?}").contains("Forget");

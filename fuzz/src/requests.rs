@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use wristband::cache::{Cache, Capacity};
-use wristband::denial::Denial;
+use wristband::denial::{Cause, Denial};
 use wristband::encoding::protobuf::struct_bytes;
-use wristband::gateway::{Admission, Admitted, Decision, Edits, Event, Gateway, OnFailure, OnForgedHeader};
+use wristband::gateway::{Admission, Admitted, Decision, Denied, Edits, Event, Gateway, OnFailure, OnForgedHeader};
 use wristband::http::credential::{self, Place};
 use wristband::http::headers::{Headers, SET_COOKIE, can_be_value};
 use wristband::http::reply::Reply;
@@ -180,9 +180,13 @@ impl Exchange<'_, '_> {
     fn outcome(&self) -> Vec<String> {
         let request = headers(&self.request);
         let (edits, mut admitted) = match self.gateway.on_request(&request, NOW, self.host) {
-            Admission::Answered(reply, event) => {
-                self.check_answer(&reply, event);
-                return vec![format!("{reply:?} {event:?}")];
+            Admission::Answered(reply) => {
+                fixture::assert_no_secret(&reply.body);
+                return vec![format!("{reply:?}")];
+            }
+            Admission::Denied(reply, denied) => {
+                self.check_denial(&reply, &denied);
+                return vec![format!("{reply:?} {denied:?}")];
             }
             Admission::Waiting(_) => return vec!["waits".to_owned()],
             Admission::Admitted(edits, admitted) => (edits, admitted),
@@ -223,15 +227,10 @@ impl Exchange<'_, '_> {
     }
 
     /// Answers are those of the table, and a denial has a reason that its mode allows.
-    fn check_answer(&self, reply: &Rc<Reply>, event: Event) {
+    fn check_denial(&self, reply: &Rc<Reply>, denied: &Denied) {
         fixture::assert_no_secret(&reply.body);
-        let denial = match event {
-            Event::Denied(denial) => denial,
-            event => {
-                assert_eq!(event, Event::Discovery);
-                return;
-            }
-        };
+        assert!(denied.to_string().is_ascii() && denied.filter_state().len() < 2048);
+        let denial = denied.cause.denial();
         let verification = self.gateway.verification.as_ref().unwrap();
         let mode = verification.mode;
         let denies = verification.on_forged_header == OnForgedHeader::Deny;
@@ -256,7 +255,7 @@ impl Exchange<'_, '_> {
         }
         if verification.on_forged_header == OnForgedHeader::Deny && self.is_forged(request) {
             assert_eq!(verification.mode.name(), "observe");
-            assert!(edits.events.contains(&Event::Observed(Denial::ForgedHeader)));
+            assert!(edits.observed.iter().any(|denied| denied.cause == Cause::Header));
         }
         let is_verified = edits.events.contains(&Event::Verified);
         assert_eq!(edits.filter_state.is_some(), is_verified);
@@ -314,7 +313,7 @@ impl Exchange<'_, '_> {
     }
 
     fn check_token(&self, token: &[u8]) {
-        let parsed = Untrusted::parse(token, 8192).unwrap_or_else(|denial| panic!("{denial:?}"));
+        let parsed = Untrusted::parse(token, 8192).unwrap_or_else(|unreadable| panic!("{unreadable:?}"));
         assert_eq!(parsed.issuer(), A);
         assert!(parsed.expires > NOW.seconds() && parsed.expires <= NOW.seconds() + 300.0);
         assert!(parsed.subject().is_some_and(|subject| !subject.is_empty()) && parsed.jwt_id().is_some());

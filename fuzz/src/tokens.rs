@@ -2,12 +2,12 @@
 //! anything else in the place of `=` a bit of the signature is wrong.
 
 use serde_json::{Value, json};
-use wristband::denial::Denial;
+use wristband::denial::{Cause, Denial};
 use wristband::gateway::Gateway;
 use wristband::jose::base64url;
 use wristband::jose::token::Untrusted;
 use wristband::time::Timestamp;
-use wristband::verify::Verified;
+use wristband::verify::{Refused, Verified};
 
 use super::fixture::{self, A, A_PUB, B, C, ENDED_PUB, NOW, Signer, peers};
 use super::host::Stage;
@@ -90,7 +90,7 @@ fn whole(fixture: &Fixture, token: &[u8]) {
         for part in [header, payload] {
             assert_eq!(base64url::encode(base64url::decode(part).unwrap()), part);
         }
-        assert_eq!(Untrusted::parse(token, token.len() - 1).err(), Some(Denial::TooLarge));
+        assert_eq!(Untrusted::parse(token, token.len() - 1).err().unwrap().cause, Cause::TooLong);
     }
     let is_ours = |token: &str| fixture.signed.iter().any(|signed| token.rsplit_once('.').unwrap().0 == signed);
     match verdict(&fixture.gateway, token) {
@@ -100,11 +100,24 @@ fn whole(fixture: &Fixture, token: &[u8]) {
     }
 }
 
+/// Why a token is not accepted. Whoever has not signed it is not counted under a name, and what it says is fit for a log.
+fn told(refused: &Refused) -> Denial {
+    let denial = refused.cause.denial();
+    assert_eq!(
+        refused.signer.is_some(),
+        LEARNED.contains(&denial) && refused.cause != Cause::KeyRevoked || refused.cause == Cause::NoId
+    );
+    for text in [&refused.hearsay.issuer, &refused.hearsay.key_id].into_iter().flatten() {
+        assert!(text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic()), "{text}");
+    }
+    denial
+}
+
 /// What is said of a token, twice.
 fn verdict(gateway: &Gateway, token: &[u8]) -> Result<Verified, Denial> {
     let (verifier, ring, host) = (&gateway.verification.as_ref().unwrap().verifier, gateway.ring(), Stage::default());
-    let verdict = verifier.verify(token, &ring, NOW, &host);
-    let again = verifier.verify(token, &ring, NOW, &host);
+    let verdict = || verifier.verify(token, &ring, NOW, &host).map_err(|refused| told(&refused));
+    let (verdict, again) = (verdict(), verdict());
     match (&verdict, &again) {
         (Ok(verified), Ok(again)) => {
             assert_eq!(verified.claims(), again.claims());
@@ -175,7 +188,7 @@ fn once(token: &[u8], has_name: bool, expires: Timestamp) {
     GATEWAY.with(|gateway| {
         let host = Stage::default();
         let verifier = &gateway.verification.as_ref().unwrap().verifier;
-        let verdict = |now| verifier.verify(token, &gateway.ring(), now, &host).err();
+        let verdict = |now| verifier.verify(token, &gateway.ring(), now, &host).err().map(|refused| told(&refused));
         let expected = if has_name { [None, Some(Denial::Replayed)] } else { [Some(Denial::Malformed); 2] };
         let first = verdict(NOW);
         // With it a token may live a day at most, whoever signs.

@@ -129,7 +129,8 @@ fn expression(path: &Path, source: &str, problems: &Problems, setup: &impl Setup
     }
     let expression = Expression::compile(source, setup);
     if expression.is_none() {
-        let problem = "not a CEL expression that Envoy compiles; its log line `expr_create` says why";
+        let problem = "not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it writes at \
+             level `info` (`--component-log-level wasm:info`)";
         problems.error(path, problem);
     }
     expression

@@ -45,10 +45,10 @@ pub(super) fn warn_of_shared<'c>(
     }
 }
 
-/// Two sets whose metrics nobody could tell apart.
+/// Two peers whose metrics nobody could tell apart.
 pub(super) fn warn_of_same_labels(peers: &[Peer], problems: &Problems) {
     let mut seen: HashMap<&str, &Peer> = HashMap::new();
-    for peer in peers.iter().filter(|peer| peer.jwks.is_some() || peer.remote_jwks.is_some()) {
+    for peer in peers {
         if let Some(first) = seen.insert(&peer.label, peer) {
             let problem = format!("has the metrics of {}; give one of them a `label`", first.path);
             problems.warn(&peer.path, problem);

@@ -79,7 +79,7 @@ impl Named {
         let peers = self.peers.into_iter().filter_map(|named| {
             let limits = Rc::clone(&ring.select(&named.issuer).ok()?.limits);
             let NamedPeer { issuer, label, location, reading, policy } = named;
-            Some(PeerSource::new(issuer, label, limits, location, reading, policy))
+            Some(PeerSource::new(issuer, label.into(), limits, location, reading, policy))
         });
         Sources::new(own, peers.collect(), self.preference, chosen.clone())
     }

@@ -37,7 +37,8 @@ fn the_stanza_that_all_began_with_works() {
     }));
     assert_eq!(
         compiled.unwrap().report.summary,
-        "configuration in force: own keys 2, peers 0, keys of peers 0, signing yes, verification require, discovery yes"
+        "configuration in force: own keys 2, peers 0, keys of peers 0, signing yes, verification require, discovery yes, \
+         version 0.1.0"
     );
 }
 
@@ -52,9 +53,11 @@ fn a_whole_number_may_be_written_with_a_point() {
 #[test]
 fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
     let compiled = load(&json!({"peers": [{"issuer": B, "keys": [key("b", B_PUB)]}], "verify": {}})).unwrap();
+    assert_eq!(compiled.report.digest, "f91123c1b3dc0a54");
     assert_eq!(
         compiled.report.summary,
-        "configuration in force: own keys 0, peers 1, keys of peers 1, signing no, verification require, discovery no"
+        "configuration in force: own keys 0, peers 1, keys of peers 1, signing no, verification require, discovery no, \
+         version 0.1.0"
     );
     assert_eq!(compiled.report.crypto_summary().as_deref(), Some("crypto: verify ES256 by wasm"));
 }
@@ -191,7 +194,7 @@ fn all_that_is_wrong_is_said_in_one_load_and_nothing_that_only_follows_from_it()
             "peers[0].keys[0].key: expected one key as PEM or as a JWK, found neither; put its text here, not the name \
              of its file",
             "verify.fromHeaders[1]: the same place is listed already",
-            "issue.customClaims.x.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why",
+            "issue.customClaims.x.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it writes at level `info` (`--component-log-level wasm:info`)",
         ]
     );
 }
@@ -315,7 +318,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/backdate", json!(61), "issue.backdate: expected a whole number from 0 to 60, found 61".into()),
         ("/issue/identity", json!([]), "issue.identity: is empty; list at least one".into()),
         ("/issue/identity", json!([{"header": "x-user"}, {"header": "cookie"}]), "issue.identity[1].header: carries credentials, which are nobody's name".into()),
-        ("/issue/identity", json!([{"header": "x-user"}, {"expression": "broken"}]), "issue.identity[1].expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/issue/identity", json!([{"header": "x-user"}, {"expression": "broken"}]), "issue.identity[1].expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it writes at level `info` (`--component-log-level wasm:info`)".into()),
         ("/verify/fromHeaders", json!([{"name": "Sec-WebSocket-Protocol"}]), "verify.fromHeaders[0].name: is a list of protocols; use `fromWebSocketProtocols: [{prefix: wristband.bearer.}]`".into()),
         ("/verify/fromWebSocketProtocols", json!([{"prefix": "a b"}]), "verify.fromWebSocketProtocols[0].prefix: expected the start of a WebSocket protocol, such as `wristband.bearer.`".into()),
         ("/verify/fromWebSocketProtocols", json!([{"prefix": "wb."}, {"prefix": "wb.b."}]), "verify.fromWebSocketProtocols: the same place is listed already".into()),
@@ -350,10 +353,10 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/identity", json!({"header": "cookie"}), "issue.identity.header: carries credentials, which are nobody's name".into()),
         ("/issue/identity", json!({"header": "x-wristband-token"}), "issue.identity.header: carries tokens, which are nobody's name; use `{wristband: true}`".into()),
         ("/issue/identity", json!({"wristband": false}), "issue.identity.wristband: expected true; leave it out otherwise".into()),
-        ("/issue/identity", json!({"expression": "broken"}), "issue.identity.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
-        ("/issue/subject", json!({"expression": "broken"}), "issue.subject.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/issue/identity", json!({"expression": "broken"}), "issue.identity.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it writes at level `info` (`--component-log-level wasm:info`)".into()),
+        ("/issue/subject", json!({"expression": "broken"}), "issue.subject.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it writes at level `info` (`--component-log-level wasm:info`)".into()),
         ("/issue/subject", json!({"hash": true, "expression": "a"}), "issue.subject: expected exactly one of `expression`, `hash`".into()),
-        ("/issue/when", json!({"response": "broken"}), "issue.when.response: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/issue/when", json!({"response": "broken"}), "issue.when.response: not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it writes at level `info` (`--component-log-level wasm:info`)".into()),
         ("/issue/when", json!({"always": "x"}), "issue.when.always: unknown field, expected one of `request`, `response`".into()),
         ("/issue/placement", json!("both"), "issue.placement: expected one of `response`, `request`".into()),
         ("/issue/header", json!("host"), "issue.header: `host` has a meaning of its own and cannot be used".into()),
@@ -362,7 +365,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/issue/customClaims", json!({"sub": {"value": "x"}}), "issue.customClaims.sub: `sub` is a reserved claim; set `issue.subject` instead".into()),
         ("/issue/customClaims", json!({"act": {"value": {}}}), "issue.customClaims.act: `act` is a reserved claim; set `issue.chain` instead".into()),
         ("/issue/customClaims", json!({"a": "x"}), "issue.customClaims.a: expected an object, found a string".into()),
-        ("/issue/customClaims", json!({"a": {"expression": "broken"}}), "issue.customClaims.a.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why".into()),
+        ("/issue/customClaims", json!({"a": {"expression": "broken"}}), "issue.customClaims.a.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it writes at level `info` (`--component-log-level wasm:info`)".into()),
         ("/verify/mode", json!("off"), "verify.mode: expected one of `require`, `optional`, `observe`".into()),
         ("/verify/clockSkew", json!(301), "verify.clockSkew: expected a whole number from 0 to 300, found 301".into()),
         ("/verify/clockSkew", json!(-1), "verify.clockSkew: expected a whole number from 0 to 300, found -1".into()),
@@ -903,5 +906,50 @@ fn what_would_break_someone_with_fetched_keys_is_warned_of() {
     configuration["verify"] = json!({});
     assert!(warnings(&configuration).is_empty());
     let summary = load(&configuration).unwrap().report.summary;
-    assert!(summary.ends_with("discovery yes, fetched from 3 places"), "{summary}");
+    assert!(summary.contains("discovery yes, fetched from 3 places, version"), "{summary}");
+}
+
+#[test]
+fn the_log_names_each_issuer_s_keys_and_their_times_and_fifty_of_them_at_most() {
+    let mut configuration = gateway_a();
+    configuration["signingKeyRefs"].as_array_mut().unwrap().push(key("old", A_NEXT_PUB));
+    configuration["signingKeyRefs"][1]["notAfter"] = "2027-02-01T00:00:00Z".into();
+    configuration["peers"][0]["keys"][0]["notBefore"] = "2027-01-01T00:00:00Z".into();
+    let remote = json!({"issuer": "https://c.example", "remoteJwks": {"cluster": "c"}});
+    configuration["peers"].as_array_mut().unwrap().push(remote);
+    let lines = |configuration: &Value| super::key_lines(&load(configuration).unwrap().gateway.ring());
+    assert_eq!(
+        lines(&configuration),
+        [
+            "our own keys, of https://cluster-a.example.com: a, old until 2027-02-01T00:00:00Z",
+            "keys of https://c.example: none fetched yet",
+            "keys of https://cluster-b.example.com: b from 2027-01-01T00:00:00Z",
+        ]
+    );
+    let peer = |number: usize| json!({"issuer": format!("https://{number}.example"), "keys": [key("k", B_PUB)]});
+    configuration["peers"] = (10..70).map(peer).collect();
+    let lines = lines(&configuration);
+    assert_eq!(lines.iter().filter(|line| line.ends_with(": k")).count(), 48);
+    assert_eq!((lines.len(), lines[49].as_str()), (61, "keys of https://58.example: 1 more"));
+}
+
+#[test]
+fn an_issuer_that_will_have_no_key_is_told_a_week_before() {
+    let mut configuration = gateway_a();
+    configuration["peers"][0]["keys"] = json!([key("b", B_PUB), key("b2", A_NEXT_PUB)]);
+    let endings = |configuration: &Value| {
+        let found = super::endings(&load(configuration).unwrap().gateway.ring(), NOW);
+        found.into_iter().map(|(issuer, key, _)| format!("{} {}", issuer.name, key.name)).collect::<Vec<_>>()
+    };
+    let at = |left: i64| Value::from(crate::time::Timestamp(NOW.0 + left).to_rfc3339());
+    configuration["peers"][0]["keys"][0]["notAfter"] = at(100);
+    assert!(endings(&configuration).is_empty(), "it has a successor");
+    configuration["peers"][0]["keys"][1]["notAfter"] = at(200);
+    assert_eq!(endings(&configuration), [format!("{B} b2")]);
+    configuration["peers"][0]["keys"][1]["notAfter"] = at(8 * 86_400);
+    assert!(endings(&configuration).is_empty(), "there is time");
+    // What has ended is no longer about to.
+    configuration["peers"][0]["keys"][0]["notAfter"] = at(-1);
+    configuration["peers"][0]["keys"][1]["notAfter"] = at(0);
+    assert!(endings(&configuration).is_empty());
 }

@@ -19,6 +19,9 @@ use crate::trust::revocation::Revoked;
 use crate::trust::{KeySet, Origin, Ring, TrustedIssuer};
 use crate::verify::Verifier;
 
+/// As metrics name ourselves.
+pub(super) const SELF: &str = "self";
+
 /// Whom this gateway trusts, and within which limits.
 pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verify>, keys: &mut Keys) -> Ring {
     let own_origin = match &keys.signing {
@@ -40,6 +43,7 @@ pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verif
     };
     let own = issuer.map(|issuer| TrustedIssuer {
         name: issuer.to_owned(),
+        label: SELF.into(),
         is_own: true,
         origin: own_origin,
         keys: KeySet::new(std::mem::take(&mut keys.own)),
@@ -48,8 +52,8 @@ pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verif
     let peers = peers.into_iter().zip(std::mem::take(&mut keys.peers)).filter_map(|(peer, keys)| {
         let source = peer.remote_jwks.and_then(|_| sources.next());
         let origin = source.map_or(Origin::Configured, |source| Origin::Remote { source, fetched: None });
-        let (keys, limits) = (KeySet::new(keys), limited(peer.limits));
-        Some(TrustedIssuer { name: peer.issuer?, is_own: false, origin, keys, limits })
+        let (label, keys, limits) = (peer.label.into(), KeySet::new(keys), limited(peer.limits));
+        Some(TrustedIssuer { name: peer.issuer?, label, is_own: false, origin, keys, limits })
     });
     Ring::new(own.into_iter().chain(peers))
 }

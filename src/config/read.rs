@@ -17,6 +17,7 @@ use crate::crypto::Preference;
 use crate::jose::algorithm::Algorithm;
 use crate::keys::looks_like_material;
 use crate::time::Timestamp;
+use crate::trust;
 use crate::trust::limits::{Limits, Pattern};
 
 const DEFAULT_DURATION: u32 = 300;
@@ -221,12 +222,12 @@ fn peer(node: &Node<'_>) -> Peer {
 }
 
 fn label(node: &Node<'_>) -> Option<String> {
-    let text = node.string()?;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if text.len() <= MAX_NAME && text.bytes().all(is_plain) {
-        return Some(text.to_owned());
+    let text = text(node)?;
+    if matches!(&*text, "self" | "none") {
+        return node.fail("metrics call our own issuer `self`, and one that is not known `none`");
     }
-    node.fail(format!("expected at most {MAX_NAME} letters, digits, `-` and `_`"))
+    let is_label = text.len() <= MAX_NAME && text == trust::label(&text);
+    if is_label { Some(text) } else { node.fail(format!("expected at most {MAX_NAME} letters, digits, `-` and `_`")) }
 }
 
 fn pattern(node: &Node<'_>) -> Option<Pattern> {

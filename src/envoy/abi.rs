@@ -276,11 +276,6 @@ fn define_metric(kind: u32, name: &str) -> Result<u32, Refused> {
     Ok(id)
 }
 
-/// Adds one to a counter.
-pub(super) fn increment(counter: u32) {
-    add(counter, 1);
-}
-
 /// Adds to a counter, or to a gauge, from which it may also take.
 pub(super) fn add(metric: u32, offset: i64) {
     // SAFETY: see above. A metric that does not count is no reason to fail a request.

@@ -1,50 +1,56 @@
 //! A gateway in force in one VM: what it decides is carried out, counted and said.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::rc::Rc;
 
 use log::{debug, info, warn};
 use proxy_wasm::types::Action;
 
 use super::abi::{self, HeaderMap, Refused};
 use super::answers::Envoy;
-use super::complaint::Complaint;
-use super::labelled::Labelled;
+use super::complaint::{Complaint, Endings};
+use super::metrics::{Metrics, record_one};
 use super::{filter_state, now};
-use crate::crypto::{Backend, Chosen};
+use crate::compile::{Report, VERSION, endings};
+use crate::crypto::Chosen;
 use crate::encoding::pairs;
-use crate::gateway::{Admission, Admitted, Decision, Edits, Event, Gateway, Waiting};
+use crate::gateway::{Admission, Admitted, Decision, Denied, Edits, Event, Gateway, Waiting};
 use crate::host::Setup as _;
 use crate::http::headers::Headers;
 use crate::http::reply::Reply;
-use crate::sources::{News, PeerSource};
+use crate::sources::{News, PeerSource, Sources};
 use crate::time::Timestamp;
+use crate::trust::{Ring, TrustedIssuer, TrustedKey, label};
 
 /// How many failures in a row it takes until they are worth a warning.
 const PATIENCE: u32 = 3;
 
-/// A configuration in force and the counters it counts with.
+/// A configuration in force, and what is shown of it.
 pub(super) struct Active {
     pub(super) gateway: Gateway,
-    pub(super) metrics: Labelled,
+    pub(super) metrics: Metrics,
     /// As log lines begin: with the name of the plugin, which Envoy has in those of requests only.
     prefix: String,
-    counters: Vec<(Event, u32)>,
+    /// The ring whose keys the metrics show.
+    shown: RefCell<Option<Rc<Ring>>>,
     /// Of what the host refuses, which is the operator's to mend.
     refusals: Complaint,
     /// Of what cannot be signed. Clients can cause it, so it must not silence the other.
     failures: Complaint,
+    endings: Endings,
 }
 
 impl Active {
-    /// With a counter for everything that can be counted.
-    pub(super) fn new(gateway: Gateway) -> Result<Self, Refused> {
+    /// A configuration that is in force from now on.
+    pub(super) fn new(gateway: Gateway) -> Self {
         let plugin = Envoy.plugin_name();
-        let metrics = Labelled::new(&plugin);
+        let metrics = Metrics::new(&plugin);
+        let endings = Endings::new(&plugin, &gateway.ring());
         let prefix = if plugin.is_empty() { plugin } else { plugin + ": " };
-        let counters = Event::all().map(|event| Ok((event, abi::define_counter(&event.counter())?)));
-        let counters = counters.collect::<Result<_, Refused>>()?;
-        let (refusals, failures) = Default::default();
-        Ok(Self { gateway, metrics, prefix, counters, refusals, failures })
+        let (shown, refusals, failures) = Default::default();
+        Self { gateway, metrics, prefix, shown, refusals, failures, endings }
     }
 
     /// A line for the log.
@@ -52,20 +58,73 @@ impl Active {
         format!("{}{text}", self.prefix)
     }
 
-    /// Shows who does the arithmetic.
-    pub(super) fn show(&self, arithmetic: &Chosen) {
-        for ((operation, algorithm), backend) in arithmetic {
-            let name = format!("wristband.host_crypto.{}.{}", operation.name(), algorithm.name());
-            if let Ok(gauge) = abi::define_gauge(&name) {
-                abi::record(gauge, u64::from(*backend == Backend::Host));
-            }
+    /// Shows what is in force. What is refused by the first metric would be refused by all.
+    pub(super) fn show(&self, report: &Report) -> Result<(), Refused> {
+        self.metrics.record("configured_timestamp_seconds", &[], seconds(now()))?;
+        record_one("build_info", &[], ("version", VERSION));
+        self.show_arithmetic(&report.arithmetic);
+        self.show_ends();
+        self.show_keys();
+        let sources = self.gateway.sources().map(Sources::peers).unwrap_or_default();
+        for name in ["jwks_keys", "jwks_skipped", "jwks_fetched_timestamp_seconds"] {
+            self.metrics.forget_all_but(name, sources.iter().map(PeerSource::label));
         }
+        report.sets.iter().for_each(|set| self.show_set(&set.label, set.keys, set.skipped));
+        Ok(())
+    }
+
+    /// Warns of issuers who will have no keys.
+    pub(super) fn warn_of_ends(&self) {
+        for (issuer, key, end) in endings(&self.gateway.ring(), now()) {
+            let line =
+                || format!("{}; it is the last one of its issuer, and needs a successor", ends(&issuer, &key, end));
+            self.endings.say(&issuer, &key, || self.line(line()));
+        }
+    }
+
+    fn show_arithmetic(&self, arithmetic: &Chosen) {
+        for ((operation, algorithm), chosen) in arithmetic {
+            let labels = [("operation", operation.name()), ("algorithm", algorithm.name())];
+            record_one("crypto", &labels, ("by", chosen.name()));
+        }
+    }
+
+    /// Shows when the keys of the configuration end.
+    fn show_ends(&self) {
+        let ring = self.gateway.ring();
+        let ends = ring.issuers().into_iter().flat_map(|issuer| {
+            let end =
+                |key: &Rc<TrustedKey>| Some((Rc::clone(&issuer.label), label(&key.name), seconds(key.not_after?)));
+            issuer.keys.keys().iter().filter_map(end).collect::<Vec<_>>()
+        });
+        let ends: Vec<_> = ends.collect();
+        let labels: Vec<_> = ends.iter().map(|(peer, kid, _)| [("peer", &**peer), ("kid", kid.as_str())]).collect();
+        let ends = labels.iter().zip(&ends).map(|(labels, (_, _, end))| (&labels[..], *end));
+        self.metrics.record_all("key_not_after_timestamp_seconds", ends);
+    }
+
+    /// Shows how many keys each issuer has.
+    pub(super) fn show_keys(&self) {
+        let ring = self.gateway.ring();
+        if self.shown.borrow().as_ref().is_some_and(|shown| Rc::ptr_eq(shown, &ring)) {
+            return;
+        }
+        let now = now();
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for issuer in ring.issuers() {
+            let published = issuer.keys.keys().iter().filter(|key| key.is_published(now)).count();
+            let count = counts.entry(&issuer.label).or_default();
+            *count = count.saturating_add(u64::try_from(published).unwrap_or(u64::MAX));
+        }
+        let labels: Vec<_> = counts.keys().map(|peer| [("peer", *peer)]).collect();
+        self.metrics.record_all("keys", labels.iter().map(|label| &label[..]).zip(counts.values().copied()));
+        self.shown.replace(Some(ring));
     }
 
     /// Shows how many keys of a peer's set are used.
     pub(super) fn show_set(&self, label: &str, keys: usize, skipped: usize) {
         for (name, count) in [("jwks_keys", keys), ("jwks_skipped", skipped)] {
-            self.metrics.record(name, Some(label), u64::try_from(count).unwrap_or(u64::MAX));
+            let _ = self.metrics.record(name, &[("peer", label)], u64::try_from(count).unwrap_or(u64::MAX));
         }
     }
 
@@ -79,8 +138,13 @@ impl Active {
             Some(waited) => self.gateway.on_request_again(&headers, waited, now, &Envoy),
         };
         let (edits, mut admitted) = match admission {
-            Admission::Answered(answer, event) => {
-                self.answer(&answer, &[event]);
+            Admission::Answered(answer) => {
+                self.answer(&answer, &[Event::Discovery]);
+                return Ok(Step::Answered);
+            }
+            Admission::Denied(answer, denied) => {
+                self.tell_denied(&denied, false);
+                self.answer(&answer, &[]);
                 return Ok(Step::Answered);
             }
             Admission::Waiting(waiting) => return Ok(Step::Waits(waiting)),
@@ -106,7 +170,7 @@ impl Active {
     }
 
     fn answer(&self, answer: &Reply, events: &[Event]) -> Action {
-        events.iter().for_each(|event| self.count(*event));
+        events.iter().for_each(|event| self.count(*event, None));
         reply(answer)
     }
 
@@ -124,14 +188,28 @@ impl Active {
             map.set(name, value)?;
         }
         if let Some(state) = &edits.filter_state {
-            filter_state::set(state)?;
+            filter_state::set_accepted(state)?;
         }
         for claim in &edits.dropped {
             debug!("claim dropped: {claim}");
-            self.count(Event::ClaimDropped);
+            self.count(Event::ClaimDropped, None);
         }
-        edits.events.iter().for_each(|event| self.count(*event));
+        edits.observed.iter().for_each(|denied| self.tell_denied(denied, true));
+        if let Some((issuer, key, end)) = &edits.ending {
+            self.endings.say(issuer, key, || format!("{}, and is in use", ends(issuer, key, *end)));
+        }
+        edits.events.iter().for_each(|event| self.count(*event, edits.peer.as_ref()));
         Ok(())
+    }
+
+    /// Says why a request is denied, or in `observe` would be.
+    fn tell_denied(&self, denied: &Denied, is_observed: bool) {
+        let denial = denied.cause.denial();
+        let (event, word) =
+            if is_observed { (Event::Observed(denial), "observed") } else { (Event::Denied(denial), "denied") };
+        debug!("{word}: {denied}");
+        filter_state::set_denied(&denied.filter_state());
+        self.count(event, denied.peer.as_ref());
     }
 
     /// Says what has happened at a source, and shows it.
@@ -141,19 +219,19 @@ impl Active {
         match news {
             News::KeyChanged { at, .. } => {
                 info!("{}", self.line(news));
-                self.metrics.record("key_changed_timestamp_seconds", None, seconds(*at));
+                let _ = self.metrics.record("key_changed_timestamp_seconds", &[], seconds(*at));
             }
             News::KeyAnnounced { .. } => info!("{}", self.line(news)),
             News::KeyRejected(_) => {
                 warn!("{}", self.line(news));
-                self.metrics.increment("key_rejected", None);
+                self.metrics.increment("key_rejected", &[]);
             }
             News::KeyIsWorthless(_) => warn!("{}", self.line(news)),
             News::Renewed { peer: index, at, keys, left_out, .. } => {
-                let label = peer(*index);
-                debug!("{}", self.line(format_args!("peer {}: {news}", label.unwrap_or_default())));
-                self.metrics.record("jwks_fetched_timestamp_seconds", label, seconds(*at));
-                label.iter().for_each(|label| self.show_set(label, *keys, *left_out));
+                let label = peer(*index).unwrap_or_default();
+                debug!("{}", self.line(format_args!("peer {label}: {news}")));
+                let _ = self.metrics.record("jwks_fetched_timestamp_seconds", &[("peer", label)], seconds(*at));
+                self.show_set(label, *keys, *left_out);
             }
             News::Expired { peer: index } => {
                 let label = peer(*index).unwrap_or_default();
@@ -161,35 +239,35 @@ impl Active {
                 self.show_set(label, 0, 0);
             }
             News::Failed { peer: index, failures, is_refused, .. } => {
-                let label = peer(*index);
-                let line = self.line(format_args!("peer {}: {news}", label.unwrap_or_default()));
+                let label = peer(*index).unwrap_or_default();
+                let line = self.line(format_args!("peer {label}: {news}"));
                 // Once in a row, and soon where the peer itself is to mend it.
                 if *is_refused || *failures == PATIENCE {
                     warn!("{line}");
                 } else {
                     debug!("{line}");
                 }
-                self.metrics.increment("jwks_failures", label);
+                self.metrics.increment("jwks_failures", &[("peer", label)]);
             }
         }
         if let (Some(sources), News::KeyChanged { .. } | News::Renewed { .. }) = (sources, news) {
-            self.show(&sources.arithmetic());
+            self.show_arithmetic(&sources.arithmetic());
         }
     }
 
-    fn count(&self, event: Event) {
-        if let Event::Denied(denial) = event {
-            debug!("denied: {}", denial.code());
+    fn count(&self, event: Event, peer: Option<&Rc<str>>) {
+        if let Event::IssueSkipped(skip) = event {
+            debug!("no wristband: {} ({})", skip.code(), skip.text());
+            if skip.is_failure() {
+                self.failures.say(&format!("no wristband could be signed: {} ({})", skip.code(), skip.text()));
+            }
         }
-        if let Event::IssueSkipped(skip) = event
-            && skip.is_failure()
-        {
-            self.failures.say(&format!("no wristband could be signed: {}", skip.code()));
-        }
-        if let Some((_, counter)) = self.counters.iter().find(|(counted, _)| *counted == event) {
-            abi::increment(*counter);
-        }
+        self.metrics.count(event, peer);
     }
+}
+
+fn ends(issuer: &TrustedIssuer, key: &TrustedKey, end: Timestamp) -> String {
+    format!("the key `{}` of {} ends at {}", key.name, issuer.name, end.to_rfc3339().unwrap_or_default())
 }
 
 /// How far a request has come.

@@ -9,12 +9,13 @@ use proxy_wasm::types::{Action, ContextType};
 use super::abi::{self, HeaderMap, Refused};
 use super::active::{Active, Step, host_error};
 use super::answers::Envoy;
+use super::metrics::Metrics;
 use super::renewal::{Released, Renewal, Slot};
 use super::{filter_state, now};
 use crate::compile::{self, Compiled, Report};
 use crate::encoding::pairs;
 use crate::gateway::Admitted;
-use crate::host::Crypto as _;
+use crate::host::{Crypto as _, Setup as _};
 use crate::http::headers::Headers;
 
 /// How many problems of a configuration are logged: more than anyone mends at once.
@@ -59,13 +60,17 @@ impl RootContext for Root {
         });
         match configured {
             Ok((active, report)) => {
-                info!("{}", active.line(&report.summary));
+                info!("{}, digest {}", active.line(&report.summary), report.digest);
+                compile::key_lines(&active.gateway.ring()).iter().for_each(|keys| info!("{}", active.line(keys)));
                 report.crypto_summary().iter().for_each(|summary| info!("{}", active.line(summary)));
                 report.warnings.iter().for_each(|warning| warn!("{}", active.line(warning)));
+                active.warn_of_ends();
+                active.show_keys();
                 self.active = Some(Rc::new(active));
                 true
             }
             Err(problems) => {
+                Metrics::new(&Envoy.plugin_name()).increment("configuration_rejected", &[]);
                 problems.iter().take(MOST_PROBLEMS).for_each(|problem| error!("configuration rejected: {problem}"));
                 let more = problems.len().saturating_sub(MOST_PROBLEMS);
                 if more > 0 {
@@ -118,9 +123,8 @@ fn configure(size: usize) -> Result<(Active, Report), Vec<String>> {
     let Compiled { gateway, report } = compile::load(&bytes, &Envoy)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     filter_state::declare().map_err(|Refused| refused("proxy_call_foreign_function"))?;
-    let active = Active::new(gateway).map_err(|Refused| refused("proxy_define_metric"))?;
-    active.show(&report.arithmetic);
-    report.sets.iter().for_each(|set| active.show_set(&set.label, set.keys, set.skipped));
+    let active = Active::new(gateway);
+    active.show(&report).map_err(|Refused| refused("proxy_define_metric"))?;
     Ok((active, report))
 }
 

@@ -13,7 +13,7 @@ use proxy_wasm::types::Action;
 use super::abi::{self, HeaderMap, Refused};
 use super::active::{Active, Step, host_error};
 use super::answers::Envoy;
-use super::labelled::Present;
+use super::metrics::Present;
 use super::{both, moment};
 use crate::encoding::pairs;
 use crate::gateway::{Admitted, Waiting};
@@ -115,6 +115,7 @@ impl Renewal {
     pub(super) fn on_tick(&self, active: &Active, root: u32, alive: &Rc<()>) {
         let (fetches, news) = active.gateway.on_tick(both(), alive, &Envoy);
         news.iter().for_each(|news| active.tell(news));
+        active.show_keys();
         for fetch in &fetches {
             self.call(active, fetch);
         }
@@ -146,6 +147,7 @@ impl Renewal {
     fn take_in(&self, active: &Active, which: Which, since: Moment, outcome: &Outcome) {
         let news = active.gateway.on_fetched(which, since, outcome, both(), &Envoy);
         news.iter().for_each(|news| active.tell(news));
+        active.show_keys();
         self.unasked.set(self.waiting.borrow().len());
     }
 

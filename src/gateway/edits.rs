@@ -2,8 +2,13 @@
 
 use std::rc::Rc;
 
-use super::Event;
+use super::{Denied, Event};
 use crate::http::headers::HeaderName;
+use crate::time::Timestamp;
+use crate::trust::{TrustedIssuer, TrustedKey};
+
+/// A key that ends within a week: whose it is, and when it ends.
+pub type Ending = (Rc<TrustedIssuer>, Rc<TrustedKey>, Timestamp);
 
 /// What to do with a message. It has tokens in it, and outside the tests no `Debug`.
 #[derive(Default)]
@@ -21,6 +26,12 @@ pub struct Edits {
     pub filter_state: Option<Rc<[u8]>>,
     /// Claims that are there and could not be handed on.
     pub dropped: Vec<Rc<str>>,
+    /// Why it would have been denied, in `observe`.
+    pub observed: Vec<Denied>,
+    /// Whose token was accepted, as metrics name them.
+    pub peer: Option<Rc<str>>,
+    /// Whose key has verified the token and ends soon.
+    pub ending: Option<Ending>,
     /// What to count.
     pub events: Vec<Event>,
 }

@@ -3,8 +3,8 @@
 use crate::denial::Denial;
 use crate::issue::Skip;
 
-/// Something that is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Something that is counted, for the filter that it happened in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A wristband was signed.
     Issued,
@@ -33,42 +33,38 @@ pub enum Event {
 }
 
 impl Event {
-    /// Everything that can be counted.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let plain = [
-            Self::Issued,
-            Self::Verified,
-            Self::ClaimDropped,
-            Self::ReplayForgotten,
-            Self::Discovery,
-            Self::TokenCacheHit,
-            Self::TokenCacheMiss,
-            Self::ReuseHit,
-            Self::ReuseMiss,
-        ];
-        plain
-            .into_iter()
-            .chain(Skip::ALL.map(Self::IssueSkipped))
-            .chain(Denial::ALL.map(Self::Denied))
-            .chain(Denial::ALL.into_iter().filter(|denial| *denial != Denial::Missing).map(Self::Observed))
+    /// The name of its counter, after `wristband`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::IssueSkipped(_) => "issue_skipped",
+            Self::Verified => "verified",
+            Self::Denied(_) => "denied",
+            Self::Observed(_) => "observed",
+            Self::ClaimDropped => "claim_dropped",
+            Self::ReplayForgotten => "replay_forgotten",
+            Self::Discovery => "discovery",
+            Self::TokenCacheHit | Self::TokenCacheMiss => "token_cache",
+            Self::ReuseHit | Self::ReuseMiss => "issue_reuse",
+        }
     }
 
-    /// The name of its counter.
+    /// Whether it is counted by peer.
     #[must_use]
-    pub fn counter(self) -> String {
+    pub fn is_of_peer(self) -> bool {
+        matches!(self, Self::Verified | Self::Denied(_) | Self::Observed(_) | Self::ReplayForgotten)
+    }
+
+    /// The label by which events of its name are told apart.
+    #[must_use]
+    pub fn label(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Issued => "wristband.issued".to_owned(),
-            Self::IssueSkipped(skip) => format!("wristband.issue_skipped.{}", skip.code()),
-            Self::Verified => "wristband.verified".to_owned(),
-            Self::Denied(denial) => format!("wristband.denied.{}", denial.code()),
-            Self::Observed(denial) => format!("wristband.observed.{}", denial.code()),
-            Self::ClaimDropped => "wristband.claim_dropped".to_owned(),
-            Self::ReplayForgotten => "wristband.replay_forgotten".to_owned(),
-            Self::Discovery => "wristband.discovery".to_owned(),
-            Self::TokenCacheHit => "wristband.token_cache.hit".to_owned(),
-            Self::TokenCacheMiss => "wristband.token_cache.miss".to_owned(),
-            Self::ReuseHit => "wristband.issue_reuse.hit".to_owned(),
-            Self::ReuseMiss => "wristband.issue_reuse.miss".to_owned(),
+            Self::IssueSkipped(skip) => Some(("code", skip.code())),
+            Self::Denied(denial) | Self::Observed(denial) => Some(("code", denial.code())),
+            Self::TokenCacheHit | Self::ReuseHit => Some(("result", "hit")),
+            Self::TokenCacheMiss | Self::ReuseMiss => Some(("result", "miss")),
+            Self::Issued | Self::Verified | Self::ClaimDropped | Self::ReplayForgotten | Self::Discovery => None,
         }
     }
 }

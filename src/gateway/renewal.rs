@@ -2,10 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{Gateway, Mode, Verification};
-use crate::denial::Denial;
-use crate::gateway::Edits;
-use crate::gateway::verification::{Accepted, Denied};
+use super::verification::Accepted;
+use super::{Denied, Edits, Gateway, Mode, Verification};
 use crate::host::{Crypto, Host};
 use crate::http::headers::{HeaderName, Headers};
 use crate::sources::{Fetch, News, Outcome, Seat, Sources, Store, Which};
@@ -24,7 +22,7 @@ pub(super) enum Verdict<'g> {
     /// It passes, with an accepted token or none.
     Passes(Option<Accepted<'g>>),
     /// It is denied, or would be.
-    Denied(Denial),
+    Denied(Denied),
     /// Its key may come.
     Waits(Waiting),
 }
@@ -113,17 +111,17 @@ impl Gateway {
         {
             outcome = verification.admit(headers, ours, &self.ring(), now, host, edits);
         }
-        let Denied { denial, source } = match outcome {
+        let denied = match outcome {
             Ok(accepted) => return Verdict::Passes(accepted),
             Err(denied) => denied,
         };
-        let (Some(sources), Some(peer)) = (&self.sources, source) else {
-            return Verdict::Denied(denial);
+        let (Some(sources), Some(peer)) = (&self.sources, denied.source) else {
+            return Verdict::Denied(denied);
         };
         let moment = host.moment();
         if verification.mode == Mode::Observe {
             sources.hurry(peer, moment);
-            return Verdict::Denied(denial);
+            return Verdict::Denied(denied);
         }
         let waits = match waited {
             Some(waiting) => sources.is_worth_waiting(peer, waiting.since, moment).then_some(waiting),
@@ -132,6 +130,6 @@ impl Gateway {
             }
             None => None,
         };
-        waits.map_or(Verdict::Denied(denial), Verdict::Waits)
+        waits.map_or(Verdict::Denied(denied), Verdict::Waits)
     }
 }

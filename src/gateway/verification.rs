@@ -3,20 +3,24 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::denied::Denied;
 use super::outputs::{ClaimHeader, Outputs};
 use super::{Edits, Event};
 use crate::cache::Cache;
-use crate::denial::Denial;
+use crate::denial::{Cause, Denial};
 use crate::host::Host;
 use crate::http::credential::{self, Credential, Place};
 use crate::http::headers::{COOKIE, HeaderName, Headers, SEC_WEBSOCKET_PROTOCOL};
 use crate::http::reply::Reply;
 use crate::time::Timestamp;
 use crate::trust::Ring;
-use crate::verify::{Verified, Verifier};
+use crate::verify::{Refused, Verified, Verifier};
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
 const LOOKED_UP_BY: usize = 32;
+
+/// Seconds before a key ends in which an operator is told so: a week, in which someone can be reached.
+pub const SOON: u32 = 7 * 86_400;
 
 /// How inbound tokens are treated.
 pub struct Verification {
@@ -95,17 +99,14 @@ impl Verification {
         edits: &mut Edits,
     ) -> Result<Option<Accepted<'_>>, Denied> {
         let places = self.places.iter().filter(|place| ours.is_none() || place.header().as_ref() != ours);
-        let found = credential::find(headers, places).map_err(|denial| Denied { denial, source: None })?;
-        let Some(Credential { token, place }) = found else {
-            return if self.mode == Mode::Require {
-                Err(Denied { denial: Denial::Missing, source: None })
-            } else {
-                Ok(None)
-            };
+        let Some(Credential { token, place }) = credential::find(headers, places)? else {
+            return if self.mode == Mode::Require { Err(Denied::unread(Cause::NoToken, None)) } else { Ok(None) };
         };
         let verified = self.verify(&token, ring, now, host, edits);
-        let verified =
-            verified.map_err(|denial| Denied { denial, source: self.verifier.may_come_from(denial, &token, ring) })?;
+        let verified = verified.map_err(|refused| Denied::refused(refused, place, &token))?;
+        let (issuer, key) = (verified.issuer(), verified.key());
+        edits.peer = Some(Rc::clone(&issuer.label));
+        edits.ending = key.ends_within(SOON, now).map(|end| (Rc::clone(issuer), Rc::clone(key), end));
         if !self.forward {
             take_out(headers, place, edits);
         }
@@ -120,7 +121,7 @@ impl Verification {
         now: Timestamp,
         host: &impl Host,
         edits: &mut Edits,
-    ) -> Result<Verified, Denial> {
+    ) -> Result<Verified, Refused> {
         // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
         let key = token.get(token.len().saturating_sub(LOOKED_UP_BY)..).unwrap_or(token);
         let known = self.remembered.as_ref().and_then(|remembered| remembered.borrow_mut().get(key));
@@ -164,13 +165,6 @@ impl Verification {
 pub(super) struct Accepted<'v> {
     pub(super) verified: Verified,
     pub(super) place: &'v Place,
-}
-
-/// A request that is denied, or would be.
-pub(super) struct Denied {
-    pub(super) denial: Denial,
-    /// The source of a peer's keys with others of which the answer may be another.
-    pub(super) source: Option<usize>,
 }
 
 /// Takes the token out of the request, and nothing else.

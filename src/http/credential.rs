@@ -11,8 +11,9 @@ mod names;
 mod parameters;
 
 use std::borrow::Cow;
+use std::fmt;
 
-use crate::denial::Denial;
+use crate::denial::Cause;
 use crate::http::headers::{COOKIE, HeaderName, Headers, SEC_WEBSOCKET_PROTOCOL, is_token_character};
 
 pub use cookies::{has_cookie, without_cookie};
@@ -66,6 +67,18 @@ impl Place {
     }
 }
 
+impl fmt::Display for Place {
+    /// For the operator: what it is, and its name.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header { name, .. } => write!(formatter, "header {}", name.as_str()),
+            Self::Cookie(name) => write!(formatter, "cookie {name}"),
+            Self::Parameter(name) => write!(formatter, "parameter {name}"),
+            Self::WebSocketProtocol(_) => formatter.write_str("subprotocol"),
+        }
+    }
+}
+
 /// What may be a token, and where it was found.
 #[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub struct Credential<'r, 'p> {
@@ -75,19 +88,29 @@ pub struct Credential<'r, 'p> {
     pub place: &'p Place,
 }
 
+/// More than one credential, or what others would take for one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ambiguity<'p> {
+    /// A cause of [`Denial::Ambiguous`](crate::denial::Denial::Ambiguous).
+    pub cause: Cause,
+    /// Where the last one was found.
+    pub place: &'p Place,
+}
+
 /// Looks into each of the places.
 ///
 /// # Errors
-/// [`Denial::Ambiguous`] when there is more than one credential.
+/// [`Ambiguity`].
 pub fn find<'r, 'p>(
     headers: &Headers<'r>,
     places: impl Iterator<Item = &'p Place> + Clone,
-) -> Result<Option<Credential<'r, 'p>>, Denial> {
+) -> Result<Option<Credential<'r, 'p>>, Ambiguity<'p>> {
     let mut found = Found::default();
     for place in places.clone() {
         match place {
             Place::Header { name, prefix } => {
-                if let Some(token) = in_header(headers, name, prefix)? {
+                let token = in_header(headers, name, prefix).map_err(|cause| Ambiguity { cause, place })?;
+                if let Some(token) = token {
                     found.add(Cow::Borrowed(token), place)?;
                 }
             }
@@ -122,14 +145,17 @@ struct Found<'r, 'p> {
 
 impl<'r, 'p> Found<'r, 'p> {
     /// Takes the token of a place in.
-    fn add(&mut self, token: Cow<'r, [u8]>, place: &'p Place) -> Result<(), Denial> {
-        if self.credential.replace(Credential { token, place }).is_some() { Err(Denial::Ambiguous) } else { Ok(()) }
+    fn add(&mut self, token: Cow<'r, [u8]>, place: &'p Place) -> Result<(), Ambiguity<'p>> {
+        match self.credential.replace(Credential { token, place }) {
+            None => Ok(()),
+            Some(_) => Err(Ambiguity { cause: Cause::SeveralPlaces, place }),
+        }
     }
 
     /// Takes an item of a list in. An empty one is no token, and yet must not be there twice.
-    fn add_item(&mut self, token: Cow<'r, [u8]>, place: &'p Place) -> Result<(), Denial> {
+    fn add_item(&mut self, token: Cow<'r, [u8]>, place: &'p Place) -> Result<(), Ambiguity<'p>> {
         if self.listed.contains(&place) {
-            return Err(Denial::Ambiguous);
+            return Err(Ambiguity { cause: Cause::SeveralValues, place });
         }
         self.listed.push(place);
         if token.is_empty() { Ok(()) } else { self.add(token, place) }
@@ -155,7 +181,7 @@ pub fn without_protocol(headers: &Headers<'_>, prefix: &str) -> Vec<u8> {
     others.join(&b", "[..])
 }
 
-fn in_header<'r>(headers: &Headers<'r>, name: &HeaderName, prefix: &str) -> Result<Option<&'r [u8]>, Denial> {
+fn in_header<'r>(headers: &Headers<'r>, name: &HeaderName, prefix: &str) -> Result<Option<&'r [u8]>, Cause> {
     let mut values = headers.values(name);
     let Some(value) = values.next() else {
         return Ok(None);
@@ -164,7 +190,7 @@ fn in_header<'r>(headers: &Headers<'r>, name: &HeaderName, prefix: &str) -> Resu
     let is_list = value.contains(&b',') || headers.values(name).nth(1).is_some();
     let Some(scheme) = prefix.strip_suffix(' ') else {
         return match value {
-            _ if is_list => Err(Denial::Ambiguous),
+            _ if is_list => Err(Cause::SeveralValues),
             b"" => Ok(None),
             token => Ok(Some(token)),
         };
@@ -172,7 +198,7 @@ fn in_header<'r>(headers: &Headers<'r>, name: &HeaderName, prefix: &str) -> Resu
     if is_list {
         let mut words = headers.values(name).flat_map(|value| value.split(|byte| matches!(byte, b',' | b' ' | b'\t')));
         let mentioned = words.any(|word| after_scheme(word, scheme).is_some());
-        return if mentioned { Err(Denial::Ambiguous) } else { Ok(None) };
+        return if mentioned { Err(Cause::SeveralValues) } else { Ok(None) };
     }
     Ok(after_scheme(value, scheme))
 }
@@ -194,6 +220,7 @@ fn after_scheme<'r>(value: &'r [u8], scheme: &str) -> Option<&'r [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::denial::Denial;
 
     fn places() -> Vec<Place> {
         let place = |name, prefix: &str| Place::Header { name, prefix: prefix.to_owned() };
@@ -203,7 +230,7 @@ mod tests {
     fn found(headers: &[(&str, &[u8])]) -> Result<Option<String>, Denial> {
         let headers = Headers::new(headers.iter().map(|(name, value)| (name.as_bytes(), *value)).collect());
         let places = places();
-        let credential = find(&headers, places.iter())?;
+        let credential = find(&headers, places.iter()).map_err(|ambiguity| ambiguity.cause.denial())?;
         Ok(credential.map(|credential| String::from_utf8_lossy(&credential.token).into_owned()))
     }
 
@@ -268,7 +295,7 @@ mod tests {
             let token = found(&[("authorization", value.as_bytes())]).unwrap().unwrap();
             assert!(
                 crate::jose::token::Untrusted::parse(token.as_bytes(), 8192)
-                    .is_err_and(|denial| denial == Denial::Malformed),
+                    .is_err_and(|unreadable| unreadable.cause.denial() == Denial::Malformed),
                 "{value}"
             );
         }
@@ -281,6 +308,7 @@ mod tests {
             let pairs = lines.iter().map(|value| (&b"sec-websocket-protocol"[..], value.as_bytes()));
             let headers = Headers::new(pairs.collect());
             let found = find(&headers, places.iter()).map(|found| found.map(|found| found.token.into_owned()));
+            let found = found.map_err(|ambiguity| ambiguity.cause.denial());
             (found, without_protocol(&headers, "wb."))
         };
         let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));
@@ -303,6 +331,7 @@ mod tests {
     fn places_of_different_kinds_are_two_as_well() {
         let places = [Place::Cookie("wb".to_owned()), Place::Parameter("wb".to_owned())];
         let headers = Headers::new(vec![(b":path", b"/?wb=t"), (b"cookie", b"wb=t")]);
-        assert_eq!(find(&headers, places.iter()), Err(Denial::Ambiguous));
+        let ambiguity = find(&headers, places.iter()).unwrap_err();
+        assert_eq!((ambiguity.cause, ambiguity.place.to_string()), (Cause::SeveralPlaces, "parameter wb".to_owned()));
     }
 }

@@ -44,24 +44,34 @@ impl Skip {
     /// The code, for metrics.
     #[must_use]
     pub fn code(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The text, for the log.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
         match self {
-            Self::NoIdentity => "no_identity",
-            Self::PeerWristband => "peer_wristband",
-            Self::NoSubject => "no_subject",
-            Self::ResponseStatus => "response_status",
-            Self::Condition => "condition",
-            Self::OwnWristband => "own_wristband",
-            Self::Redirected => "redirected",
-            Self::Expired => "expired",
-            Self::ClaimMissing => "claim_missing",
-            Self::ClaimTooLarge => "claim_too_large",
-            Self::Actor => "actor",
-            Self::NoCertificate => "no_certificate",
-            Self::TooManyHops => "too_many_hops",
-            Self::Loop => "loop",
-            Self::TooLarge => "too_large",
-            Self::NoKey => "no_key",
-            Self::SigningFailed => "signing_failed",
+            Self::NoIdentity => ("no_identity", "no source of `identity` has a value"),
+            Self::PeerWristband => ("peer_wristband", "nobody is known but whom a peer's wristband speaks of"),
+            Self::NoSubject => ("no_subject", "the identity has no name, or none that is a text"),
+            Self::ResponseStatus => ("response_status", "the response is not 2xx"),
+            Self::Condition => ("condition", "`when` is not true"),
+            Self::OwnWristband => ("own_wristband", "the request came with a wristband of ours"),
+            Self::Redirected => ("redirected", "Envoy sends the request once more"),
+            Self::Expired => ("expired", "the wristband that the request came with ends now"),
+            Self::ClaimMissing => ("claim_missing", "a required claim has no value, or one cannot be read"),
+            Self::ClaimTooLarge => ("claim_too_large", "the value of an expression is too large"),
+            Self::Actor => ("actor", "`act` of the inbound token cannot be kept"),
+            Self::NoCertificate => ("no_certificate", "the client has no certificate"),
+            Self::TooManyHops => ("too_many_hops", "more actors than `maxHops`"),
+            Self::Loop => ("loop", "this issuer is in `act` already"),
+            Self::TooLarge => ("too_large", "peers would refuse the wristband, or browsers its cookie"),
+            Self::NoKey => ("no_key", "the key that signs has not been fetched, or is revoked"),
+            Self::SigningFailed => ("signing_failed", "no randomness, or no signature"),
         }
     }
 

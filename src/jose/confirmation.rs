@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::denial::Denial;
+use crate::denial::Cause;
 use crate::jose::base64url;
 
 const THUMBPRINT: &str = "x5t#S256";
@@ -36,12 +36,12 @@ pub struct Binding<'c> {
 /// What a token is bound to, if it is.
 ///
 /// # Errors
-/// [`Denial::Malformed`] when `cnf` or the thumbprint in it has the wrong type.
-pub fn bound_to(claims: &Map<String, Value>) -> Result<Binding<'_>, Denial> {
+/// [`Cause::ConfirmationType`] when `cnf` or the thumbprint in it has the wrong type.
+pub fn bound_to(claims: &Map<String, Value>) -> Result<Binding<'_>, Cause> {
     let Some(confirmation) = claims.get("cnf") else {
         return Ok(Binding::default());
     };
-    let members = confirmation.as_object().ok_or(Denial::Malformed)?;
-    let thumbprint = members.get(THUMBPRINT).map(|value| value.as_str().ok_or(Denial::Malformed)).transpose()?;
+    let members = confirmation.as_object().ok_or(Cause::ConfirmationType)?;
+    let thumbprint = members.get(THUMBPRINT).map(|value| value.as_str().ok_or(Cause::ConfirmationType)).transpose()?;
     Ok(Binding { thumbprint, is_otherwise: members.keys().any(|name| name != THUMBPRINT) })
 }

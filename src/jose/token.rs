@@ -7,7 +7,7 @@ use std::slice;
 
 use serde_json::{Map, Value};
 
-use crate::denial::Denial;
+use crate::denial::Cause;
 use crate::jose::base64url;
 use crate::jose::confirmation;
 use crate::jose::json;
@@ -38,57 +38,80 @@ pub struct Untrusted<'t> {
     claims: Members,
 }
 
+/// What a text that passes for a token says of itself, as far as it can be read: nobody has vouched for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hearsay {
+    /// `iss`, made [`printable`].
+    pub issuer: Option<String>,
+    /// `kid`, made [`printable`].
+    pub key_id: Option<String>,
+}
+
+impl Hearsay {
+    fn of(header: &Members, claims: Option<&Members>) -> Self {
+        let issuer = claims.and_then(|claims| claims.text("iss"));
+        Self { issuer: issuer.map(printable), key_id: header.text("kid").map(printable) }
+    }
+}
+
+/// Why a text is no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What was found.
+    pub cause: Cause,
+    /// What it says of itself.
+    pub hearsay: Hearsay,
+}
+
+impl From<Cause> for Unreadable {
+    fn from(cause: Cause) -> Self {
+        Self { cause, hearsay: Hearsay::default() }
+    }
+}
+
 impl<'t> Untrusted<'t> {
     /// Takes a token of at most so many bytes apart. That is also the budget for members and for the length of strings; depth
     /// has one of its own, [`json::MAX_DEPTH`].
     ///
     /// # Errors
-    /// [`Denial::TooLarge`] and [`Denial::Malformed`].
-    pub fn parse(token: &'t [u8], most: usize) -> Result<Self, Denial> {
+    /// The causes of [`Denial::TooLarge`](crate::denial::Denial::TooLarge) and
+    /// [`Denial::Malformed`](crate::denial::Denial::Malformed).
+    pub fn parse(token: &'t [u8], most: usize) -> Result<Self, Unreadable> {
         if token.len() > most {
-            return Err(Denial::TooLarge);
+            return Err(Cause::TooLong.into());
         }
-        let text = std::str::from_utf8(token).map_err(|_| Denial::Malformed)?;
-        let (signing_input, signature) = text.rsplit_once('.').ok_or(Denial::Malformed)?;
-        // A further dot is none of base64url's characters, so the decoder refuses it.
-        let (header, payload) = signing_input.split_once('.').ok_or(Denial::Malformed)?;
-        let header = Members(json_part(header)?);
-        // `crit` names extensions that have to be understood (RFC 7515, section 4.1.11), and none is. `b64` changes
-        // what is signed (RFC 7797). `jku`, `jwk`, `x5u` and `x5c` are never followed.
-        if header.has("crit") || header.has("b64") {
-            return Err(Denial::Malformed);
+        let text = std::str::from_utf8(token).map_err(|_| Cause::Parts)?;
+        let (signing_input, signature) = text.rsplit_once('.').ok_or(Cause::Parts)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(Cause::Parts)?;
+        if payload.contains('.') {
+            return Err(Cause::Parts.into());
         }
-        header.string("alg")?.ok_or(Denial::Malformed)?;
-        for name in ["kid", "typ", "cty"] {
-            header.string(name)?;
+        let header = json_part(header, Cause::HeaderEncoding, Cause::HeaderJson)?;
+        let claims = json_part(payload, Cause::PayloadEncoding, Cause::PayloadJson)
+            .map_err(|cause| Unreadable { cause, hearsay: Hearsay::of(&header, None) })?;
+        let checked = check_header(&header).and_then(|()| check_claims(&claims)).and_then(|checked| {
+            let signature = base64url::decode(signature).ok_or(Cause::SignatureEncoding)?;
+            Ok((signature, checked))
+        });
+        match checked {
+            Ok((signature, (expires, not_before, thumbprint, is_bound_otherwise))) => Ok(Self {
+                signing_input: signing_input.as_bytes(),
+                signature,
+                expires,
+                not_before,
+                thumbprint,
+                is_bound_otherwise,
+                header,
+                claims,
+            }),
+            Err(cause) => Err(Unreadable { cause, hearsay: Hearsay::of(&header, Some(&claims)) }),
         }
+    }
 
-        let claims = Members(json_part(payload)?);
-        claims.string("iss")?.ok_or(Denial::Malformed)?;
-        claims.string("sub")?;
-        claims.string("jti")?;
-        claims.audiences()?;
-        let expires = claims.date("exp")?.ok_or(Denial::Malformed)?;
-        let binding = confirmation::bound_to(&claims.0)?;
-        let (thumbprint, is_bound_otherwise) = (binding.thumbprint.map(str::to_owned), binding.is_otherwise);
-        let dates = [claims.date("nbf")?, claims.date("iat")?];
-        // Nothing began before 1970; Envoy's `jwt_authn` refuses it too.
-        let starts = || dates.into_iter().flatten();
-        if starts().any(|start| start < 0.0) {
-            return Err(Denial::Malformed);
-        }
-        let not_before = starts().reduce(f64::max);
-        let signature = base64url::decode(signature).ok_or(Denial::Malformed)?;
-        Ok(Self {
-            signing_input: signing_input.as_bytes(),
-            signature,
-            expires,
-            not_before,
-            thumbprint,
-            is_bound_otherwise,
-            header,
-            claims,
-        })
+    /// What it says of itself.
+    #[must_use]
+    pub fn hearsay(&self) -> Hearsay {
+        Hearsay::of(&self.header, Some(&self.claims))
     }
 
     /// `alg`.
@@ -147,9 +170,49 @@ impl<'t> Untrusted<'t> {
     }
 }
 
-fn json_part(part: &str) -> Result<Map<String, Value>, Denial> {
-    let text = base64url::decode(part).ok_or(Denial::Malformed)?;
-    json::parse_object(&text).map_err(|_| Denial::Malformed)
+fn json_part(part: &str, encoding: Cause, json: Cause) -> Result<Members, Cause> {
+    let text = base64url::decode(part).ok_or(encoding)?;
+    let members = json::parse_object(&text).map_err(|error| match &*error.problem {
+        json::TWICE => Cause::MemberTwice,
+        json::TOO_DEEP => Cause::TooDeep,
+        _ => json,
+    });
+    members.map(Members)
+}
+
+/// `crit` names extensions that have to be understood (RFC 7515, section 4.1.11), and none is. `b64` changes what is signed
+/// (RFC 7797). `jku`, `jwk`, `x5u` and `x5c` are never followed.
+fn check_header(header: &Members) -> Result<(), Cause> {
+    if header.has("crit") || header.has("b64") {
+        return Err(Cause::Extension);
+    }
+    header.string("alg", Cause::NoAlgorithm)?.ok_or(Cause::NoAlgorithm)?;
+    ["kid", "typ", "cty"].into_iter().try_for_each(|name| header.string(name, Cause::HeaderType).map(drop))
+}
+
+/// That the registered claims have their types: end, beginning, thumbprint, and whether it is bound to something else.
+fn check_claims(claims: &Members) -> Result<(f64, Option<f64>, Option<String>, bool), Cause> {
+    claims.string("iss", Cause::NoIssuer)?.ok_or(Cause::NoIssuer)?;
+    claims.string("sub", Cause::ClaimType)?;
+    claims.string("jti", Cause::ClaimType)?;
+    claims.audiences()?;
+    let expires = claims.date("exp")?.ok_or(Cause::NoExpiry)?;
+    let binding = confirmation::bound_to(&claims.0)?;
+    let dates = [claims.date("nbf")?, claims.date("iat")?];
+    // Nothing began before 1970; Envoy's `jwt_authn` refuses it too.
+    let starts = || dates.into_iter().flatten();
+    if starts().any(|start| start < 0.0) {
+        return Err(Cause::Before1970);
+    }
+    Ok((expires, starts().reduce(f64::max), binding.thumbprint.map(str::to_owned), binding.is_otherwise))
+}
+
+/// What a stranger has written, for a log or another place where people read it: visible ASCII, and at most 255 of it. Any other
+/// character is a question mark.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    const MOST: usize = 255;
+    text.chars().take(MOST).map(|character| if character.is_ascii_graphic() { character } else { '?' }).collect()
 }
 
 /// Members whose registered names have their registered types.
@@ -164,25 +227,25 @@ impl Members {
         self.0.get(name)?.as_str()
     }
 
-    fn string(&self, name: &str) -> Result<Option<&str>, Denial> {
-        self.0.get(name).map(|value| value.as_str().ok_or(Denial::Malformed)).transpose()
+    fn string(&self, name: &str, otherwise: Cause) -> Result<Option<&str>, Cause> {
+        self.0.get(name).map(|value| value.as_str().ok_or(otherwise)).transpose()
     }
 
     /// A NumericDate (RFC 7519, section 2).
-    fn date(&self, name: &str) -> Result<Option<f64>, Denial> {
+    fn date(&self, name: &str) -> Result<Option<f64>, Cause> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(value) => value.as_f64().filter(|date| date.abs() <= MAX_DATE).map(Some).ok_or(Denial::Malformed),
+            Some(value) => value.as_f64().filter(|date| date.abs() <= MAX_DATE).map(Some).ok_or(Cause::Date),
         }
     }
 
     /// `aud`: one string or an array of strings (RFC 7519, section 4.1.3).
-    fn audiences(&self) -> Result<Option<&[Value]>, Denial> {
+    fn audiences(&self) -> Result<Option<&[Value]>, Cause> {
         let values = match self.0.get("aud") {
             None => return Ok(None),
             Some(Value::Array(values)) => values.as_slice(),
             Some(value) => slice::from_ref(value),
         };
-        if values.iter().all(Value::is_string) { Ok(Some(values)) } else { Err(Denial::Malformed) }
+        if values.iter().all(Value::is_string) { Ok(Some(values)) } else { Err(Cause::AudienceType) }
     }
 }

@@ -157,6 +157,7 @@ impl OwnSource {
         let news = self.changed(&state);
         let ring = ring.clone().with(TrustedIssuer {
             name: own.name.clone(),
+            label: Rc::clone(&own.label),
             is_own: true,
             origin: Origin::ByCall { is_known },
             keys: KeySet::new(keys),

@@ -30,7 +30,7 @@ pub struct Policy {
 pub struct PeerSource {
     issuer: String,
     /// As metrics name the peer.
-    label: String,
+    label: Rc<str>,
     limits: Rc<Limits>,
     location: Location,
     reading: Reading,
@@ -48,7 +48,7 @@ impl PeerSource {
     #[must_use]
     pub fn new(
         issuer: String,
-        label: String,
+        label: Rc<str>,
         limits: Rc<Limits>,
         location: Location,
         reading: Reading,
@@ -161,6 +161,7 @@ impl PeerSource {
         self.shown.replace(current);
         let issuer = TrustedIssuer {
             name: self.issuer.clone(),
+            label: Rc::clone(&self.label),
             is_own: false,
             origin: Origin::Remote { source: index, fetched },
             keys,

@@ -85,7 +85,7 @@ impl World {
     }
 
     fn document(&self, path: &str) -> Rc<Reply> {
-        let Admission::Answered(reply, _) = self.ask(&[(":method", "GET"), (":path", path)]) else { panic!("{path}") };
+        let Admission::Answered(reply) = self.ask(&[(":method", "GET"), (":path", path)]) else { panic!("{path}") };
         reply
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::crypto::VerifyingKey;
-use crate::denial::Denial;
+use crate::denial::Cause;
 use crate::jose::algorithm::Algorithm;
 use crate::keys::PublicKey;
 use crate::time::Timestamp;
@@ -40,6 +40,12 @@ impl TrustedKey {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.has_begun(now) && self.is_published(now)
+    }
+
+    /// When the key ends, if that is within so many seconds.
+    #[must_use]
+    pub fn ends_within(&self, seconds: u32, now: Timestamp) -> Option<Timestamp> {
+        self.not_after.filter(|end| now < *end && *end < now.after(seconds))
     }
 
     fn has_begun(&self, now: Timestamp) -> bool {
@@ -91,29 +97,33 @@ impl KeySet {
     /// The key that a token has to be signed with.
     ///
     /// # Errors
-    /// [`Denial::WrongAlgorithm`] when `algorithm` is none of ours or not that of the key, [`Denial::EndedKey`] when the key
-    /// has ended, [`Denial::UnknownKey`] when there is no such key or it has not begun, or no name is given and not exactly one
-    /// live key has the algorithm.
-    pub fn select(&self, algorithm: &str, name: Option<&str>, now: Timestamp) -> Result<&Rc<TrustedKey>, Denial> {
-        let algorithm = Algorithm::from_name(algorithm).ok_or(Denial::WrongAlgorithm)?;
+    /// [`Cause::Algorithm`] when `algorithm` is none of ours, [`Cause::NoKey`], [`Cause::KeyNotBegun`], [`Cause::KeyEnded`] and
+    /// [`Cause::AlgorithmOfKey`] for the key of the name; [`Cause::NoKeyOfAlgorithm`] and [`Cause::SeveralKeys`] when no name is
+    /// given and not exactly one live key has the algorithm.
+    pub fn select(&self, algorithm: &str, name: Option<&str>, now: Timestamp) -> Result<&Rc<TrustedKey>, Cause> {
+        let algorithm = Algorithm::from_name(algorithm).ok_or(Cause::Algorithm)?;
         let Some(name) = name else {
             return self.only(algorithm, now);
         };
-        let key = self.by_name.get(name).filter(|key| key.has_begun(now)).ok_or(Denial::UnknownKey)?;
+        let key = self.by_name.get(name).ok_or(Cause::NoKey)?;
+        if !key.has_begun(now) {
+            return Err(Cause::KeyNotBegun);
+        }
         if !key.is_live(now) {
-            return Err(Denial::EndedKey);
+            return Err(Cause::KeyEnded);
         }
         if key.algorithm() != algorithm {
-            return Err(Denial::WrongAlgorithm);
+            return Err(Cause::AlgorithmOfKey);
         }
         Ok(key)
     }
 
-    fn only(&self, algorithm: Algorithm, now: Timestamp) -> Result<&Rc<TrustedKey>, Denial> {
+    fn only(&self, algorithm: Algorithm, now: Timestamp) -> Result<&Rc<TrustedKey>, Cause> {
         let mut live = self.keys.iter().filter(|key| key.algorithm() == algorithm && key.is_live(now));
         match (live.next(), live.next()) {
             (Some(key), None) => Ok(key),
-            _ => Err(Denial::UnknownKey),
+            (Some(_), Some(_)) => Err(Cause::SeveralKeys),
+            (None, _) => Err(Cause::NoKeyOfAlgorithm),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::denial::Denial;
+use crate::denial::Cause;
 use crate::jose::claims;
 use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
@@ -38,33 +38,43 @@ impl Limits {
     /// Checks what a token says against the policy of who says it. `clock_skew` is in seconds.
     ///
     /// # Errors
-    /// [`Denial::WrongType`], [`Denial::WrongAudience`], [`Denial::WrongSubject`], [`Denial::TooLongLived`].
-    pub fn check(&self, token: &Untrusted<'_>, now: Timestamp, clock_skew: f64) -> Result<(), Denial> {
+    /// Those of [`WrongType`], [`WrongAudience`], [`WrongSubject`] and [`TooLongLived`].
+    ///
+    /// [`WrongType`]: crate::denial::Denial::WrongType
+    /// [`WrongAudience`]: crate::denial::Denial::WrongAudience
+    /// [`WrongSubject`]: crate::denial::Denial::WrongSubject
+    /// [`TooLongLived`]: crate::denial::Denial::TooLongLived
+    pub fn check(&self, token: &Untrusted<'_>, now: Timestamp, clock_skew: f64) -> Result<(), Cause> {
         self.check_type(token.typ())?;
-        let meant_for_us = match token.audiences() {
-            None => self.audiences.is_empty() || self.allow_missing_audience,
-            Some(mut audiences) => audiences.any(|audience| self.audiences.iter().any(|ours| ours == audience)),
-        };
-        if !meant_for_us {
-            return Err(Denial::WrongAudience);
+        let is_ours = |audience: &str| self.audiences.iter().any(|ours| ours == audience);
+        match token.audiences().map(|mut audiences| audiences.any(is_ours)) {
+            None if !self.audiences.is_empty() && !self.allow_missing_audience => return Err(Cause::NoAudience),
+            Some(false) if self.audiences.is_empty() => return Err(Cause::AudienceUnasked),
+            Some(false) => return Err(Cause::Audience),
+            None | Some(true) => {}
         }
-        let subject = token.subject();
-        let may_name = |subject: &str| self.subjects.iter().any(|pattern| pattern.matches(subject));
-        if !self.subjects.is_empty() && !subject.is_some_and(may_name) {
-            return Err(Denial::WrongSubject);
+        if !self.subjects.is_empty() {
+            let subject = token.subject().ok_or(Cause::NoSubject)?;
+            if !self.subjects.iter().any(|pattern| pattern.matches(subject)) {
+                return Err(Cause::Subject);
+            }
         }
         check_lifetime(self.max_lifetime, token.expires, now, clock_skew)
     }
 
     /// Media types are compared without case, and `application/` may be left out (RFC 7515, section 4.1.9).
-    fn check_type(&self, typ: Option<&str>) -> Result<(), Denial> {
+    fn check_type(&self, typ: Option<&str>) -> Result<(), Cause> {
         let accepted = match (&self.types, typ) {
             (None, None) => true,
             (None, Some(typ)) => is_type(typ, "JWT"),
             (Some(types), None) => types.iter().any(String::is_empty),
             (Some(types), Some(typ)) => types.iter().any(|accepted| !accepted.is_empty() && is_type(typ, accepted)),
         };
-        if accepted { Ok(()) } else { Err(Denial::WrongType) }
+        match typ {
+            _ if accepted => Ok(()),
+            None => Err(Cause::NoType),
+            Some(_) => Err(Cause::Type),
+        }
     }
 
     /// Whether all claims are passed on.
@@ -103,11 +113,11 @@ fn short(typ: &str) -> &str {
 /// issuer's to choose.
 ///
 /// # Errors
-/// [`Denial::TooLongLived`].
-pub fn check_lifetime(most: Option<u32>, expires: f64, now: Timestamp, clock_skew: f64) -> Result<(), Denial> {
+/// [`Cause::Lifetime`].
+pub fn check_lifetime(most: Option<u32>, expires: f64, now: Timestamp, clock_skew: f64) -> Result<(), Cause> {
     let left = expires - now.seconds();
     if most.is_some_and(|most| left > f64::from(most) + clock_skew) {
-        return Err(Denial::TooLongLived);
+        return Err(Cause::Lifetime);
     }
     Ok(())
 }

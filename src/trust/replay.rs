@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::denial::Denial;
+use crate::denial::Cause;
 use crate::host::{Host, Setup, Written};
 use crate::time::Timestamp;
 
@@ -82,8 +82,8 @@ impl Replay {
     /// Remembers a token of `issuer` with this `jti` until it has expired. Returns whether another one was forgotten for it.
     ///
     /// # Errors
-    /// [`Denial::Replayed`] when it is remembered already, or when nothing can be remembered: what cannot be kept once is not
-    /// let through. [`Denial::ReplayFull`] when there is no room.
+    /// [`Cause::Again`] when it is remembered already, [`Cause::NoMemory`] when nothing can be remembered: what cannot be kept
+    /// once is not let through. [`Cause::MemoryFull`] when there is no room.
     pub fn admit(
         &self,
         issuer: &str,
@@ -91,19 +91,19 @@ impl Replay {
         until: Timestamp,
         now: Timestamp,
         host: &impl Host,
-    ) -> Result<bool, Denial> {
+    ) -> Result<bool, Cause> {
         let hash: [u8; HASH] = first(&Sha256::digest(id));
         let bucket = u64::from_le_bytes(first(&hash)).checked_rem(self.buckets).unwrap_or_default();
-        let key = format!("{}{bucket}", self.shares.get(issuer).ok_or(Denial::Replayed)?);
+        let key = format!("{}{bucket}", self.shares.get(issuer).ok_or(Cause::NoMemory)?);
         for _ in 0..TRIES {
-            let (bytes, version) = host.shared(&key).ok_or(Denial::Replayed)?;
+            let (bytes, version) = host.shared(&key).ok_or(Cause::NoMemory)?;
             let mut entries: Vec<_> = read(&bytes).filter(|entry| entry.until >= now).collect();
             if entries.iter().any(|entry| entry.hash == hash) {
-                return Err(Denial::Replayed);
+                return Err(Cause::Again);
             }
             let is_full = entries.len() >= self.capacity;
             if is_full && self.on_full == OnFull::Deny {
-                return Err(Denial::ReplayFull);
+                return Err(Cause::MemoryFull);
             }
             // As many as are too many after a change of the size; never the one that is being admitted.
             while entries.len() >= self.capacity
@@ -116,10 +116,10 @@ impl Replay {
             match host.share(&key, &write(&entries), version) {
                 Written::Done => return Ok(is_full),
                 Written::Overtaken => {}
-                Written::Refused => return Err(Denial::Replayed),
+                Written::Refused => return Err(Cause::NoMemory),
             }
         }
-        Err(Denial::Replayed)
+        Err(Cause::NoMemory)
     }
 }
 
@@ -163,15 +163,15 @@ mod tests {
         let (replay, host) = memory(100, OnFull::Deny);
         let admit = |issuer, id, now| replay.admit(issuer, id, NOW.after(10), now, &host);
         assert_eq!(admit("a", "1", NOW), Ok(false));
-        assert_eq!(admit("a", "1", NOW), Err(Denial::Replayed));
-        assert_eq!(admit("a", "1", NOW.after(10)), Err(Denial::Replayed));
+        assert_eq!(admit("a", "1", NOW), Err(Cause::Again));
+        assert_eq!(admit("a", "1", NOW.after(10)), Err(Cause::Again));
         // By then the verifier refuses it as expired.
         assert_eq!(admit("a", "1", NOW.after(11)), Ok(false));
         for (issuer, id) in [("a", "2"), ("b", "1")] {
             assert_eq!(admit(issuer, id, NOW), Ok(false), "{issuer} {id}");
         }
         // Nobody has reserved anything for others.
-        assert_eq!(admit("c", "1", NOW), Err(Denial::Replayed));
+        assert_eq!(admit("c", "1", NOW), Err(Cause::NoMemory));
     }
 
     #[test]
@@ -181,13 +181,13 @@ mod tests {
         for id in 0..5 {
             assert_eq!(admit("a", id, NOW), Ok(false));
         }
-        assert_eq!(admit("a", 5, NOW), Err(Denial::ReplayFull));
+        assert_eq!(admit("a", 5, NOW), Err(Cause::MemoryFull));
         for id in 0..5 {
-            assert_eq!(admit("a", id, NOW), Err(Denial::Replayed), "{id}");
+            assert_eq!(admit("a", id, NOW), Err(Cause::Again), "{id}");
             assert_eq!(admit("b", id, NOW), Ok(false), "the other's share");
         }
         assert_eq!(admit("a", 5, NOW.after(101)), Ok(false));
-        assert_eq!(admit("a", 6, NOW.after(101)), Err(Denial::ReplayFull));
+        assert_eq!(admit("a", 6, NOW.after(101)), Err(Cause::MemoryFull));
     }
 
     #[test]
@@ -199,9 +199,9 @@ mod tests {
         }
         // It has less time left than all others, and is not the one that is forgotten.
         assert_eq!(admit("soon", 1), Ok(true));
-        assert_eq!(admit("soon", 1), Err(Denial::Replayed));
+        assert_eq!(admit("soon", 1), Err(Cause::Again));
         for id in 1..8u32 {
-            assert_eq!(admit(&id.to_string(), 99), Err(Denial::Replayed), "{id}");
+            assert_eq!(admit(&id.to_string(), 99), Err(Cause::Again), "{id}");
         }
         assert_eq!(admit("0", 99), Ok(true));
     }
@@ -212,9 +212,9 @@ mod tests {
         assert_eq!(host.shared.borrow().len(), 2 * 32);
         let admit = |id: u32| replay.admit("a", &id.to_string(), NOW.after(10), NOW, &host);
         assert!((0..2000).all(|id| admit(id) == Ok(false)));
-        let denied = (2000..8000).filter(|id| admit(*id) == Err(Denial::ReplayFull)).count();
+        let denied = (2000..8000).filter(|id| admit(*id) == Err(Cause::MemoryFull)).count();
         assert!(denied > 4000, "{denied}");
-        assert!((0..2000).all(|id| admit(id) == Err(Denial::Replayed)));
+        assert!((0..2000).all(|id| admit(id) == Err(Cause::Again)));
     }
 
     #[test]
@@ -236,10 +236,10 @@ mod tests {
         };
         let admit = |replay: &Replay, host: &Fake| replay.admit("a", "1", NOW.after(10), NOW, host);
         assert_eq!(admit(&of(&["a"], &host), &host), Ok(false));
-        assert_eq!(admit(&of(&["a", "b", "c"], &host), &host), Err(Denial::Replayed));
+        assert_eq!(admit(&of(&["a", "b", "c"], &host), &host), Err(Cause::Again));
         let other = Fake { plugin_name: "other", shared: host.shared, ..Fake::default() };
         assert_eq!(admit(&of(&["a"], &other), &other), Ok(false));
-        assert_eq!(admit(&of(&["a"], &other), &other), Err(Denial::Replayed));
+        assert_eq!(admit(&of(&["a"], &other), &other), Err(Cause::Again));
     }
 
     #[test]
@@ -247,11 +247,11 @@ mod tests {
         for write_fails in [Written::Overtaken, Written::Refused] {
             let host = Fake { write_fails: Some(write_fails), ..Fake::default() };
             let replay = Replay::reserve(100, OnFull::Forget, ["a"].into_iter(), &host).unwrap();
-            assert_eq!(replay.admit("a", "1", NOW, NOW, &host), Err(Denial::Replayed), "{write_fails:?}");
+            assert_eq!(replay.admit("a", "1", NOW, NOW, &host), Err(Cause::NoMemory), "{write_fails:?}");
         }
         let (replay, _) = memory(100, OnFull::Forget);
         // Without the bucket that was reserved.
-        assert_eq!(replay.admit("a", "1", NOW, NOW, &Fake::default()), Err(Denial::Replayed));
+        assert_eq!(replay.admit("a", "1", NOW, NOW, &Fake::default()), Err(Cause::NoMemory));
     }
 
     #[test]
@@ -259,11 +259,11 @@ mod tests {
         let rival = |id: &str| write(&[Entry { hash: first(&Sha256::digest(id)), until: NOW.after(10) }]);
         let (replay, host) = memory(1, OnFull::Forget);
         host.meanwhile.replace(Some(rival("1")));
-        assert_eq!(replay.admit("a", "1", NOW.after(10), NOW, &host), Err(Denial::Replayed));
+        assert_eq!(replay.admit("a", "1", NOW.after(10), NOW, &host), Err(Cause::Again));
         // Another token that came meanwhile is kept beside ours.
         let (replay, host) = memory(10, OnFull::Forget);
         host.meanwhile.replace(Some(rival("2")));
-        for (id, expected) in [("1", Ok(false)), ("1", Err(Denial::Replayed)), ("2", Err(Denial::Replayed))] {
+        for (id, expected) in [("1", Ok(false)), ("1", Err(Cause::Again)), ("2", Err(Cause::Again))] {
             assert_eq!(replay.admit("a", id, NOW.after(10), NOW, &host), expected, "{id}");
         }
     }

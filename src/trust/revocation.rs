@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use crate::denial::Cause;
 use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
 
@@ -25,13 +26,17 @@ impl Revoked {
         self.keys.contains(name)
     }
 
-    /// Whether a token is revoked, by its `jti` or its time. One that does not say when it was issued may be older than any
+    /// That a token is not revoked, by its `jti` or its time. One that does not say when it was issued may be older than any
     /// time.
-    #[must_use]
-    pub fn covers(&self, token: &Untrusted<'_>) -> bool {
+    ///
+    /// # Errors
+    /// [`Cause::IdRevoked`], [`Cause::TimeRevoked`].
+    pub fn check(&self, token: &Untrusted<'_>) -> Result<(), Cause> {
+        if token.jwt_id().is_some_and(|id| self.tokens.contains(id)) {
+            return Err(Cause::IdRevoked);
+        }
         let issued = token.claims().get("iat").and_then(Value::as_f64);
         let too_old = |start: &Timestamp| issued.is_none_or(|issued| issued < start.seconds());
-        token.jwt_id().is_some_and(|id| self.tokens.contains(id))
-            || self.issued_before.get(token.issuer()).is_some_and(too_old)
+        if self.issued_before.get(token.issuer()).is_some_and(too_old) { Err(Cause::TimeRevoked) } else { Ok(()) }
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::key_set::{KeySet, TrustedKey};
 use super::limits::Limits;
-use crate::denial::Denial;
+use crate::denial::Cause;
 use crate::time::Timestamp;
 
 /// An issuer: its keys, and the limits of its word.
@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 pub struct TrustedIssuer {
     /// Its `iss`.
     pub name: String,
+    /// As metrics name it: `self` if it is ourselves.
+    pub label: Rc<str>,
     /// Whether it is ourselves.
     pub is_own: bool,
     /// Where its keys are from.
@@ -56,6 +58,13 @@ impl TrustedIssuer {
             Origin::Remote { .. } => self.keys.keys().is_empty(),
         }
     }
+}
+
+/// A text as metrics name it, where a dot would end a name.
+#[must_use]
+pub fn label(text: &str) -> String {
+    let is_plain = |character: &char| character.is_ascii_alphanumeric() || "-_".contains(*character);
+    text.chars().map(|character| if is_plain(&character) { character } else { '_' }).collect()
 }
 
 /// All issuers that are trusted at one time.
@@ -101,9 +110,23 @@ impl Ring {
     /// The issuer of this name.
     ///
     /// # Errors
-    /// [`Denial::UnknownIssuer`].
-    pub fn select(&self, name: &str) -> Result<&Rc<TrustedIssuer>, Denial> {
-        self.by_name.get(name).ok_or(Denial::UnknownIssuer)
+    /// [`Cause::Stranger`], [`Cause::StrangerButForASlash`].
+    pub fn select(&self, name: &str) -> Result<&Rc<TrustedIssuer>, Cause> {
+        self.by_name.get(name).ok_or_else(|| {
+            let is_alike = match name.strip_suffix('/') {
+                Some(without) => self.by_name.contains_key(without),
+                None => self.by_name.contains_key(&format!("{name}/")),
+            };
+            if is_alike { Cause::StrangerButForASlash } else { Cause::Stranger }
+        })
+    }
+
+    /// Everyone: ourselves first, then the others by their names.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<&Rc<TrustedIssuer>> {
+        let mut peers: Vec<_> = self.peers().collect();
+        peers.sort_by(|one, other| one.name.cmp(&other.name));
+        self.own.iter().chain(peers).collect()
     }
 
     /// Whether what `issuer` vouched for with `key` still counts: the key is still trusted to speak for it, and the limits
@@ -122,7 +145,7 @@ mod tests {
 
     fn issuer(name: &str, is_own: bool) -> TrustedIssuer {
         let (keys, limits) = (KeySet::default(), Rc::default());
-        TrustedIssuer { name: name.to_owned(), is_own, origin: Origin::Configured, keys, limits }
+        TrustedIssuer { name: name.to_owned(), label: name.into(), is_own, origin: Origin::Configured, keys, limits }
     }
 
     #[test]
@@ -136,7 +159,7 @@ mod tests {
         assert_eq!(names(&ring), (Some("a".to_owned()), "b".to_owned()));
         let renamed = ring.clone().with(issuer("c", true));
         assert_eq!(names(&renamed), (Some("c".to_owned()), "b".to_owned()));
-        assert_eq!(renamed.select("a").err(), Some(Denial::UnknownIssuer));
+        assert_eq!(renamed.select("a").err(), Some(Cause::Stranger));
         let taken = ring.clone().with(issuer("a", false));
         assert_eq!(names(&taken), (None, "a b".to_owned()));
         assert!(!taken.select("a").unwrap().is_own);

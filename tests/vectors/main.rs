@@ -63,12 +63,9 @@ fn key_set(name: &str, key: PublicKey) -> KeySet {
 }
 
 fn verify(gateway: &Gateway, token: &str, seconds: i64) -> Result<Verified, Denial> {
-    gateway.verification.as_ref().unwrap().verifier.verify(
-        token.as_bytes(),
-        &gateway.ring(),
-        Timestamp(seconds),
-        &Nobody,
-    )
+    let verifier = &gateway.verification.as_ref().unwrap().verifier;
+    let verified = verifier.verify(token.as_bytes(), &gateway.ring(), Timestamp(seconds), &Nobody);
+    verified.map_err(|refused| refused.cause.denial())
 }
 
 /// What `verify` does with a token but for its claims, which Wycheproof's have none of.

@@ -49,6 +49,7 @@ fn gateway_of_joe(key: &PublicKey) -> Gateway {
     let keys = ring.select(ISSUER).unwrap();
     gateway.trust(Ring::new([TrustedIssuer {
         name: "joe".to_owned(),
+        label: "joe".into(),
         is_own: false,
         origin: Origin::Configured,
         keys: KeySet::new(keys.keys.keys().to_vec()),

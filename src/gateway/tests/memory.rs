@@ -98,6 +98,7 @@ fn with_keys(ring: &Ring, name: &str, keys: Vec<Rc<TrustedKey>>) -> Ring {
     let (is_own, limits) = (issuer.is_own, Rc::clone(&issuer.limits));
     ring.clone().with(TrustedIssuer {
         name: name.to_owned(),
+        label: Rc::clone(&issuer.label),
         is_own,
         origin: Origin::Configured,
         keys: KeySet::new(keys),
@@ -142,6 +143,7 @@ fn a_remembered_token_is_accepted_only_while_its_key_is_the_one_that_is_trusted(
     let keys = KeySet::new(vec![Rc::clone(&of_b[0])]);
     gateway.trust((*first).clone().with(TrustedIssuer {
         name: issuer.name.clone(),
+        label: Rc::clone(&issuer.label),
         is_own: false,
         origin: Origin::Configured,
         keys,

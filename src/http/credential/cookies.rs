@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 
 use super::names::{Beginnings, could_be_key, decoded, first, key_of};
-use super::{Found, Place};
-use crate::denial::Denial;
+use super::{Ambiguity, Found, Place};
+use crate::denial::Cause;
 use crate::http::headers::{COOKIE, Headers, is_token_character};
 
 /// Finds cookies by their names, which are compared with case (RFC 6265, section 5.3).
 ///
 /// # Errors
-/// [`Denial::Ambiguous`] when one is there twice, or when another parser would find one more: after a space or a comma in the
+/// [`Ambiguity`] when one is there twice, or when another parser would find one more: after a space or a comma in the
 /// value of another cookie, behind a lone `=`, in another case, or between bytes that some cut off.
 pub(super) fn find<'r, 'p>(
     headers: &Headers<'r>,
     names: impl Iterator<Item = (&'p Place, &'p [u8])> + Clone,
     found: &mut Found<'r, 'p>,
-) -> Result<(), Denial> {
+) -> Result<(), Ambiguity<'p>> {
     if names.clone().next().is_none() || !headers.has(&COOKIE) {
         return Ok(());
     }
@@ -28,15 +28,17 @@ pub(super) fn find<'r, 'p>(
         } else if first(pair).is_some_and(|first| beginnings.has(first)) {
             let length = decoded(pair, true).count();
             let mut names = names.clone().filter(|(_, name)| length > name.len());
-            if names.any(|(_, name)| could_be_key(pair, name)) && pair.contains(&b'=') {
-                return Err(Denial::Ambiguous);
+            let other = names.find(|(_, name)| could_be_key(pair, name));
+            if let Some((place, _)) = other.filter(|_| pair.contains(&b'=')) {
+                return Err(Ambiguity { cause: Cause::LooksLikeAnother, place });
             }
         }
         // The key has been looked at.
         for word in words(pair).skip(1).filter(|word| beginnings.has(word.first)) {
             let is_name = |name: &[u8]| word.text.eq_ignore_ascii_case(name);
-            if names.clone().any(|(_, name)| is_name(name)) && word.could_be_key() {
-                return Err(Denial::Ambiguous);
+            let other = names.clone().find(|(_, name)| is_name(name));
+            if let Some((place, _)) = other.filter(|_| word.could_be_key()) {
+                return Err(Ambiguity { cause: Cause::LooksLikeAnother, place });
             }
         }
     }
@@ -115,6 +117,7 @@ pub fn has_cookie(headers: &Headers<'_>, name: &str) -> bool {
 mod tests {
     use super::super::find;
     use super::*;
+    use crate::denial::Denial;
 
     #[test]
     fn a_name_that_others_write_differently_is_ambiguous() {
@@ -151,6 +154,7 @@ mod tests {
         let token = |cookies: &[&'static str]| {
             let headers = Headers::new(cookies.iter().map(|value| (&b"cookie"[..], value.as_bytes())).collect());
             let found = find(&headers, places.iter()).map(|found| found.map(|found| found.token.into_owned()));
+            let found = found.map_err(|ambiguity| ambiguity.cause.denial());
             (found, without_cookie(&headers, "wb"))
         };
         let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));

@@ -5,20 +5,20 @@ use std::borrow::Cow;
 use form_urlencoded::parse;
 
 use super::names::{Beginnings, could_be_key, decoded, first, key_of};
-use super::{Found, Place};
-use crate::denial::Denial;
+use super::{Ambiguity, Found, Place};
+use crate::denial::Cause;
 use crate::http::headers::Headers;
 
 /// Finds parameters by their names as the upstream would decode them: an encoded name is the same name.
 ///
 /// # Errors
-/// [`Denial::Ambiguous`] when one is there twice, or when another parser would find one more: behind a `;`, in another case,
+/// [`Ambiguity`] when one is there twice, or when another parser would find one more: behind a `;`, in another case,
 /// between bytes that some cut off, as an array, or with characters that some take for `_`.
 pub(super) fn find<'r, 'p>(
     headers: &Headers<'r>,
     names: impl Iterator<Item = (&'p Place, &'p [u8])> + Clone,
     found: &mut Found<'r, 'p>,
-) -> Result<(), Denial> {
+) -> Result<(), Ambiguity<'p>> {
     let Some(query) = query(headers).filter(|_| names.clone().next().is_some()) else {
         return Ok(());
     };
@@ -33,12 +33,12 @@ pub(super) fn find<'r, 'p>(
             if let Some((place, name)) = names.clone().find(|(_, name)| is_key(piece, name)) {
                 // To others it is the key of a part that has a `;` in its key, or one of several.
                 if index > 0 || !is_key(part, name) {
-                    return Err(Denial::Ambiguous);
+                    return Err(Ambiguity { cause: Cause::LooksLikeAnother, place });
                 }
                 let value = parse(part).next().map(|(_, value)| value).unwrap_or_default();
                 found.add_item(bytes(value), place)?;
-            } else if names.any(|(_, name)| could_be_key(piece, name)) {
-                return Err(Denial::Ambiguous);
+            } else if let Some((place, _)) = names.find(|(_, name)| could_be_key(piece, name)) {
+                return Err(Ambiguity { cause: Cause::LooksLikeAnother, place });
             }
         }
     }
@@ -79,6 +79,7 @@ pub fn without_parameter(headers: &Headers<'_>, name: &str) -> Vec<u8> {
 mod tests {
     use super::super::find;
     use super::*;
+    use crate::denial::Denial;
 
     #[test]
     fn every_name_that_a_parameter_may_have_is_found() {
@@ -97,6 +98,7 @@ mod tests {
         let token = |path: &str| {
             let headers = Headers::new(vec![(b":path", path.as_bytes())]);
             let found = find(&headers, places.iter()).map(|found| found.map(|found| found.token.into_owned()));
+            let found = found.map_err(|ambiguity| ambiguity.cause.denial());
             (found, without_parameter(&headers, "token"))
         };
         let some = |text: &str| Ok(Some(text.as_bytes().to_vec()));

@@ -1,7 +1,7 @@
 //! Histories of our own key.
 
 use super::*;
-use crate::denial::Denial;
+use crate::denial::Cause;
 use crate::gateway::Event;
 use crate::issue::Skip;
 
@@ -76,7 +76,8 @@ fn before_the_first_key_nothing_is_signed_and_no_set_is_published() {
     assert!(Skip::NoKey.is_failure());
     // One of our own that nobody can verify yet is not its bearer's fault.
     let other = begun(&json!({})).sign().unwrap();
-    let Admission::Answered(reply, Event::Denied(Denial::KeysUnavailable)) = world.present(&other) else { panic!() };
+    let Admission::Denied(reply, denied) = world.present(&other) else { panic!() };
+    assert_eq!(denied.cause, Cause::NoKeys);
     assert_eq!(reply.status, 503);
 }
 
@@ -287,7 +288,7 @@ fn what_the_configuration_says_of_a_key_holds_for_the_same_one_in_the_text() {
     ended["signingKeyRefs"].as_array_mut().unwrap().push(entry.clone());
     let old = begun(&json!({})).sign().unwrap();
     let is_ended =
-        |world: &World| matches!(world.present(&old), Admission::Answered(_, Event::Denied(Denial::EndedKey)));
+        |world: &World| matches!(world.present(&old), Admission::Denied(_, denied) if denied.cause == Cause::KeyEnded);
     let mut world = World::new(&ended);
     world.tick_at(0);
     world.answer(&body(format!("{A_NEXT}{}", crate::testing::A_PUB)));

@@ -1,7 +1,7 @@
 //! Histories of peers' sets, and of those who wait for them.
 
 use super::*;
-use crate::denial::Denial;
+use crate::denial::{Cause, Denial};
 use crate::gateway::{Event, Waiting};
 use crate::testing::sign;
 
@@ -46,7 +46,7 @@ fn is_accepted(world: &World, token: &str) -> bool {
 
 fn denial(admission: Admission) -> Option<Denial> {
     match admission {
-        Admission::Answered(_, Event::Denied(denial)) => Some(denial),
+        Admission::Denied(_, denied) => Some(denied.cause.denial()),
         _ => None,
     }
 }
@@ -192,9 +192,8 @@ fn the_first_requests_wait_for_the_first_set() {
     let waiting = waits(world.present(&good));
     world.tick_at(0);
     world.answer(&failed());
-    let Admission::Answered(reply, Event::Denied(Denial::KeysUnavailable)) = again(&world, &good, waiting) else {
-        panic!()
-    };
+    let Admission::Denied(reply, denied) = again(&world, &good, waiting) else { panic!() };
+    assert_eq!(denied.cause, Cause::NoKeys);
     assert_eq!(reply.status, 503);
     assert!(reply.pairs()[0].1.contains("error_description"), "{:?}", reply.pairs());
     // Or after the time is up, if nobody ever answers.
@@ -293,12 +292,12 @@ fn observing_asks_and_does_not_wait() {
     configuration["verify"]["mode"] = "observe".into();
     let mut world = World::new(&configuration);
     let Admission::Admitted(edits, _) = world.present(&token(B, "b")) else { panic!() };
-    assert_eq!(edits.events, [Event::Observed(Denial::KeysUnavailable)]);
+    assert_eq!(edits.observed[0].cause, Cause::NoKeys);
     world.tick_at(0);
     world.answer(&set(&[(B, "b")]));
     world.tick_at(50);
     let Admission::Admitted(edits, _) = world.present(&token(A, "a")) else { panic!() };
-    assert_eq!(edits.events, [Event::Observed(Denial::UnknownKey)]);
+    assert_eq!(edits.observed[0].cause, Cause::NoKey);
     assert_eq!(world.tick_at(51).0, [Which::Peer(0)]);
 }
 

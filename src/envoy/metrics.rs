@@ -1,0 +1,142 @@
+//! Metrics with labels. Envoy's have names only, so a label is a part of the name, `.filter.edge.peer.west`, which `stats_tags`
+//! makes a label of again.
+//!
+//! What clients write is in no name: how many series there are, the configuration decides. Each is made when there is
+//! something to show.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use super::abi::{self, Refused};
+use super::with_metrics;
+use crate::gateway::Event;
+use crate::trust::label;
+
+/// What stands in a name where a label has no value.
+const NONE: &str = "none";
+
+/// Labels beside the filter: names and values.
+pub(super) type Labels<'l> = &'l [(&'static str, &'l str)];
+
+/// The metrics of one filter.
+pub(super) struct Metrics {
+    filter: String,
+    /// Those that count events: they are looked up with each.
+    events: RefCell<HashMap<(Event, Option<Rc<str>>), u32>>,
+}
+
+impl Metrics {
+    /// Those of the plugin of this name.
+    pub(super) fn new(plugin: &str) -> Self {
+        let filter = if plugin.is_empty() { NONE.to_owned() } else { label(plugin) };
+        Self { filter, events: RefCell::default() }
+    }
+
+    /// Counts an event. `peer` is whom it is about, if it is known.
+    pub(super) fn count(&self, event: Event, peer: Option<&Rc<str>>) {
+        let peer = peer.filter(|_| event.is_of_peer()).cloned();
+        let mut events = self.events.borrow_mut();
+        let key = (event, peer);
+        let id = match events.get(&key) {
+            Some(id) => *id,
+            None => {
+                let peer = key.1.as_deref().unwrap_or(NONE);
+                let peer = event.is_of_peer().then_some(("peer", peer));
+                let labels: Vec<_> = peer.into_iter().chain(event.label()).collect();
+                let Ok(id) = define(self.name(event.name(), &labels), abi::define_counter) else {
+                    return;
+                };
+                events.insert(key, id);
+                id
+            }
+        };
+        abi::add(id, 1);
+    }
+
+    /// Adds one to a counter.
+    pub(super) fn increment(&self, name: &str, labels: Labels<'_>) {
+        if let Ok(counter) = define(self.name(name, labels), abi::define_counter) {
+            abi::add(counter, 1);
+        }
+    }
+
+    /// Sets a gauge.
+    pub(super) fn record(&self, name: &str, labels: Labels<'_>, value: u64) -> Result<(), Refused> {
+        define(self.name(name, labels), abi::define_gauge).map(|gauge| abi::record(gauge, value))
+    }
+
+    /// Sets the gauges of one name, and those to zero that are no more.
+    pub(super) fn record_all<'l>(&self, name: &str, values: impl Iterator<Item = (Labels<'l>, u64)>) {
+        let mut shown = BTreeSet::new();
+        for (labels, value) in values {
+            // A gauge that does not show is no reason to fail anything.
+            let _ = self.record(name, labels, value);
+            shown.insert(self.name(name, labels));
+        }
+        self.forget(name, &shown);
+    }
+
+    /// Sets the gauges of one name to zero, but for those of these peers.
+    pub(super) fn forget_all_but<'p>(&self, name: &str, peers: impl Iterator<Item = &'p str>) {
+        self.forget(name, &peers.map(|peer| self.name(name, &[("peer", peer)])).collect());
+    }
+
+    fn forget(&self, name: &str, shown: &BTreeSet<String>) {
+        zero(&(self.name(name, &[]) + "."), |full| shown.contains(full));
+    }
+
+    /// Counts in a gauge what lasts as long as what is returned.
+    pub(super) fn present(&self, name: &str) -> Present {
+        let gauge = define(self.name(name, &[]), abi::define_gauge).ok();
+        gauge.into_iter().for_each(|gauge| abi::add(gauge, 1));
+        Present(gauge)
+    }
+
+    fn name(&self, name: &str, labels: Labels<'_>) -> String {
+        full(name, &[&[("filter", self.filter.as_str())], labels].concat())
+    }
+}
+
+/// Sets a gauge that all filters share to one, and to zero those that say otherwise by their last label.
+pub(super) fn record_one(name: &str, labels: Labels<'_>, last: (&'static str, &str)) {
+    let shown = full(name, &[labels, &[last]].concat());
+    if let Ok(gauge) = define(shown.clone(), abi::define_gauge) {
+        abi::record(gauge, 1);
+    }
+    zero(&(full(name, labels) + "."), |full| *full == shown);
+}
+
+/// Sets the gauges to zero whose names begin so, but for some.
+fn zero(start: &str, holds: impl Fn(&String) -> bool) {
+    with_metrics(|known| {
+        let gone = known.iter().filter(|(full, _)| full.starts_with(start) && !holds(full));
+        gone.for_each(|(_, gauge)| abi::record(*gauge, 0));
+    });
+}
+
+/// Each definition takes memory in the host, the second of one name too.
+fn define(full: String, define: impl Fn(&str) -> Result<u32, Refused>) -> Result<u32, Refused> {
+    with_metrics(|known| match known.get(&full) {
+        Some(id) => Ok(*id),
+        None => {
+            let id = define(&full)?;
+            known.insert(full, id);
+            Ok(id)
+        }
+    })
+}
+
+fn full(name: &str, labels: Labels<'_>) -> String {
+    let labels = labels.iter().map(|(label, value)| format!(".{label}.{value}"));
+    labels.fold(format!("wristband.{name}"), |full, label| full + &label)
+}
+
+/// One of those that a gauge counts.
+pub(super) struct Present(Option<u32>);
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|gauge| abi::add(*gauge, -1));
+    }
+}
