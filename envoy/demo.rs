@@ -179,7 +179,7 @@ impl Federation {
             let answer = get(&self.c, "/", With::Wristband(&forged));
             same("status", answer.status, 401)?;
             same("error_description", &answer.json()["error_description"], &json!(text))?;
-            self.counted(&format!("wristband_denied{{code=\"{code}\"}} 1"))?;
+            self.counted(&format!("wristband_denied{{filter=\"cluster-c\",peer=\"none\",code=\"{code}\"}} 1"))?;
         }
         Ok(())
     }

@@ -14,12 +14,12 @@ mod metrics;
 mod renewal;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 pub use contexts::Root;
 
 use crate::time::{Moment, Now, Timestamp};
+use metrics::Known;
 
 /// What the clock shows.
 fn now() -> Timestamp {
@@ -30,11 +30,11 @@ thread_local! {
     /// Where the clock begins that nobody sets.
     static START: Instant = Instant::now();
 
-    /// Every metric by its name: a VM has them for good, whatever configuration has made them.
-    static METRICS: RefCell<BTreeMap<String, u32>> = RefCell::default();
+    /// A VM has its metrics for good, whatever configuration has made them.
+    static METRICS: RefCell<Known> = RefCell::default();
 }
 
-fn with_metrics<T>(work: impl FnOnce(&mut BTreeMap<String, u32>) -> T) -> T {
+fn with_metrics<T>(work: impl FnOnce(&mut Known) -> T) -> T {
     METRICS.with(|metrics| work(&mut metrics.borrow_mut()))
 }
 

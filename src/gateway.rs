@@ -66,6 +66,7 @@ pub enum Admission {
 
 /// What to do with a request or a response.
 #[cfg_attr(test, derive(Debug))]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and the large one is the common one")]
 pub enum Decision {
     /// Answer in its place, and count.
     Reply(Rc<Reply>, Vec<Event>),

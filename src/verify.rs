@@ -52,6 +52,9 @@ pub struct Refused {
     pub source: Option<usize>,
 }
 
+/// Who has signed a token, and with which key.
+type Signer<'r> = (&'r Rc<TrustedIssuer>, &'r Rc<TrustedKey>);
+
 impl From<Unreadable> for Refused {
     fn from(Unreadable { cause, hearsay }: Unreadable) -> Self {
         Self { cause, hearsay, signer: None, source: None }
@@ -106,17 +109,17 @@ impl Verifier {
         ring: &'r Ring,
         now: Timestamp,
         host: &impl Host,
-    ) -> Result<(&'r Rc<TrustedIssuer>, &'r Rc<TrustedKey>), (Cause, Option<usize>)> {
-        let final_ = |cause| (cause, None);
-        let issuer = ring.select(token.issuer()).map_err(final_)?;
+    ) -> Result<Signer<'r>, (Cause, Option<usize>)> {
+        let refused = |cause| (cause, None);
+        let issuer = ring.select(token.issuer()).map_err(refused)?;
         let key = issuer.keys.select(token.algorithm(), token.key_id(), now);
         let key = key.map_err(|cause| self.keyless(cause, token, issuer, now))?;
         if self.revoked.covers_key(&key.name) {
-            return Err(final_(Cause::KeyRevoked));
+            return Err(refused(Cause::KeyRevoked));
         }
-        self.check_time(token.expires, token.not_before, now).map_err(final_)?;
+        self.check_time(token.expires, token.not_before, now).map_err(refused)?;
         if !key.key.verifies(token.signing_input, &token.signature, host) {
-            return Err(final_(Cause::Signature));
+            return Err(refused(Cause::Signature));
         }
         Ok((issuer, key))
     }

@@ -74,9 +74,9 @@ impl Report {
 #[must_use]
 pub fn key_lines(ring: &Ring) -> Vec<String> {
     let mut left = MOST_KEYS;
-    let line = |issuer: &&Rc<TrustedIssuer>| {
+    let line = |issuer: &Rc<TrustedIssuer>| {
         let keys = issuer.keys.keys();
-        let mut names: Vec<_> = keys.iter().take(left).map(|key| named(key)).collect();
+        let mut names: Vec<_> = keys.iter().take(left).map(named).collect();
         left = left.saturating_sub(names.len());
         let more = keys.len().saturating_sub(names.len());
         names.extend((more > 0).then(|| format!("{more} more")));
@@ -84,7 +84,7 @@ pub fn key_lines(ring: &Ring) -> Vec<String> {
         let whose = if issuer.is_own { "our own keys, of" } else { "keys of" };
         format!("{whose} {}: {}", issuer.name, names.join(", "))
     };
-    ring.issuers().iter().map(line).collect()
+    ring.issuers().map(line).collect()
 }
 
 fn named(key: &Rc<TrustedKey>) -> String {
@@ -104,5 +104,5 @@ pub fn endings(ring: &Ring, now: Timestamp) -> Vec<Ending> {
         let (end, key) = ends?.into_iter().max_by_key(|(end, _)| *end)?;
         Some((Rc::clone(issuer), Rc::clone(key), end))
     };
-    ring.issuers().into_iter().filter_map(last).collect()
+    ring.issuers().filter_map(last).collect()
 }

@@ -11,15 +11,16 @@ use proxy_wasm::types::Action;
 use super::abi::{self, HeaderMap, Refused};
 use super::answers::Envoy;
 use super::complaint::{Complaint, Endings};
-use super::metrics::{Metrics, record_one};
+use super::metrics::Metrics;
 use super::{filter_state, now};
 use crate::compile::{Report, VERSION, endings};
-use crate::crypto::Chosen;
+use crate::crypto::{Backend, Chosen, Operation};
 use crate::encoding::pairs;
 use crate::gateway::{Admission, Admitted, Decision, Denied, Edits, Event, Gateway, Waiting};
 use crate::host::Setup as _;
 use crate::http::headers::Headers;
 use crate::http::reply::Reply;
+use crate::jose::algorithm::Algorithm;
 use crate::sources::{News, PeerSource, Sources};
 use crate::time::Timestamp;
 use crate::trust::{Ring, TrustedIssuer, TrustedKey, label};
@@ -61,11 +62,15 @@ impl Active {
     /// Shows what is in force. What is refused by the first metric would be refused by all.
     pub(super) fn show(&self, report: &Report) -> Result<(), Refused> {
         self.metrics.record("configured_timestamp_seconds", &[], seconds(now()))?;
-        record_one("build_info", &[], ("version", VERSION));
         self.show_arithmetic(&report.arithmetic);
         self.show_ends();
         self.show_keys();
         let sources = self.gateway.sources().map(Sources::peers).unwrap_or_default();
+        // From zero on, so that the first one is seen to be one more.
+        sources.iter().for_each(|peer| self.metrics.begin("jwks_failures", &[("peer", peer.label())]));
+        if self.gateway.sources().is_some_and(|sources| sources.own().is_some()) {
+            self.metrics.begin("key_rejected", &[]);
+        }
         for name in ["jwks_keys", "jwks_skipped", "jwks_fetched_timestamp_seconds"] {
             self.metrics.forget_all_but(name, sources.iter().map(PeerSource::label));
         }
@@ -82,17 +87,21 @@ impl Active {
         }
     }
 
+    /// Shows which version this is, and who does the arithmetic.
     fn show_arithmetic(&self, arithmetic: &Chosen) {
-        for ((operation, algorithm), chosen) in arithmetic {
-            let labels = [("operation", operation.name()), ("algorithm", algorithm.name())];
-            record_one("crypto", &labels, ("by", chosen.name()));
-        }
+        let labels = |((operation, algorithm), by): (&(Operation, Algorithm), &Backend)| {
+            [("operation", operation.name()), ("algorithm", algorithm.name()), ("by", by.name())]
+        };
+        let labels: Vec<_> = arithmetic.iter().map(labels).collect();
+        let version = [("version", VERSION)];
+        let crypto = labels.iter().map(|labels| ("crypto", &labels[..]));
+        self.metrics.share(crypto.chain([("build_info", &version[..])]));
     }
 
     /// Shows when the keys of the configuration end.
     fn show_ends(&self) {
         let ring = self.gateway.ring();
-        let ends = ring.issuers().into_iter().flat_map(|issuer| {
+        let ends = ring.issuers().flat_map(|issuer| {
             let end =
                 |key: &Rc<TrustedKey>| Some((Rc::clone(&issuer.label), label(&key.name), seconds(key.not_after?)));
             issuer.keys.keys().iter().filter_map(end).collect::<Vec<_>>()
@@ -103,18 +112,16 @@ impl Active {
         self.metrics.record_all("key_not_after_timestamp_seconds", ends);
     }
 
-    /// Shows how many keys each issuer has.
+    /// Shows how many keys each issuer has, with those that have ended.
     pub(super) fn show_keys(&self) {
         let ring = self.gateway.ring();
         if self.shown.borrow().as_ref().is_some_and(|shown| Rc::ptr_eq(shown, &ring)) {
             return;
         }
-        let now = now();
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for issuer in ring.issuers() {
-            let published = issuer.keys.keys().iter().filter(|key| key.is_published(now)).count();
             let count = counts.entry(&issuer.label).or_default();
-            *count = count.saturating_add(u64::try_from(published).unwrap_or(u64::MAX));
+            *count = count.saturating_add(u64::try_from(issuer.keys.keys().len()).unwrap_or(u64::MAX));
         }
         let labels: Vec<_> = counts.keys().map(|peer| [("peer", *peer)]).collect();
         self.metrics.record_all("keys", labels.iter().map(|label| &label[..]).zip(counts.values().copied()));
@@ -293,6 +300,6 @@ fn reply(reply: &Reply) -> Action {
     Action::Pause
 }
 
-fn seconds(time: Timestamp) -> u64 {
+pub(super) fn seconds(time: Timestamp) -> u64 {
     u64::try_from(time.0).unwrap_or_default()
 }

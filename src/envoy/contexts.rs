@@ -7,7 +7,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use super::abi::{self, HeaderMap, Refused};
-use super::active::{Active, Step, host_error};
+use super::active::{Active, Step, host_error, seconds};
 use super::answers::Envoy;
 use super::metrics::Metrics;
 use super::renewal::{Released, Renewal, Slot};
@@ -70,7 +70,8 @@ impl RootContext for Root {
                 true
             }
             Err(problems) => {
-                Metrics::new(&Envoy.plugin_name()).increment("configuration_rejected", &[]);
+                let metrics = Metrics::new(&Envoy.plugin_name());
+                let _ = metrics.record("configuration_rejected_timestamp_seconds", &[], seconds(now()));
                 problems.iter().take(MOST_PROBLEMS).for_each(|problem| error!("configuration rejected: {problem}"));
                 let more = problems.len().saturating_sub(MOST_PROBLEMS);
                 if more > 0 {

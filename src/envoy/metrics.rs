@@ -5,7 +5,7 @@
 //! something to show.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::abi::{self, Refused};
@@ -19,11 +19,24 @@ const NONE: &str = "none";
 /// Labels beside the filter: names and values.
 pub(super) type Labels<'l> = &'l [(&'static str, &'l str)];
 
+/// What a VM has of its metrics.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Each by its name. A definition takes memory in the host, the second of one name too.
+    ids: BTreeMap<String, u32>,
+    /// The gauges that each filter has in common with others.
+    shared: BTreeMap<String, Vec<String>>,
+}
+
+/// What is counted, and of whom.
+type Counted = (Event, Option<Rc<str>>);
+
 /// The metrics of one filter.
 pub(super) struct Metrics {
     filter: String,
-    /// Those that count events: they are looked up with each.
-    events: RefCell<HashMap<(Event, Option<Rc<str>>), u32>>,
+    /// Those that count events: they are looked up with each. No `HashMap`, which needs randomness: a configuration without it
+    /// is refused, and that is shown.
+    events: RefCell<BTreeMap<Counted, u32>>,
 }
 
 impl Metrics {
@@ -54,6 +67,12 @@ impl Metrics {
         abi::add(id, 1);
     }
 
+    /// Shows a counter before there is anything to count.
+    pub(super) fn begin(&self, name: &str, labels: Labels<'_>) {
+        // What is refused now is tried again.
+        let _ = define(self.name(name, labels), abi::define_counter);
+    }
+
     /// Adds one to a counter.
     pub(super) fn increment(&self, name: &str, labels: Labels<'_>) {
         if let Ok(counter) = define(self.name(name, labels), abi::define_counter) {
@@ -68,22 +87,43 @@ impl Metrics {
 
     /// Sets the gauges of one name, and those to zero that are no more.
     pub(super) fn record_all<'l>(&self, name: &str, values: impl Iterator<Item = (Labels<'l>, u64)>) {
-        let mut shown = BTreeSet::new();
+        let mut shown = Vec::new();
         for (labels, value) in values {
             // A gauge that does not show is no reason to fail anything.
             let _ = self.record(name, labels, value);
-            shown.insert(self.name(name, labels));
+            shown.push(self.name(name, labels));
         }
         self.forget(name, &shown);
     }
 
     /// Sets the gauges of one name to zero, but for those of these peers.
     pub(super) fn forget_all_but<'p>(&self, name: &str, peers: impl Iterator<Item = &'p str>) {
-        self.forget(name, &peers.map(|peer| self.name(name, &[("peer", peer)])).collect());
+        self.forget(name, &peers.map(|peer| self.name(name, &[("peer", peer)])).collect::<Vec<_>>());
     }
 
-    fn forget(&self, name: &str, shown: &BTreeSet<String>) {
-        zero(&(self.name(name, &[]) + "."), |full| shown.contains(full));
+    fn forget(&self, name: &str, shown: &[String]) {
+        let start = self.name(name, &[]) + ".";
+        with_metrics(|known| {
+            let gone = known.ids.iter().filter(|(full, _)| full.starts_with(&start) && !shown.contains(full));
+            gone.for_each(|(_, gauge)| abi::record(*gauge, 0));
+        });
+    }
+
+    /// Sets gauges to one that filters share, those of these names and labels. One that only this filter has shown before, and
+    /// does not any more, is zero.
+    pub(super) fn share<'l>(&self, shared: impl Iterator<Item = (&'static str, Labels<'l>)>) {
+        let names: Vec<_> = shared.map(|(name, labels)| full(name, labels)).collect();
+        for name in &names {
+            if let Ok(gauge) = define(name.clone(), abi::define_gauge) {
+                abi::record(gauge, 1);
+            }
+        }
+        with_metrics(|known| {
+            let before = known.shared.insert(self.filter.clone(), names).unwrap_or_default();
+            let is_shown = |name: &String| known.shared.values().any(|names| names.contains(name));
+            let gone = before.iter().filter(|name| !is_shown(name)).filter_map(|name| known.ids.get(name));
+            gone.for_each(|gauge| abi::record(*gauge, 0));
+        });
     }
 
     /// Counts in a gauge what lasts as long as what is returned.
@@ -98,30 +138,12 @@ impl Metrics {
     }
 }
 
-/// Sets a gauge that all filters share to one, and to zero those that say otherwise by their last label.
-pub(super) fn record_one(name: &str, labels: Labels<'_>, last: (&'static str, &str)) {
-    let shown = full(name, &[labels, &[last]].concat());
-    if let Ok(gauge) = define(shown.clone(), abi::define_gauge) {
-        abi::record(gauge, 1);
-    }
-    zero(&(full(name, labels) + "."), |full| *full == shown);
-}
-
-/// Sets the gauges to zero whose names begin so, but for some.
-fn zero(start: &str, holds: impl Fn(&String) -> bool) {
-    with_metrics(|known| {
-        let gone = known.iter().filter(|(full, _)| full.starts_with(start) && !holds(full));
-        gone.for_each(|(_, gauge)| abi::record(*gauge, 0));
-    });
-}
-
-/// Each definition takes memory in the host, the second of one name too.
 fn define(full: String, define: impl Fn(&str) -> Result<u32, Refused>) -> Result<u32, Refused> {
-    with_metrics(|known| match known.get(&full) {
+    with_metrics(|known| match known.ids.get(&full) {
         Some(id) => Ok(*id),
         None => {
             let id = define(&full)?;
-            known.insert(full, id);
+            known.ids.insert(full, id);
             Ok(id)
         }
     })

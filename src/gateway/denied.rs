@@ -50,8 +50,13 @@ impl Denied {
         let Hearsay { issuer, key_id } = &self.hearsay;
         let known = [("code", Some(code)), ("detail", Some(self.cause.detail())), ("place", self.place.as_deref())];
         let heard = [("issuer", issuer.as_deref()), ("kid", key_id.as_deref())];
-        let members = known.into_iter().chain(heard).filter_map(|(name, text)| Some((name.to_owned(), text?.into())));
-        protobuf::struct_bytes(&members.collect::<Map<_, _>>())
+        let mut members = Map::new();
+        for (name, text) in known.into_iter().chain(heard) {
+            if let Some(text) = text {
+                members.insert(name.to_owned(), text.into());
+            }
+        }
+        protobuf::struct_bytes(&members)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::denial::Denial;
 use crate::issue::Skip;
 
 /// Something that is counted, for the filter that it happened in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
     /// A wristband was signed.
     Issued,

@@ -3,7 +3,6 @@
 closed_list! {
 /// A signature algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1; RFC 9864). Neither `none` nor a symmetric one exists
 /// here: with the latter, whoever verifies could sign.
-#[derive(PartialOrd, Ord)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,

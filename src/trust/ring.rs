@@ -4,7 +4,7 @@
 //! A [`Ring`] never changes inside. When keys come or go, another ring takes its place as a whole, in which everything that
 //! stays is the same object: so whoever has remembered something can tell whether it still holds.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::key_set::{KeySet, TrustedKey};
@@ -71,7 +71,7 @@ pub fn label(text: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Ring {
     own: Option<Rc<TrustedIssuer>>,
-    by_name: HashMap<String, Rc<TrustedIssuer>>,
+    by_name: BTreeMap<String, Rc<TrustedIssuer>>,
 }
 
 impl Ring {
@@ -102,7 +102,7 @@ impl Ring {
         self.own.as_ref()
     }
 
-    /// Everyone else.
+    /// Everyone else, by their names.
     pub fn peers(&self) -> impl Iterator<Item = &Rc<TrustedIssuer>> {
         self.by_name.values().filter(|issuer| !issuer.is_own)
     }
@@ -121,12 +121,9 @@ impl Ring {
         })
     }
 
-    /// Everyone: ourselves first, then the others by their names.
-    #[must_use]
-    pub fn issuers(&self) -> Vec<&Rc<TrustedIssuer>> {
-        let mut peers: Vec<_> = self.peers().collect();
-        peers.sort_by(|one, other| one.name.cmp(&other.name));
-        self.own.iter().chain(peers).collect()
+    /// Everyone: ourselves first, then the others.
+    pub fn issuers(&self) -> impl Iterator<Item = &Rc<TrustedIssuer>> {
+        self.own.iter().chain(self.peers())
     }
 
     /// Whether what `issuer` vouched for with `key` still counts: the key is still trusted to speak for it, and the limits

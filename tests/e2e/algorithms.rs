@@ -229,9 +229,9 @@ impl Gateways {
                 assert_eq!(said, BTreeSet::from([says.as_str()]), "{plugin}");
             }
             for operation in ["sign", "verify"] {
-                let stats = self.envoy.admin("/stats?filter=host_crypto");
+                let stats = self.envoy.admin("/stats?filter=wristband.crypto");
                 let gauge =
-                    format!("wasmcustom.wristband.host_crypto.{operation}.{algorithm}: {}", u8::from(by == "host"));
+                    format!("wasmcustom.wristband.crypto.operation.{operation}.algorithm.{algorithm}.by.{by}: 1");
                 assert!(stats.lines().any(|line| line == gauge), "{gauge}\n{stats}");
             }
         }
@@ -348,9 +348,11 @@ fn an_envoy_that_does_not_sign_verifies_all_the_same() {
     let (envoy, urls) = start(row.signs("auto")).unwrap_or_else(|refusal| panic!("{}", refusal.log));
     let log = envoy.log();
     assert!(log.contains("crypto: sign ES256 by wasm, verify ES256 by host"), "{log}");
-    for (operation, by_host) in [("sign", 0), ("verify", 1)] {
-        assert_eq!(envoy.count(&format!("host_crypto.{operation}.ES256")), by_host, "{operation}");
-    }
+    assert_eq!(
+        envoy.admin("/stats?filter=wristband.crypto"),
+        "wasmcustom.wristband.crypto.operation.sign.algorithm.ES256.by.wasm: 1\n\
+         wasmcustom.wristband.crypto.operation.verify.algorithm.ES256.by.host: 1\n"
+    );
     let answer = http::get_with(&urls[0], &[("x-user", "alice")]);
     let wristband = answer.wristband().unwrap_or_else(|| panic!("{answer:?}"));
     let ask = |token: &str| outcome(&http::get_with(&urls[0], &[("x-wristband-token", token)]));

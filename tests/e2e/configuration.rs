@@ -128,12 +128,14 @@ fn a_bad_configuration_is_refused_with_its_path_as_a_struct_and_as_json() {
         ),
         (
             issuing(json!({"expression": "request.headers["})),
-            "issue.identity.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why"
+            "issue.identity.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it \
+             writes at level `info` (`--component-log-level wasm:info`)"
                 .to_owned(),
         ),
         (
             issuing(json!({"expression": "nosuchfunction(1)"})),
-            "issue.identity.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why"
+            "issue.identity.expression: not a CEL expression that Envoy compiles; its log line `expr_create` says why, which it \
+             writes at level `info` (`--component-log-level wasm:info`)"
                 .to_owned(),
         ),
         (

@@ -28,6 +28,7 @@ mod renewal;
 mod routes;
 mod samples;
 mod secrets;
+mod seen;
 mod tokens;
 mod trust;
 mod updates;

@@ -63,8 +63,8 @@ fn the_demo_runs_to_its_end() {
     for line in [
         "1. Alice logs in at A. The answer carries a wristband: who she is, signed by A",
         "      the service sees x-wristband-sub: alice",
-        "      metrics: wristband_denied{code=\"unknown_key\"} 1",
-        "      metrics: wristband_denied{code=\"bad_signature\"} 1",
+        "      metrics: wristband_denied{filter=\"cluster-c\",peer=\"none\",code=\"unknown_key\"} 1",
+        "      metrics: wristband_denied{filter=\"cluster-c\",peer=\"none\",code=\"bad_signature\"} 1",
         "        header {\"alg\":\"ES256\",\"kid\":\"cjpqMfdYWm4t-vJPQ-_RFaa_75rBKgn2uALzkcD5_rE\",\"typ\":\"JWT\"}",
         "  Envoy is still process",
         "Everything was as it should be.",

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 use wasmparser::{Parser, Payload};
 
-use crate::support::config::{CAPABILITIES, FETCHING, WAITING};
+use crate::support::config::{CAPABILITIES, FETCHING, WAITING, stats_tags};
 use crate::support::envoy::{self, Envoy, free_port};
 use crate::support::http::{self, Answer, get, get_with};
 use crate::support::sample::{self, Sample};
@@ -186,9 +186,25 @@ fn every_sample_is_fit_to_be_copied() {
         let count = |kind: &str| bootstrap["static_resources"][kind].as_array().unwrap().len();
         assert_eq!(managers, count("listeners"), "{name}");
         assert_eq!(addresses, count("listeners") + count("clusters") + 1, "{name}: not all addresses, or no `admin`");
-        assert!(bootstrap["stats_config"]["stats_tags"][0].is_object(), "{name}");
+        // The same everywhere, and an access log with each of our filters.
+        assert_eq!(bootstrap["stats_config"]["stats_tags"], stats_tags(), "{name}");
+        let mut logs = Vec::new();
+        sample::visit(&mut bootstrap, &mut |members| {
+            let filters = members.get("http_filters").and_then(Value::as_array);
+            if filters.is_some_and(|filters| filters.iter().any(|filter| filter["name"] == "wristband")) {
+                logs.push(members["access_log"].clone());
+            }
+        });
+        assert!(!logs.is_empty() && logs.iter().all(|log| *log == access_log()), "{name}: {logs:?}");
         assert!(!read(&format!("envoy/{name}.yaml")).contains("PRIVATE KEY-"), "{name}");
     }
+}
+
+/// As the samples have it.
+fn access_log() -> Value {
+    let verifier = sample::parse(&read("envoy/verify-only.yaml"));
+    let manager = &verifier["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    manager["access_log"].clone()
 }
 
 #[test]
@@ -271,12 +287,9 @@ fn at_the_edge_a_token_of_the_identity_provider_becomes_a_wristband() {
     assert_eq!(published(&url), ["cluster-a-2026-11"]);
 
     let metrics = envoy.admin("/stats/prometheus");
-    for line in [
-        "wristband_issued{} 2",
-        "wristband_issue_skipped{code=\"response_status\"} 3",
-        "wristband_denied{code=\"expired\"} 0",
-        "wristband_observed{code=\"expired\"} 0",
-    ] {
+    for line in
+        ["wristband_issued{filter=\"edge\"} 2", "wristband_issue_skipped{filter=\"edge\",code=\"response_status\"} 3"]
+    {
         assert!(metrics.lines().any(|found| found == line), "{line}");
     }
 }

@@ -147,11 +147,7 @@ pub fn internal_listeners() -> Value {
 
 /// Labels of metrics, as the samples have them.
 pub fn stats_tags() -> Value {
-    json!([
-        {"tag_name": "code", "regex": r"^wasmcustom\.wristband\.(?:denied|observed|issue_skipped)(\.(\w+))$"},
-        {"tag_name": "filter", "regex": r"^wasmcustom\.wristband\.\w+(\.filter\.([\w-]+))"},
-        {"tag_name": "peer", "regex": r"^wasmcustom\.wristband\.\w+\.filter\.[\w-]+(\.peer\.([\w-]+))$"},
-    ])
+    super::sample::parse(&super::read("envoy/federation.yaml"))["stats_config"]["stats_tags"].take()
 }
 
 fn variables<'v>(value: &'v Value, found: &mut Vec<&'v str>) {

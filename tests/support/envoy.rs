@@ -107,7 +107,7 @@ impl Envoy {
             .env_clear()
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(fs::File::create(directory.path().join("out")).unwrap())
             .stderr(fs::File::create(directory.path().join("log")).unwrap())
             .spawn()
             .unwrap();
@@ -139,6 +139,12 @@ impl Envoy {
         String::from_utf8_lossy(&fs::read(self.directory.path().join("log")).unwrap_or_default()).into_owned()
     }
 
+    /// The lines of an access log that goes to standard output and is JSON.
+    pub fn access_log(&self) -> Vec<Value> {
+        let lines = fs::read_to_string(self.directory.path().join("out")).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     pub fn admin(&self, path: &str) -> String {
         let answer: Answer = http::get(&self.admin_url(path));
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
@@ -151,9 +157,21 @@ impl Envoy {
         stats.trim().rsplit(": ").next().and_then(|value| value.parse().ok()).unwrap_or(0)
     }
 
-    /// The value of one of the filter's counters.
-    pub fn count(&self, name: &str) -> u64 {
-        self.counter(&format!("wasmcustom.wristband.{name}"))
+    /// What the filter has counted, of all filters and peers together: `issued`, `denied.expired`, `token_cache.hit`.
+    pub fn count(&self, event: &str) -> u64 {
+        let (name, last) = event.split_once('.').unwrap_or((event, ""));
+        let counters = self.admin(&format!("/stats?filter=^wasmcustom.wristband.{name}.filter"));
+        let counted = counters.lines().filter_map(|line| {
+            let (full, value) = line.split_once(": ")?;
+            full.ends_with(last).then(|| value.parse::<u64>().unwrap())
+        });
+        counted.sum()
+    }
+
+    /// The value of one of the filter's metrics, by its whole name.
+    pub fn count_of(&self, name: &str) -> Option<u64> {
+        let stats = self.admin(&format!("/stats?filter=^wasmcustom.wristband.{name}$"));
+        stats.trim().rsplit_once(": ").map(|(_, value)| value.parse().unwrap())
     }
 
     /// Waits until something holds.
