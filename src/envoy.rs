@@ -12,6 +12,7 @@ mod contexts;
 mod filter_state;
 mod metrics;
 mod renewal;
+mod shown;
 
 use std::cell::RefCell;
 use std::time::{Instant, SystemTime};

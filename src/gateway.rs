@@ -21,7 +21,7 @@ pub use edits::{Edits, Ending};
 pub use event::Event;
 pub use outputs::{ClaimFormat, ClaimHeader, Outputs, PRINCIPAL};
 pub use renewal::Waiting;
-pub use verification::{Mode, OnForgedHeader, SOON, Verification};
+pub use verification::{Mode, OnForgedHeader, Verification};
 
 use crate::denial::{Cause, Denial};
 use crate::host::Host;

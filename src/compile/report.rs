@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::keys::Set;
 use crate::config::Problem;
 use crate::crypto::Chosen;
-use crate::gateway::{Ending, Gateway, SOON};
+use crate::gateway::{Ending, Gateway};
 use crate::sources::Sources;
 use crate::time::Timestamp;
 use crate::trust::{Origin, Ring, TrustedIssuer, TrustedKey};
@@ -100,9 +100,8 @@ pub fn endings(ring: &Ring, now: Timestamp) -> Vec<Ending> {
     let last = |issuer: &Rc<TrustedIssuer>| {
         // Those that are fetched come and go by themselves.
         let keys = issuer.keys.keys().iter().filter(|key| issuer.origin == Origin::Configured && key.is_published(now));
-        let ends: Option<Vec<_>> = keys.map(|key| Some((key.ends_within(SOON, now)?, key))).collect();
-        let (end, key) = ends?.into_iter().max_by_key(|(end, _)| *end)?;
-        Some((Rc::clone(issuer), Rc::clone(key), end))
+        let ends: Option<Vec<_>> = keys.map(|key| Ending::of(issuer, key, now)).collect();
+        ends?.into_iter().max_by_key(|ending| ending.end)
     };
     ring.issuers().filter_map(last).collect()
 }

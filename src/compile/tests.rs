@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::http::headers::Headers;
 use crate::jose::algorithm::Algorithm;
 
+use crate::gateway::Ending;
 use crate::testing::{A, A_NEXT_PUB, A_PEM, A_PUB, B, B_PEM, B_PUB, Fake, NOW, gateway_a, key, load, load_with};
 
 /// The message for the gateway of A with one value changed, named by its JSON pointer.
@@ -939,7 +940,7 @@ fn an_issuer_that_will_have_no_key_is_told_a_week_before() {
     configuration["peers"][0]["keys"] = json!([key("b", B_PUB), key("b2", A_NEXT_PUB)]);
     let endings = |configuration: &Value| {
         let found = super::endings(&load(configuration).unwrap().gateway.ring(), NOW);
-        found.into_iter().map(|(issuer, key, _)| format!("{} {}", issuer.name, key.name)).collect::<Vec<_>>()
+        found.into_iter().map(|Ending { issuer, key, .. }| format!("{} {}", issuer.name, key.name)).collect::<Vec<_>>()
     };
     let at = |left: i64| Value::from(crate::time::Timestamp(NOW.0 + left).to_rfc3339());
     configuration["peers"][0]["keys"][0]["notAfter"] = at(100);

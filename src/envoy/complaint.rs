@@ -7,6 +7,7 @@ use log::warn;
 
 use super::answers::Envoy;
 use super::{abi, now};
+use crate::gateway::Ending;
 use crate::host::{Host as _, Setup as _, Written};
 use crate::time::Timestamp;
 use crate::trust::{Ring, TrustedIssuer, TrustedKey};
@@ -59,7 +60,7 @@ impl Endings {
         format!("wristband.ending.{}.{}.{}", self.plugin, issuer.name, key.name)
     }
 
-    pub(super) fn say(&self, issuer: &TrustedIssuer, key: &Rc<TrustedKey>, problem: impl FnOnce() -> String) {
+    pub(super) fn say(&self, Ending { issuer, key, .. }: &Ending, problem: impl FnOnce() -> String) {
         let now = now();
         let mut said = self.said.borrow_mut();
         if said.iter().any(|(of, said)| Rc::ptr_eq(of, key) && !is_past(*said, now, HOUR)) {

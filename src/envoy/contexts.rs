@@ -7,10 +7,11 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
 use super::abi::{self, HeaderMap, Refused};
-use super::active::{Active, Step, host_error, seconds};
+use super::active::{Active, Step, host_error};
 use super::answers::Envoy;
 use super::metrics::Metrics;
 use super::renewal::{Released, Renewal, Slot};
+use super::shown::seconds;
 use super::{filter_state, now};
 use crate::compile::{self, Compiled, Report};
 use crate::encoding::pairs;

@@ -1,5 +1,6 @@
 //! What is to be changed in a message: written down by the core, carried out by the adapter.
 
+use std::fmt;
 use std::rc::Rc;
 
 use super::{Denied, Event};
@@ -7,8 +8,33 @@ use crate::http::headers::HeaderName;
 use crate::time::Timestamp;
 use crate::trust::{TrustedIssuer, TrustedKey};
 
-/// A key that ends within a week: whose it is, and when it ends.
-pub type Ending = (Rc<TrustedIssuer>, Rc<TrustedKey>, Timestamp);
+/// A key that ends soon.
+#[cfg_attr(test, derive(Debug))]
+pub struct Ending {
+    /// Whose it is.
+    pub issuer: Rc<TrustedIssuer>,
+    /// The key.
+    pub key: Rc<TrustedKey>,
+    /// When it ends.
+    pub end: Timestamp,
+}
+
+impl Ending {
+    /// The key, if it ends within a week, in which someone can be reached.
+    #[must_use]
+    pub fn of(issuer: &Rc<TrustedIssuer>, key: &Rc<TrustedKey>, now: Timestamp) -> Option<Self> {
+        const SOON: u32 = 7 * 86_400;
+        let end = key.ends_within(SOON, now)?;
+        Some(Self { issuer: Rc::clone(issuer), key: Rc::clone(key), end })
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.end.to_rfc3339().unwrap_or_default();
+        write!(formatter, "the key `{}` of {} ends at {end}", self.key.name, self.issuer.name)
+    }
+}
 
 /// What to do with a message. It has tokens in it, and outside the tests no `Debug`.
 #[derive(Default)]

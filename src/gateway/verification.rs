@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::denied::Denied;
 use super::outputs::{ClaimHeader, Outputs};
-use super::{Edits, Event};
+use super::{Edits, Ending, Event};
 use crate::cache::Cache;
 use crate::denial::{Cause, Denial};
 use crate::host::Host;
@@ -18,9 +18,6 @@ use crate::verify::{Refused, Verified, Verifier};
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
 const LOOKED_UP_BY: usize = 32;
-
-/// Seconds before a key ends in which an operator is told so: a week, in which someone can be reached.
-pub const SOON: u32 = 7 * 86_400;
 
 /// How inbound tokens are treated.
 pub struct Verification {
@@ -104,9 +101,8 @@ impl Verification {
         };
         let verified = self.verify(&token, ring, now, host, edits);
         let verified = verified.map_err(|refused| Denied::refused(refused, place, &token))?;
-        let (issuer, key) = (verified.issuer(), verified.key());
-        edits.peer = Some(Rc::clone(&issuer.label));
-        edits.ending = key.ends_within(SOON, now).map(|end| (Rc::clone(issuer), Rc::clone(key), end));
+        edits.peer = Some(Rc::clone(&verified.issuer().label));
+        edits.ending = Ending::of(verified.issuer(), verified.key(), now);
         if !self.forward {
             take_out(headers, place, edits);
         }

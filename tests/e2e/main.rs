@@ -22,6 +22,7 @@ mod jwks_server;
 mod live;
 mod make;
 mod metrics;
+mod monitoring;
 mod operating;
 mod policies;
 mod renewal;

@@ -8,6 +8,7 @@ pub mod costly;
 pub mod envoy;
 pub mod http;
 pub mod page;
+pub mod prometheus;
 pub mod sample;
 pub mod token;
 
