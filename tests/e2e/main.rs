@@ -31,6 +31,7 @@ mod samples;
 mod secrets;
 mod seen;
 mod tokens;
+mod troubles;
 mod trust;
 mod updates;
 mod verifying;
