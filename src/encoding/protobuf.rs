@@ -104,6 +104,26 @@ pub fn struct_bytes(members: &Map<String, Value>) -> Vec<u8> {
     bytes
 }
 
+/// The same of an object that has nothing but texts, without a copy of them.
+#[must_use]
+pub fn struct_of_texts(members: &[(&str, &str)]) -> Vec<u8> {
+    let value_length = |value: &str| nested(field::STRING, value.len());
+    let member_length = |(name, value): &(&str, &str)| {
+        nested(field::NAME, name.len()).saturating_add(nested(field::VALUE, value_length(value)))
+    };
+    let lengths = members.iter().map(|member| nested(field::MEMBERS, member_length(member)));
+    let mut bytes = Vec::with_capacity(lengths.fold(0, usize::saturating_add));
+    for member @ (name, value) in members {
+        write_prefix(field::MEMBERS, member_length(member), &mut bytes);
+        write_prefix(field::NAME, name.len(), &mut bytes);
+        bytes.extend_from_slice(name.as_bytes());
+        write_prefix(field::VALUE, value_length(value), &mut bytes);
+        write_prefix(field::STRING, value.len(), &mut bytes);
+        bytes.extend_from_slice(value.as_bytes());
+    }
+    bytes
+}
+
 /// Field numbers of `google.protobuf.Struct`, its map entries, `Value` and `ListValue`.
 pub(crate) mod field {
     pub(crate) const MEMBERS: u32 = 1;

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::rc::Rc;
 
-use serde_json::Map;
-
 use crate::denial::{Cause, Denial};
 use crate::encoding::protobuf;
 use crate::http::credential::{Ambiguity, Place};
@@ -46,17 +44,12 @@ impl Denied {
     /// The filter state `wasm.wristband_denied`, a serialized `google.protobuf.Struct` of texts.
     #[must_use]
     pub fn filter_state(&self) -> Vec<u8> {
-        let code = self.cause.denial().code();
         let Hearsay { issuer, key_id } = &self.hearsay;
-        let known = [("code", Some(code)), ("detail", Some(self.cause.detail())), ("place", self.place.as_deref())];
-        let heard = [("issuer", issuer.as_deref()), ("kid", key_id.as_deref())];
-        let mut members = Map::new();
-        for (name, text) in known.into_iter().chain(heard) {
-            if let Some(text) = text {
-                members.insert(name.to_owned(), text.into());
-            }
+        let mut members = vec![("code", self.cause.denial().code()), ("detail", self.cause.detail())];
+        for (name, text) in [("place", &self.place), ("issuer", issuer), ("kid", key_id)] {
+            members.extend(text.as_deref().map(|text| (name, text)));
         }
-        protobuf::struct_bytes(&members)
+        protobuf::struct_of_texts(&members)
     }
 }
 

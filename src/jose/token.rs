@@ -212,6 +212,9 @@ fn check_claims(claims: &Members) -> Result<(f64, Option<f64>, Option<String>, b
 #[must_use]
 pub fn printable(text: &str) -> String {
     const MOST: usize = 255;
+    if text.len() <= MOST && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
     text.chars().take(MOST).map(|character| if character.is_ascii_graphic() { character } else { '?' }).collect()
 }
 
