@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use p256::elliptic_curve::sec1::ToSec1Point as _;
 use serde_json::{Value, json};
 use ureq::http::HeaderMap;
 
@@ -11,12 +12,13 @@ use crate::load::{Load, TOKEN, USER};
 use crate::rig::{Expected, Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
 use crate::support::config::{private, public};
 use crate::support::http::{self, Answer};
-use crate::support::token::{A, B};
+use crate::support::token::{A, B, encode};
 use crate::tokens::{Folder, KEY};
 
 /// The listeners without a filter: for requests with a token, and for the shorter ones without.
 pub const BARE: &str = "bare";
 pub const BARE_WITHOUT_TOKEN: &str = "bare-without-token";
+const BARE_COOKIES: &str = "bare-cookies";
 
 /// Before the name of a variant: with the other module.
 pub const BESIDE: &str = "beside-";
@@ -159,8 +161,10 @@ pub fn start(folder: &Folder) -> (Rig, Vec<Variant>) {
     );
 
     verifiers(&mut builder);
+    many(&mut builder);
     signers(&mut builder);
     refusers(&mut builder);
+    cookies(&mut builder);
 
     let document = json!({"issuer": B, "signingKeyRefs": [public(SIGNING_KEY)], "verify": {}});
     builder.add("jwks", "JWKS", vec![ours("jwks", &document)], load("jwks", CERTS, None)).counts("discovery");
@@ -252,6 +256,35 @@ fn verifiers(builder: &mut Builder<'_>) {
     plugin.as_object_mut().unwrap().extend(signer.as_object().unwrap().clone());
     let filter = ours("exchange", &plugin);
     builder.verifies("exchange", "verify a unique token and sign, host", filter, unique).counts("issued").brings = true;
+}
+
+/// A hundred peers with ten keys each, and the one whose tokens come.
+fn many(builder: &mut Builder<'_>) {
+    let set = |peer: u32| {
+        let keys = (0..10).map(|key| {
+            let scalar = [&[1; 28][..], &(peer * 10 + key + 1).to_be_bytes()].concat();
+            let point = p256::SecretKey::from_slice(&scalar).unwrap().public_key().to_sec1_point(false);
+            let (x, y) = (encode(point.x().unwrap()), encode(point.y().unwrap()));
+            json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": format!("{peer}-{key}")})
+        });
+        json!({"keys": keys.collect::<Vec<_>>()}).to_string()
+    };
+    let mut plugin = verifier("host", &json!({}));
+    let peer = |peer: u32| json!({"issuer": format!("https://{peer}.example"), "jwks": {"inlineString": set(peer)}});
+    plugin["peers"].as_array_mut().unwrap().extend((0..100).map(peer));
+    let title = "verify, 5,000 in rotation, a hundred more peers with a thousand keys";
+    builder.verifies("many", title, ours("many", &plugin), &builder.folder.rotation).counts("token_cache.hit");
+}
+
+/// The dearest request without a token: cookies, none of which is ours.
+fn cookies(builder: &mut Builder<'_>) {
+    let folder = builder.folder.path();
+    let load = |name| Load::new(folder, name, "/", vec![("cookie", "a=b; ".repeat(11_000))], None);
+    let title = "55 KB of cookies, none of which is ours";
+    builder.add(BARE_COOKIES, "no filter, 55 KB of cookies", vec![], load(BARE_COOKIES));
+    let plugin =
+        verifier("host", &json!({"mode": "optional", "fromHeaders": [{"name": TOKEN}], "fromCookies": ["wb"]}));
+    builder.add("cookies", title, vec![ours("cookies", &plugin)], load("cookies")).bare = BARE_COOKIES;
 }
 
 fn signers(builder: &mut Builder<'_>) {

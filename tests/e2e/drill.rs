@@ -229,3 +229,113 @@ fn nothing_is_denied_or_passed_wrongly_whatever_happens_at_once() {
     let most = usize::try_from(seconds * 3 * 3).unwrap();
     assert!(fetched < most, "{fetched} of {most}");
 }
+
+/// How often two gateways rotate in `make test`, and in how many seconds of `DRILL` once.
+const ROTATIONS: u64 = 3;
+const SECONDS_EACH: u64 = 4;
+
+/// A gateway whose key is in a file, and which fetches the other one's.
+fn of_two(issuer: &str, other: &str) -> Value {
+    json!({
+        "issuer": issuer,
+        "tokenDuration": 60,
+        "discovery": {"maxAge": 1},
+        "signingKeyRefs": [{
+            "algorithm": "ES256",
+            "key": {"cluster": "wristband-key", "path": "/key", "refresh": 1, "announce": 3},
+        }],
+        "peers": [{"issuer": other, "remoteJwks": {"cluster": "other", "refresh": 1}}],
+        "issue": {"identity": {"header": "x-user"}},
+        "verify": {"mode": "optional"},
+    })
+}
+
+/// Two Envoys, each with a key file and an address of its own.
+struct Two {
+    envoys: [Envoy; 2],
+    urls: [String; 2],
+    keys: [TempDir; 2],
+}
+
+impl Two {
+    fn start() -> Self {
+        let (ports, keys) = ([free_port(), free_port()], [TempDir::new().unwrap(), TempDir::new().unwrap()]);
+        let issuers = [A, PEER];
+        let start = |this: usize| {
+            let (issuer, other) = (issuers[this], issuers[1 - this]);
+            fs::write(keys[this].path().join("key.pem"), fresh_key()).unwrap();
+            let mut filter = filter(&of_two(issuer, other));
+            allow_fetching(&mut filter);
+            let (upstream, (key_listener, key_cluster)) = (free_port(), key_by_call(keys[this].path()));
+            let gateway = config::listener("gateway", ports[this], vec![filter], to_upstream());
+            let bootstrap = json!({
+                "bootstrap_extensions": internal_listeners(),
+                "static_resources": {
+                    "listeners": [echo(upstream), key_listener, gateway],
+                    "clusters": [cluster("echo", upstream), key_cluster, cluster("other", ports[1 - this])],
+                },
+            });
+            Envoy::start(&bootstrap, &[])
+        };
+        Self { envoys: [start(0), start(1)], urls: ports.map(|port| format!("http://127.0.0.1:{port}")), keys }
+    }
+
+    /// A key that nobody has seen, in the place of the one in the file.
+    fn rotate(&self, which: usize) {
+        let next = self.keys[which].path().join("next.pem");
+        fs::write(&next, fresh_key()).unwrap();
+        fs::rename(next, self.keys[which].path().join("key.pem")).unwrap();
+    }
+
+    fn kid(&self, which: usize) -> Option<String> {
+        let answer = http::get_with(&self.urls[which], &[("x-user", "alice")]);
+        Some(token::header(answer.wristband()?)["kid"].as_str()?.to_owned())
+    }
+}
+
+fn fresh_key() -> String {
+    rcgen::KeyPair::generate().unwrap().serialize_pem()
+}
+
+#[test]
+fn two_gateways_rotate_against_each_other_and_nobody_is_denied() {
+    let seconds = std::env::var("DRILL").ok().and_then(|text| text.parse::<u64>().ok());
+    let rotations = seconds.map_or(ROTATIONS, |seconds| (seconds / SECONDS_EACH).max(ROTATIONS));
+    let two = Arc::new(Two::start());
+    let signs = |which: usize| two.kid(which).is_some();
+    two.envoys[0].wait_until("both sign", |_| (0..20).all(|_| signs(0) && signs(1)));
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = [0, 1]
+        .map(|from| {
+            let (two, stop) = (Arc::clone(&two), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut count = 0_u32;
+                while !stop.load(Ordering::SeqCst) {
+                    let signed = http::get_with(&two.urls[from], &[("x-user", "alice")]);
+                    let wristband = signed.wristband().unwrap_or_else(|| panic!("{signed:?}"));
+                    // At whom it is for, and at home.
+                    for url in [&two.urls[1 - from], &two.urls[from]] {
+                        let answer = http::get_with(url, &[("x-wristband-token", wristband)]);
+                        assert_eq!(answer.status, 200, "{answer:?}");
+                    }
+                    count += 1;
+                }
+                count
+            })
+        })
+        .into();
+    let mut seen = [two.kid(0).unwrap(), two.kid(1).unwrap()];
+    for _ in 0..rotations {
+        for which in [0, 1] {
+            two.rotate(which);
+        }
+        for which in [0, 1] {
+            let is_new = || two.kid(which).is_some_and(|kid| kid != seen[which]);
+            two.envoys[which].wait_until("the new key signs", |_| (0..20).all(|_| is_new()));
+            seen[which] = two.kid(which).unwrap();
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    let counts: Vec<_> = clients.into_iter().map(|client| client.join().expect("nobody is denied")).collect();
+    println!("rotations: {rotations} each; wristbands signed, and accepted twice: {counts:?}");
+}

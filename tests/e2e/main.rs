@@ -31,6 +31,7 @@ mod samples;
 mod secrets;
 mod seen;
 mod tokens;
+mod traps;
 mod troubles;
 mod trust;
 mod updates;
