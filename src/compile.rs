@@ -43,19 +43,36 @@ pub struct Compiled {
 /// # Errors
 /// Everything that an operator has to change, each with its path. There is one at least.
 pub fn load(bytes: &[u8], setup: &impl Setup) -> Result<Compiled, Vec<Problem>> {
+    let Examined { compiled, errors, .. } = examine(bytes, setup);
+    compiled.ok_or(errors)
+}
+
+/// Everything that is to be said of a configuration.
+pub struct Examined {
+    /// What it is once it is in force; `None` when it cannot be.
+    pub compiled: Option<Compiled>,
+    /// What an operator has to change; something when there is nothing in force.
+    pub errors: Vec<Problem>,
+    /// What is not in the report, because there is none.
+    pub warnings: Vec<Problem>,
+}
+
+/// The same for whoever wants to know the warnings beside the errors.
+pub fn examine(bytes: &[u8], setup: &impl Setup) -> Examined {
     let problems = Problems::default();
     let compiled = Config::read(bytes, &problems).and_then(|config| compile(config, &problems, setup));
     match compiled {
         Some((gateway, keys)) if !problems.has_errors() => {
-            let report = Report::new(bytes, &gateway, keys.arithmetic, keys.sets, problems.into_warnings());
-            Ok(Compiled { gateway, report })
+            let report = Report::new(bytes, &gateway, keys.arithmetic, keys.sets, problems.into_found().1);
+            Examined { compiled: Some(Compiled { gateway, report }), errors: Vec::new(), warnings: Vec::new() }
         }
         _ => {
             // Nothing is left out without a word; if it were, it would still not come into force.
             if !problems.has_errors() {
                 problems.error(&Path::root(), "cannot be compiled");
             }
-            Err(problems.into_errors())
+            let (errors, warnings) = problems.into_found();
+            Examined { compiled: None, errors, warnings }
         }
     }
 }

@@ -108,6 +108,8 @@ pub enum Cause {
     TooLong,
     /// What follows the scheme (RFC 9110, section 11.4) is not one space and a token.
     Separator,
+    /// Bytes that no text has.
+    Characters,
     /// Not the compact serialization (RFC 7515, section 7.1).
     Parts,
     /// The header is no base64url.
@@ -233,11 +235,12 @@ impl Cause {
             Self::LooksLikeAnother => (Ambiguous, "another parser would find one more token here"),
             Self::TooLong => (Denial::TooLarge, "over `verify.maxTokenBytes`"),
             Self::Separator => (Malformed, "not exactly one space and a token after the scheme"),
+            Self::Characters => (Malformed, "not a text, let alone three parts of base64url"),
             Self::Parts => (Malformed, "not three parts with dots between them"),
             Self::HeaderEncoding => (Malformed, "the header is not canonical base64url"),
-            Self::HeaderJson => (Malformed, "the header is not a JSON object"),
+            Self::HeaderJson => (Malformed, "the header cannot be read as a JSON object"),
             Self::PayloadEncoding => (Malformed, "the payload is not canonical base64url"),
-            Self::PayloadJson => (Malformed, "the payload is not a JSON object"),
+            Self::PayloadJson => (Malformed, "the payload cannot be read as a JSON object"),
             Self::SignatureEncoding => (Malformed, "the signature is not canonical base64url"),
             Self::MemberTwice => (Malformed, "the same member twice"),
             Self::TooDeep => (Malformed, "nested too deep"),

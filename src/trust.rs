@@ -10,4 +10,4 @@ pub mod rules;
 pub mod worthless;
 
 pub use key_set::{KeySet, TrustedKey};
-pub use ring::{Origin, Ring, TrustedIssuer, label};
+pub use ring::{NOBODY, Origin, Ring, SELF, TrustedIssuer, label};

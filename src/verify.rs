@@ -40,7 +40,7 @@ pub struct Verifier {
 
 /// Why a token is not accepted, and what can be told of it.
 #[derive(Debug)]
-pub struct Refused {
+pub struct NotVerified {
     /// What was found.
     pub cause: Cause,
     /// What it says of itself.
@@ -55,7 +55,7 @@ pub struct Refused {
 /// Who has signed a token, and with which key.
 type Signer<'r> = (&'r Rc<TrustedIssuer>, &'r Rc<TrustedKey>);
 
-impl From<Unreadable> for Refused {
+impl From<Unreadable> for NotVerified {
     fn from(Unreadable { cause, hearsay }: Unreadable) -> Self {
         Self { cause, hearsay, signer: None, source: None }
     }
@@ -68,15 +68,15 @@ impl Verifier {
     /// The first [`Cause`] in this order: form, issuer, algorithm and key, time, signature; then what only a genuine token is
     /// told: type, the issuer's limits, binding, certificate, revocation, replay.
     #[inline(never)]
-    pub fn verify(&self, text: &[u8], ring: &Ring, now: Timestamp, host: &impl Host) -> Result<Verified, Refused> {
+    pub fn verify(&self, text: &[u8], ring: &Ring, now: Timestamp, host: &impl Host) -> Result<Verified, NotVerified> {
         let mut token = Untrusted::parse(text, self.max_token_bytes)?;
-        let (issuer, key) = self.authenticate(&token, ring, now, host).map_err(|(cause, source)| Refused {
+        let (issuer, key) = self.authenticate(&token, ring, now, host).map_err(|(cause, source)| NotVerified {
             cause,
             hearsay: token.hearsay(),
             signer: None,
             source,
         })?;
-        let has_forgotten = self.admit(&token, &issuer.limits, now, host).map_err(|cause| Refused {
+        let has_forgotten = self.admit(&token, &issuer.limits, now, host).map_err(|cause| NotVerified {
             cause,
             hearsay: token.hearsay(),
             signer: Some(Rc::clone(issuer)),

@@ -562,6 +562,9 @@ fn what_cannot_tick_is_refused_and_what_cannot_call_says_so() {
         host(|host| host.refuses = Some(name));
         assert!(!plugin(&fetching()).1, "{name}");
         host(|host| host.refuses = None);
+        // What is not in force is not shown.
+        let shown: Vec<_> = host(|host| host.gauges.keys().cloned().collect());
+        assert_eq!(shown, ["wristband.configuration_rejected_timestamp_seconds.filter.none"], "{name}");
     }
     // Without sources nobody asks for a tick.
     let before = host(|host| host.periods.len());

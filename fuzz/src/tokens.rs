@@ -7,7 +7,7 @@ use wristband::gateway::Gateway;
 use wristband::jose::base64url;
 use wristband::jose::token::Untrusted;
 use wristband::time::Timestamp;
-use wristband::verify::{Refused, Verified};
+use wristband::verify::{NotVerified, Verified};
 
 use super::fixture::{self, A, A_PUB, B, C, ENDED_PUB, NOW, Signer, peers};
 use super::host::Stage;
@@ -101,7 +101,7 @@ fn whole(fixture: &Fixture, token: &[u8]) {
 }
 
 /// Why a token is not accepted. Whoever has not signed it is not counted under a name, and what it says is fit for a log.
-fn told(refused: &Refused) -> Denial {
+fn told(refused: &NotVerified) -> Denial {
     let denial = refused.cause.denial();
     assert_eq!(
         refused.signer.is_some(),

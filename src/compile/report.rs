@@ -8,9 +8,10 @@ use super::keys::Set;
 use crate::config::Problem;
 use crate::crypto::Chosen;
 use crate::gateway::{Ending, Gateway};
+use crate::jose::token::printable;
 use crate::sources::Sources;
 use crate::time::Timestamp;
-use crate::trust::{Origin, Ring, TrustedIssuer, TrustedKey};
+use crate::trust::{Ring, TrustedIssuer, TrustedKey};
 
 /// The version of this filter.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -70,38 +71,53 @@ impl Report {
     }
 }
 
-/// Whose keys are trusted, a line for each issuer: their names, and when they begin and end. The first fifty keys are named.
+/// Whose keys are trusted, a line for each issuer: their names, and when they begin and end. The first fifty keys are named,
+/// and how many more there are.
 #[must_use]
 pub fn key_lines(ring: &Ring) -> Vec<String> {
-    let mut left = MOST_KEYS;
-    let line = |issuer: &Rc<TrustedIssuer>| {
+    let (mut left, mut lines, mut others) = (MOST_KEYS, Vec::new(), 0_usize);
+    for issuer in ring.issuers() {
         let keys = issuer.keys.keys();
+        if left == 0 {
+            others = others.saturating_add(keys.len());
+            continue;
+        }
         let mut names: Vec<_> = keys.iter().take(left).map(named).collect();
-        left = left.saturating_sub(names.len());
-        let more = keys.len().saturating_sub(names.len());
-        names.extend((more > 0).then(|| format!("{more} more")));
+        left = left.saturating_sub(names.len().max(1));
+        others = others.saturating_add(keys.len().saturating_sub(names.len()));
         names.extend(issuer.lacks_keys().then(|| "none fetched yet".to_owned()));
         let whose = if issuer.is_own { "our own keys, of" } else { "keys of" };
-        format!("{whose} {}: {}", issuer.name, names.join(", "))
-    };
-    ring.issuers().map(line).collect()
+        lines.push(format!("{whose} {}: {}", issuer.name, names.join(", ")));
+    }
+    lines.extend((others > 0).then(|| format!("and {others} more keys")));
+    lines
 }
 
 fn named(key: &Rc<TrustedKey>) -> String {
     let time =
         |word, time: Option<Timestamp>| time.and_then(Timestamp::to_rfc3339).map(|time| format!(" {word} {time}"));
     let times = [time("from", key.not_before), time("until", key.not_after)];
-    times.into_iter().flatten().fold(key.name.clone(), |named, time| named + &time)
+    times.into_iter().flatten().fold(printable(&key.name), |named, time| named + &time)
 }
 
-/// The keys after which an issuer has none, if that is soon. A key that has a successor ends as it should.
+/// The keys after which an issuer has none that counts, if that is soon. A key that has a successor ends as it should.
 #[must_use]
 pub fn endings(ring: &Ring, now: Timestamp) -> Vec<Ending> {
     let last = |issuer: &Rc<TrustedIssuer>| {
-        // Those that are fetched come and go by themselves.
-        let keys = issuer.keys.keys().iter().filter(|key| issuer.origin == Origin::Configured && key.is_published(now));
-        let ends: Option<Vec<_>> = keys.map(|key| Ending::of(issuer, key, now)).collect();
-        ends?.into_iter().max_by_key(|ending| ending.end)
+        let (mut then, mut last) = (now, None);
+        // From end to end, as long as there is one that goes on.
+        loop {
+            let live = || issuer.keys.keys().iter().filter(|key| key.is_live(then));
+            if live().any(|key| key.not_after.is_none()) {
+                return None;
+            }
+            let Some(longest) = live().max_by_key(|key| key.not_after) else {
+                break;
+            };
+            then = longest.not_after?;
+            last = Some(longest);
+        }
+        Ending::of(issuer, last?, now)
     };
     ring.issuers().filter_map(last).collect()
 }

@@ -931,7 +931,7 @@ fn the_log_names_each_issuer_s_keys_and_their_times_and_fifty_of_them_at_most() 
     configuration["peers"] = (10..70).map(peer).collect();
     let lines = lines(&configuration);
     assert_eq!(lines.iter().filter(|line| line.ends_with(": k")).count(), 48);
-    assert_eq!((lines.len(), lines[49].as_str()), (61, "keys of https://58.example: 1 more"));
+    assert_eq!((lines.len(), lines[49].as_str()), (50, "and 12 more keys"));
 }
 
 #[test]
@@ -949,6 +949,13 @@ fn an_issuer_that_will_have_no_key_is_told_a_week_before() {
     assert_eq!(endings(&configuration), [format!("{B} b2")]);
     configuration["peers"][0]["keys"][1]["notAfter"] = at(8 * 86_400);
     assert!(endings(&configuration).is_empty(), "there is time");
+    // A successor that begins too late is none.
+    configuration["peers"][0]["keys"][1].as_object_mut().unwrap().remove("notAfter");
+    configuration["peers"][0]["keys"][1]["notBefore"] = at(101);
+    assert_eq!(endings(&configuration), [format!("{B} b")]);
+    configuration["peers"][0]["keys"][1]["notBefore"] = at(100);
+    assert!(endings(&configuration).is_empty(), "it begins when the other one ends");
+    configuration["peers"][0]["keys"][1].as_object_mut().unwrap().remove("notBefore");
     // What has ended is no longer about to.
     configuration["peers"][0]["keys"][0]["notAfter"] = at(-1);
     configuration["peers"][0]["keys"][1]["notAfter"] = at(0);

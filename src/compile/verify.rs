@@ -16,11 +16,8 @@ use crate::jose::path::Path;
 use crate::trust::limits::Limits;
 use crate::trust::replay::{OnFull, Replay};
 use crate::trust::revocation::Revoked;
-use crate::trust::{KeySet, Origin, Ring, TrustedIssuer};
+use crate::trust::{KeySet, Origin, Ring, SELF, TrustedIssuer};
 use crate::verify::Verifier;
-
-/// As metrics name ourselves.
-pub(super) const SELF: &str = "self";
 
 /// Whom this gateway trusts, and within which limits.
 pub(super) fn ring(issuer: Option<&str>, peers: Vec<Peer>, verify: Option<&Verify>, keys: &mut Keys) -> Ring {

@@ -66,16 +66,11 @@ impl Problems {
         !self.found.borrow().errors.is_empty()
     }
 
-    /// The errors, in the order in which they were found.
+    /// The errors and the warnings, in the order in which they were found.
     #[must_use]
-    pub fn into_errors(self) -> Vec<Problem> {
-        self.found.into_inner().errors
-    }
-
-    /// The warnings, in the order in which they were found.
-    #[must_use]
-    pub fn into_warnings(self) -> Vec<Problem> {
-        self.found.into_inner().warnings
+    pub fn into_found(self) -> (Vec<Problem>, Vec<Problem>) {
+        let Found { errors, warnings, .. } = self.found.into_inner();
+        (errors, warnings)
     }
 }
 
@@ -92,7 +87,7 @@ mod tests {
         }
         problems.error(&Path::root(), "6");
         problems.error(&Path::of(&["c"]), "7");
-        let errors: Vec<_> = problems.into_errors().iter().map(ToString::to_string).collect();
+        let errors: Vec<_> = problems.into_found().0.iter().map(ToString::to_string).collect();
         assert_eq!(errors, ["a: 1", "b[1]: 4", "b: 5", "6", "c: 7"]);
     }
 }

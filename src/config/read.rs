@@ -223,7 +223,7 @@ fn peer(node: &Node<'_>) -> Peer {
 
 fn label(node: &Node<'_>) -> Option<String> {
     let text = text(node)?;
-    if matches!(&*text, "self" | "none") {
+    if [trust::SELF, trust::NOBODY].contains(&&*text) {
         return node.fail("metrics call our own issuer `self`, and one that is not known `none`");
     }
     let is_label = text.len() <= MAX_NAME && text == trust::label(&text);

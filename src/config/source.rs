@@ -99,7 +99,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Value, Problem> {
         let problems = Problems::default();
         let value = super::read(bytes, &problems)?;
-        problems.into_errors().into_iter().next().map_or(Ok(value), Err)
+        problems.into_found().0.into_iter().next().map_or(Ok(value), Err)
     }
 
     fn to_struct(value: &Value) -> prost_types::Struct {

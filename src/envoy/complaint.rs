@@ -57,7 +57,7 @@ impl Endings {
     }
 
     fn place(&self, issuer: &TrustedIssuer, key: &TrustedKey) -> String {
-        format!("wristband.ending.{}.{}.{}", self.plugin, issuer.name, key.name)
+        format!("wristband.ending.{}\0{}\0{}", self.plugin, issuer.name, key.name)
     }
 
     pub(super) fn say(&self, Ending { issuer, key, .. }: &Ending, problem: impl FnOnce() -> String) {

@@ -55,9 +55,11 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        let configured = configure(size).and_then(|(active, report)| match self.renewal.begin(&active, self.id) {
-            Ok(()) => Ok((active, report)),
-            Err(what) => Err(vec![refused(what)]),
+        let configured = configure(size).and_then(|(active, report)| {
+            self.renewal.begin(&active, self.id).map_err(|what| vec![refused(what)])?;
+            // Only what is in force is shown.
+            active.show(&report).map_err(|Refused| vec![refused("proxy_define_metric")])?;
+            Ok((active, report))
         });
         match configured {
             Ok((active, report)) => {
@@ -125,9 +127,7 @@ fn configure(size: usize) -> Result<(Active, Report), Vec<String>> {
     let Compiled { gateway, report } = compile::load(&bytes, &Envoy)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     filter_state::declare().map_err(|Refused| refused("proxy_call_foreign_function"))?;
-    let active = Active::new(gateway);
-    active.show(&report).map_err(|Refused| refused("proxy_define_metric"))?;
-    Ok((active, report))
+    Ok((Active::new(gateway), report))
 }
 
 /// One request and its response.

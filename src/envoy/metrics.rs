@@ -11,10 +11,7 @@ use std::rc::Rc;
 use super::abi::{self, Refused};
 use super::with_metrics;
 use crate::gateway::Event;
-use crate::trust::label;
-
-/// What stands in a name where a label has no value.
-const NONE: &str = "none";
+use crate::trust::{NOBODY, label};
 
 /// Labels beside the filter: names and values.
 pub(super) type Labels<'l> = &'l [(&'static str, &'l str)];
@@ -42,7 +39,7 @@ pub(super) struct Metrics {
 impl Metrics {
     /// Those of the plugin of this name.
     pub(super) fn new(plugin: &str) -> Self {
-        let filter = if plugin.is_empty() { NONE.to_owned() } else { label(plugin) };
+        let filter = if plugin.is_empty() { NOBODY.to_owned() } else { label(plugin) };
         Self { filter, events: RefCell::default() }
     }
 
@@ -54,7 +51,7 @@ impl Metrics {
         let id = match events.get(&key) {
             Some(id) => *id,
             None => {
-                let peer = key.1.as_deref().unwrap_or(NONE);
+                let peer = key.1.as_deref().unwrap_or(NOBODY);
                 let peer = event.is_of_peer().then_some(("peer", peer));
                 let labels: Vec<_> = peer.into_iter().chain(event.label()).collect();
                 let Ok(id) = define(self.name(event.name(), &labels), abi::define_counter) else {

@@ -13,7 +13,7 @@ use crate::crypto::{Backend, Chosen, Operation};
 use crate::jose::algorithm::Algorithm;
 use crate::sources::{News, PeerSource, Sources};
 use crate::time::Timestamp;
-use crate::trust::{TrustedKey, label};
+use crate::trust::{Origin, label};
 
 /// How many failures in a row it takes until they are worth a warning.
 const PATIENCE: u32 = 3;
@@ -60,14 +60,18 @@ impl Active {
     /// Shows when the keys of the configuration end.
     fn show_ends(&self) {
         let ring = self.gateway.ring();
-        let ends = ring.issuers().flat_map(|issuer| {
-            let end =
-                |key: &Rc<TrustedKey>| Some((Rc::clone(&issuer.label), label(&key.name), seconds(key.not_after?)));
-            issuer.keys.keys().iter().filter_map(end).collect::<Vec<_>>()
-        });
-        let ends: Vec<_> = ends.collect();
-        let labels: Vec<_> = ends.iter().map(|(peer, kid, _)| [("peer", &**peer), ("kid", kid.as_str())]).collect();
-        let ends = labels.iter().zip(&ends).map(|(labels, (_, _, end))| (&labels[..], *end));
+        // Two names may look alike: then the first end counts.
+        let mut ends: BTreeMap<(Rc<str>, String), u64> = BTreeMap::new();
+        for issuer in ring.issuers().filter(|issuer| !matches!(issuer.origin, Origin::Remote { .. })) {
+            for key in issuer.keys.keys() {
+                if let Some(end) = key.not_after.map(seconds) {
+                    let known = ends.entry((Rc::clone(&issuer.label), label(&key.name))).or_insert(end);
+                    *known = end.min(*known);
+                }
+            }
+        }
+        let labels: Vec<_> = ends.keys().map(|(peer, kid)| [("peer", &**peer), ("kid", kid.as_str())]).collect();
+        let ends = labels.iter().zip(ends.values()).map(|(labels, end)| (&labels[..], *end));
         self.metrics.record_all("key_not_after_timestamp_seconds", ends);
     }
 

@@ -7,7 +7,7 @@ use crate::denial::{Cause, Denial};
 use crate::encoding::protobuf;
 use crate::http::credential::{Ambiguity, Place};
 use crate::jose::token::Hearsay;
-use crate::verify::Refused;
+use crate::verify::NotVerified;
 
 /// A request that is denied, or would be. What its token says of itself is made printable, and nobody has vouched for it: it is
 /// for filter state and the log, and for the name of no metric.
@@ -30,8 +30,8 @@ impl Denied {
     }
 
     /// By its token.
-    pub(super) fn refused(refused: Refused, place: &Place, token: &[u8]) -> Self {
-        let Refused { cause, hearsay, signer, source } = refused;
+    pub(super) fn refused(refused: NotVerified, place: &Place, token: &[u8]) -> Self {
+        let NotVerified { cause, hearsay, signer, source } = refused;
         // The scheme with something else behind it than one space is taken for a token that cannot pass.
         let has_scheme = matches!(place, Place::Header { prefix, .. } if !prefix.is_empty());
         let is_separated = token.first().is_some_and(|first| first.is_ascii_alphanumeric() || b"-_.".contains(first));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{Denied, Event};
 use crate::http::headers::HeaderName;
 use crate::time::Timestamp;
-use crate::trust::{TrustedIssuer, TrustedKey};
+use crate::trust::{Origin, TrustedIssuer, TrustedKey};
 
 /// A key that ends soon.
 #[cfg_attr(test, derive(Debug))]
@@ -20,11 +20,12 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// The key, if it ends within a week, in which someone can be reached.
+    /// The key, if it ends within a week, in which someone can be reached. One that is fetched ends by itself, when another has
+    /// taken its place.
     #[must_use]
     pub fn of(issuer: &Rc<TrustedIssuer>, key: &Rc<TrustedKey>, now: Timestamp) -> Option<Self> {
         const SOON: u32 = 7 * 86_400;
-        let end = key.ends_within(SOON, now)?;
+        let end = key.ends_within(SOON, now).filter(|_| issuer.origin == Origin::Configured)?;
         Some(Self { issuer: Rc::clone(issuer), key: Rc::clone(key), end })
     }
 }

@@ -14,7 +14,7 @@ use crate::http::headers::{COOKIE, HeaderName, Headers, SEC_WEBSOCKET_PROTOCOL};
 use crate::http::reply::Reply;
 use crate::time::Timestamp;
 use crate::trust::Ring;
-use crate::verify::{Refused, Verified, Verifier};
+use crate::verify::{NotVerified, Verified, Verifier};
 
 /// How many of a token's last bytes it is looked up by: they are its signature's, so that hardly two tokens share them.
 const LOOKED_UP_BY: usize = 32;
@@ -117,7 +117,7 @@ impl Verification {
         now: Timestamp,
         host: &impl Host,
         edits: &mut Edits,
-    ) -> Result<Verified, Refused> {
+    ) -> Result<Verified, NotVerified> {
         // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
         let key = token.get(token.len().saturating_sub(LOOKED_UP_BY)..).unwrap_or(token);
         let known = self.remembered.as_ref().and_then(|remembered| remembered.borrow_mut().get(key));

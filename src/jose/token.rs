@@ -80,7 +80,7 @@ impl<'t> Untrusted<'t> {
         if token.len() > most {
             return Err(Cause::TooLong.into());
         }
-        let text = std::str::from_utf8(token).map_err(|_| Cause::Parts)?;
+        let text = std::str::from_utf8(token).map_err(|_| Cause::Characters)?;
         let (signing_input, signature) = text.rsplit_once('.').ok_or(Cause::Parts)?;
         let (header, payload) = signing_input.split_once('.').ok_or(Cause::Parts)?;
         if payload.contains('.') {

@@ -94,6 +94,9 @@ impl JwkSet {
     }
 }
 
+/// The longest `kid`, in bytes.
+const MAX_NAME: usize = 255;
+
 /// A private half where only public ones may be.
 struct PrivateHalf(&'static str);
 
@@ -126,7 +129,13 @@ fn read(
 fn public(members: Map<String, Value>, algorithms: Option<&[Algorithm]>) -> Result<(String, PublicKey), KeyError> {
     let name = match members.get("kid") {
         None | Some(Value::Null) => None,
-        Some(Value::String(name)) => Some(name.clone()),
+        // Names are said in the log, and stand in the names of metrics.
+        Some(Value::String(name))
+            if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            Some(name.clone())
+        }
+        Some(Value::String(_)) => return Err(KeyError::new("its `kid` is not 1 to 255 visible ASCII characters")),
         Some(_) => return Err(KeyError::new("its `kid` is no string")),
     };
     let algorithm = algorithm(&members, algorithms)?;
@@ -227,6 +236,9 @@ mod tests {
             (json!(7), "no JWK"),
             (json!({}), "the JWK has no `kty`"),
             (b(&[("kid", json!(7))]), "its `kid` is no string"),
+            (b(&[("kid", json!(""))]), "its `kid` is not 1 to 255 visible ASCII characters"),
+            (b(&[("kid", json!("b\n[info] forged"))]), "its `kid` is not 1 to 255 visible ASCII characters"),
+            (b(&[("kid", json!("b".repeat(256)))]), "its `kid` is not 1 to 255 visible ASCII characters"),
             (b(&[("use", json!("enc"))]), "the JWK's `use` is not `sig`"),
             (b(&[("key_ops", json!(["sign"]))]), "the JWK's `key_ops` does not have `verify`"),
             (b(&[("alg", json!("HS256"))]), "unknown `alg`"),

@@ -60,6 +60,11 @@ impl TrustedIssuer {
     }
 }
 
+/// As metrics name ourselves.
+pub const SELF: &str = "self";
+/// As metrics name an issuer that is not known.
+pub const NOBODY: &str = "none";
+
 /// A text as metrics name it, where a dot would end a name.
 #[must_use]
 pub fn label(text: &str) -> String {

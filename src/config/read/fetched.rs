@@ -8,7 +8,7 @@ use super::super::{KeyCall, LONGEST_DURATION, Node, Object, RemoteJwks};
 use super::{issuer_uri, text};
 use crate::http::discovery::{CERTS, without_slash};
 use crate::sources::{Location, Policy};
-use crate::trust::label;
+use crate::trust::{NOBODY, SELF, label};
 
 const KEY_REFRESH: u32 = 5;
 const LONGEST_KEY_REFRESH: u32 = 3600;
@@ -80,5 +80,7 @@ fn path(node: &Node<'_>) -> Option<String> {
 /// How metrics name a peer that has no label: by the host of its issuer, or by all of it.
 pub(super) fn label_of(issuer: &str) -> String {
     let host = issuer_uri(issuer).and_then(|uri| uri.host().map(str::to_owned));
-    label(host.as_deref().unwrap_or(issuer))
+    let label = label(host.as_deref().unwrap_or(issuer));
+    // These two mean something else.
+    if [SELF, NOBODY].contains(&&*label) { label + "_" } else { label }
 }

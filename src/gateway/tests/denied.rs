@@ -40,9 +40,18 @@ impl Caller {
     }
 
     fn ask_twice(&self, headers: &[(&str, &str)], is_second: bool) -> Denied {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        self.denied(&headers, is_second)
+    }
+
+    fn ask_bytes(&self, headers: &[(&str, &[u8])]) -> Denied {
+        self.denied(headers, false)
+    }
+
+    fn denied(&self, headers: &[(&str, &[u8])], is_second: bool) -> Denied {
         let gateway = load_with(&self.configuration, &self.host).unwrap().gateway;
-        let pairs = [(":method", "GET"), (":path", "/")].iter().chain(headers);
-        let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect());
+        let pairs = [(":method", &b"GET"[..]), (":path", b"/")].into_iter().chain(headers.iter().copied());
+        let headers = Headers::new(pairs.map(|(name, value)| (name.as_bytes(), value)).collect());
         if is_second {
             gateway.on_request(&headers, self.now, &self.host);
         }
@@ -100,6 +109,7 @@ fn all() -> Vec<Denied> {
         Caller::with("/verify/fromCookies", json!(["wb"])).ask(&[("cookie", "a=1 wb=t")]),
         any.token(&"a".repeat(9000)),
         any.ask(&[("authorization", &format!("Bearer  {}", own()))]),
+        any.ask_bytes(&[("x-wristband-token", b"a.b.\xff")]),
         any.token("a.b"),
         any.token(&format!("{header}=.{payload}.{signature}")),
         any.token(&headed("[]")),
@@ -227,7 +237,7 @@ fn the_filter_state_has_what_can_be_read_in_characters_that_can() {
     // The header can be read, the payload cannot.
     let half = bearer(&sign_text(A_PEM, r#"{"alg":"ES256","kid":"a b\n\u00e9"}"#, "[]"));
     let expected = json!({
-        "code": "malformed", "detail": "the payload is not a JSON object", "place": "header authorization", "kid": "a?b??",
+        "code": "malformed", "detail": "the payload cannot be read as a JSON object", "place": "header authorization", "kid": "a?b??",
     });
     assert_eq!(state(&half), expected);
     // Members of other types are nothing that could be read.
