@@ -224,7 +224,7 @@ fn peer(node: &Node<'_>) -> Peer {
 fn label(node: &Node<'_>) -> Option<String> {
     let text = text(node)?;
     if [trust::SELF, trust::NOBODY].contains(&&*text) {
-        return node.fail("metrics call our own issuer `self`, and one that is not known `none`");
+        return node.fail("is what metrics call our own issuer or an unknown one; choose another");
     }
     let is_label = text.len() <= MAX_NAME && text == trust::label(&text);
     if is_label { Some(text) } else { node.fail(format!("expected at most {MAX_NAME} letters, digits, `-` and `_`")) }

@@ -58,7 +58,11 @@ fn the_access_log_of_the_samples_says_who_was_denied_and_why() {
     envoy.wait_until("the log is written", |envoy| envoy.access_log().len() == 5);
     let mut log = envoy.access_log();
     for line in &mut log {
-        assert!(line.as_object_mut().unwrap().remove("time").is_some_and(|time| time.is_string()), "{line}");
+        for name in ["time", "request_id"] {
+            assert!(line.as_object_mut().unwrap().remove(name).is_some_and(|text| text.is_string()), "{line}");
+        }
+        assert_eq!(line.as_object_mut().unwrap().remove("client"), Some(json!("127.0.0.1")));
+        assert_eq!(line.as_object_mut().unwrap().remove("host"), url.strip_prefix("http://").map(Value::from));
     }
     let place = "header x-wristband-token";
     assert_eq!(
