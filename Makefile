@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench weight fuzz check build envoy clean
+.PHONY: help run test install bench weight fuzz check build envoy clean
 
 TARGET := wasm32-wasip1
 ENVOY_VERSION := 1.40.0
@@ -25,6 +25,9 @@ test: check build ## Test everything, the end-to-end tests in a real Envoy inclu
 	  for backend in host wasm; do \
 	    CRYPTO=$$backend cargo test --locked --test e2e -- federation:: tokens:: trust::; \
 	  done
+
+install: ## Install the command wristband
+	cargo install --locked --path .
 
 bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: less of it; BESIDE=FILE: beside another module)
 	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY BENCH='$(BENCH)' BESIDE='$(BESIDE)'; cargo bench --locked --quiet --bench envoy

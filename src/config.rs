@@ -7,6 +7,8 @@ pub mod fields;
 mod node;
 mod problems;
 mod read;
+#[cfg(not(target_family = "wasm"))]
+pub mod reference;
 mod source;
 
 use serde_json::Value;

@@ -8,6 +8,8 @@
 mod text;
 mod from_der;
 mod pss;
+#[cfg(not(target_family = "wasm"))]
+mod generate;
 mod jwk;
 mod jwk_set;
 pub mod bundle;
@@ -25,6 +27,8 @@ mod tests;
 
 pub use bundle::Bundled;
 pub use error::KeyError;
+#[cfg(not(target_family = "wasm"))]
+pub use generate::generate;
 pub use jwk_set::JwkSet;
 pub use material::Material;
 pub use private::PrivateKey;

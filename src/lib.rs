@@ -17,7 +17,7 @@
 //! - [`verify`]: from a token to its claims, or to a denial. [`issue`]: from an identity to a wristband.
 //! - [`gateway`]: one request and its response: what to do with them.
 //! - [`config`]: the configuration as it is written. [`compile`]: from there to a gateway.
-//! - [`envoy`]: the adapter, and the only module that knows proxy-wasm.
+//! - [`envoy`]: the adapter, and the only module that knows proxy-wasm. `cli`: the command, which is not in the filter.
 //!
 //! Everything but the adapter is pure: it has no clock, no environment and no connection of its own, and asks its
 //! [`Host`](host::Host). `docs/architecture.md` has the drawing, and follows a request and a configuration from file to file.
@@ -53,6 +53,8 @@ pub mod gateway;
 pub mod config;
 pub mod compile;
 pub mod envoy;
+#[cfg(not(target_family = "wasm"))]
+pub mod cli;
 
 #[cfg(test)]
 mod testing;

@@ -10,7 +10,7 @@ pub struct Fields {
 
 macro_rules! objects {
     ($($object:ident $place:literal [$($name:literal)*])*) => {
-        $(pub(super) const $object: Fields = Fields { place: $place, names: &[$($name),*] };)*
+        $(pub(crate) const $object: Fields = Fields { place: $place, names: &[$($name),*] };)*
 
         /// All kinds of objects.
         pub const OBJECTS: &[&Fields] = &[$(&$object),*];

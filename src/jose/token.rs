@@ -157,6 +157,12 @@ impl<'t> Untrusted<'t> {
         Some(audiences.iter().filter_map(Value::as_str))
     }
 
+    /// The whole header.
+    #[must_use]
+    pub fn header(&self) -> &Map<String, Value> {
+        &self.header.0
+    }
+
     /// The whole payload.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {

@@ -10,6 +10,7 @@ mod algorithms;
 mod around;
 mod authorino;
 mod clients;
+mod command;
 mod configuration;
 mod credentials;
 mod differential;

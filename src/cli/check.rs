@@ -1,0 +1,135 @@
+//! `check`: all that is wrong with the configurations in some files, each with its place.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::document::Place;
+use super::find::{self, Found};
+use super::host::Shell;
+use super::output::{Failure, print};
+use super::{Output, envoys, reading};
+use crate::compile;
+
+/// How to check.
+pub(super) struct Options {
+    pub(super) assume_keys: bool,
+    pub(super) strict: bool,
+    pub(super) output: Output,
+}
+
+/// How much something matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Severity {
+    /// The filter refuses it, or cannot work.
+    Error,
+    /// It is allowed, and seldom meant.
+    Warning,
+    /// It is worth a thought.
+    Hint,
+}
+
+/// Something that is to be said.
+#[derive(Debug, Serialize)]
+struct Problem {
+    file: String,
+    line: usize,
+    column: usize,
+    /// In the configuration, or in what is around it.
+    path: String,
+    severity: Severity,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Report {
+    problems: Vec<Problem>,
+}
+
+/// The beginning of what the filter says of a variable that is not there.
+const MISSING_VARIABLE: &str = "the environment variable";
+
+/// Checks files, and prints what is to be said of them.
+pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let host = Shell::new(env_file).map_err(Failure::Usage)?;
+    let mut problems = Vec::new();
+    for file in files {
+        check(file, &options, &host, &mut problems)?;
+    }
+    let count = |severity| problems.iter().filter(|problem: &&Problem| problem.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let text = match options.output {
+        Output::Json => {
+            serde_json::to_string_pretty(&Report { problems }).map_err(|error| Failure::Usage(error.to_string()))?
+        }
+        Output::Text => problems.iter().map(line).collect(),
+    };
+    print(&text)?;
+    if options.output == Output::Text {
+        eprintln!("{errors} errors, {warnings} warnings");
+    }
+    let is_no = errors > 0 || options.strict && warnings > 0;
+    Ok(if is_no { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn line(problem: &Problem) -> String {
+    let Problem { file, line, column, path, severity, message } = problem;
+    let severity = match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Hint => "hint",
+    };
+    let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+    format!("{file}:{line}:{column}: {severity}: {path}{message}\n")
+}
+
+fn check(file: &Path, options: &Options, host: &Shell, problems: &mut Vec<Problem>) -> Result<(), Failure> {
+    let source = reading::text(file)?;
+    let name = if file == Path::new("-") { "-".to_owned() } else { file.display().to_string() };
+    let mut say = |Place { line, column }: Place, path: String, severity: Severity, message: String| {
+        problems.push(Problem { file: name.clone(), line, column, path, severity, message });
+    };
+    let found = match find::configurations(&source) {
+        Ok(found) => found,
+        Err(error) => {
+            say(error.place, String::new(), Severity::Error, format!("cannot be read: {}", error.message));
+            return Ok(());
+        }
+    };
+    if found.is_empty() {
+        let message = "no configuration of wristband is in it".to_owned();
+        say(Place { line: 1, column: 1 }, String::new(), Severity::Error, message);
+    }
+    for found in &found {
+        of_configuration(found, options, host, &mut say);
+        for remark in envoys::remarks(found) {
+            say(remark.place, remark.path, remark.severity, remark.message);
+        }
+    }
+    Ok(())
+}
+
+/// What the filter says of a configuration.
+fn of_configuration(
+    found: &Found,
+    options: &Options,
+    host: &Shell,
+    say: &mut impl FnMut(Place, String, Severity, String),
+) {
+    for path in &found.doubles {
+        let message = "stands twice, and Envoy keeps the last without a word".to_owned();
+        say(found.place_of(path), path.to_string(), Severity::Warning, message);
+    }
+    let examined = compile::examine(&found.bytes, host);
+    for problem in examined.errors {
+        let is_key = problem.message.starts_with(MISSING_VARIABLE) && options.assume_keys;
+        let severity = if is_key { Severity::Warning } else { Severity::Error };
+        say(found.place_of(&problem.path), problem.path.to_string(), severity, problem.message);
+    }
+    let in_force = examined.compiled.map(|compiled| compiled.report.warnings).unwrap_or_default();
+    for problem in examined.warnings.into_iter().chain(in_force) {
+        say(found.place_of(&problem.path), problem.path.to_string(), Severity::Warning, problem.message);
+    }
+}

@@ -1,0 +1,190 @@
+//! Where configurations of the filter stand in files: alone, in a bootstrap or another resource of Envoy's, in an Istio
+//! `WasmPlugin`, in an Envoy Gateway `EnvoyExtensionPolicy`.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::document::{Kind, Node, Place, Unreadable, documents};
+use crate::config::fields::ROOT;
+use crate::encoding::protobuf;
+use crate::jose::path::Path;
+
+/// A configuration, as it reaches the filter.
+pub(super) struct Found {
+    /// The plugin's name, where it has one.
+    pub(super) name: Option<String>,
+    /// The bytes that the filter gets.
+    pub(super) bytes: Vec<u8>,
+    /// What stands twice, of which Envoy keeps the last without a word.
+    pub(super) doubles: Vec<Path>,
+    /// What is around it, from the outside in; the last is Envoy's configuration of the plugin. Empty where it stands alone.
+    pub(super) around: Vec<Rc<Node>>,
+    places: Places,
+}
+
+/// Where the parts of a configuration stand.
+enum Places {
+    /// As they stand in the file.
+    Direct(Rc<Node>),
+    /// In a text of the file: its lines begin there.
+    Inside(Rc<Node>, Place),
+    /// In a text that has no lines of its own.
+    At(Place),
+}
+
+/// How Envoy or a control plane hands values over.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As a `google.protobuf.Struct`.
+    Struct,
+    /// As JSON text that was made of an object, with the numbers as they are written.
+    Json,
+}
+
+impl Found {
+    /// Where a part of it stands.
+    pub(super) fn place_of(&self, path: &Path) -> Place {
+        match &self.places {
+            Places::Direct(node) => node.place_of(path),
+            Places::At(place) => *place,
+            Places::Inside(node, start) => {
+                let inside = node.place_of(path);
+                let line = start.line.saturating_add(inside.line).saturating_sub(1);
+                Place { line, column: start.column.saturating_add(inside.column).saturating_sub(1) }
+            }
+        }
+    }
+
+    /// The configuration as a value, if it can be read at all.
+    pub(super) fn value(&self) -> Option<Value> {
+        match <prost_types::Struct as prost::Message>::decode(&*self.bytes) {
+            Ok(message) => protobuf::from_struct(message).ok(),
+            Err(_) => serde_json::from_slice(&self.bytes).ok(),
+        }
+    }
+
+    fn of_object(name: Option<String>, node: &Rc<Node>, form: Form, around: Vec<Rc<Node>>) -> Result<Self, Unreadable> {
+        let (value, doubles) = match form {
+            Form::Struct => node.value()?,
+            Form::Json => node.json()?,
+        };
+        let bytes = match (form, &value) {
+            (Form::Struct, Value::Object(members)) => protobuf::struct_bytes(members),
+            _ => value.to_string().into_bytes(),
+        };
+        Ok(Self { name, bytes, doubles, around, places: Places::Direct(Rc::clone(node)) })
+    }
+
+    fn of_text(name: Option<String>, node: &Node, source: &str, around: Vec<Rc<Node>>) -> Self {
+        let Kind::Scalar { text, is_block, .. } = &node.kind else {
+            return Self { name, bytes: Vec::new(), doubles: Vec::new(), around, places: Places::At(node.place) };
+        };
+        // JSON is YAML as well.
+        let inner = documents(text).ok().and_then(|documents| documents.into_iter().next()).filter(|_| *is_block);
+        // Its place is that of its mark or that of its first line.
+        let before = node.place.line.saturating_sub(1);
+        let is_mark = |line: &str| line.trim_end().ends_with(['|', '>', '-', '+']) && line.contains(['|', '>']);
+        let skipped = before.saturating_add(usize::from(source.lines().nth(before).is_some_and(is_mark)));
+        let first = source.lines().enumerate().skip(skipped).find(|(_, line)| !line.trim().is_empty());
+        let places = match (inner, first) {
+            (Some(inner), Some((index, line))) => {
+                let column = line.len().saturating_sub(line.trim_start().len()).saturating_add(1);
+                Places::Inside(inner, Place { line: index.saturating_add(1), column })
+            }
+            _ => Places::At(node.place),
+        };
+        Self { name, bytes: text.clone().into_bytes(), doubles: Vec::new(), around, places }
+    }
+}
+
+/// All configurations of a file.
+pub(super) fn configurations(source: &str) -> Result<Vec<Found>, Unreadable> {
+    // A file that is JSON is what the filter gets.
+    if serde_json::from_str::<serde::de::IgnoredAny>(source).is_ok() {
+        let documents = documents(source)?;
+        let mut found = Vec::new();
+        for document in &documents {
+            if is_configuration(document) {
+                let places = Places::Direct(Rc::clone(document));
+                let bytes = source.as_bytes().to_vec();
+                found.push(Found { name: None, bytes, doubles: Vec::new(), around: Vec::new(), places });
+            } else {
+                search(document, source, &mut Vec::new(), &mut found)?;
+            }
+        }
+        return Ok(found);
+    }
+    let mut found = Vec::new();
+    for document in documents(source)? {
+        if is_configuration(&document) {
+            found.push(Found::of_object(None, &document, Form::Struct, Vec::new())?);
+        } else {
+            search(&document, source, &mut Vec::new(), &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether it has a field that only a configuration of the filter has.
+fn is_configuration(node: &Node) -> bool {
+    const OTHERS: [&str; 3] = ["kind", "static_resources", "resources"];
+    let names = || node.members().iter().map(|(name, ..)| name.as_str());
+    names().any(|name| ROOT.names.contains(&name)) && !names().any(|name| OTHERS.contains(&name))
+}
+
+fn search(node: &Rc<Node>, source: &str, around: &mut Vec<Rc<Node>>, found: &mut Vec<Found>) -> Result<(), Unreadable> {
+    around.push(Rc::clone(node));
+    let name = |node: &Node, path: &[&str]| node.at(path).and_then(Node::text).map(str::to_owned);
+    match node.member("kind").and_then(|kind| kind.text()) {
+        Some("WasmPlugin") => {
+            let configuration = node.member("spec").and_then(|spec| spec.member("pluginConfig"));
+            if let Some(configuration) = configuration.filter(|node| is_configuration(node)) {
+                let name = name(node, &["metadata", "name"]);
+                found.push(Found::of_object(name, configuration, Form::Json, around.clone())?);
+            }
+        }
+        Some("EnvoyExtensionPolicy") => {
+            let wasm = node.at(&["spec", "wasm"]).map(Node::items).unwrap_or_default();
+            for extension in wasm {
+                if let Some(configuration) = extension.member("config").filter(|node| is_configuration(node)) {
+                    let name = name(extension, &["name"]);
+                    let around = [&around[..], &[Rc::clone(extension)]].concat();
+                    found.push(Found::of_object(name, configuration, Form::Json, around)?);
+                }
+            }
+        }
+        _ if node.member("vm_config").is_some() && node.member("configuration").is_some() => {
+            found.extend(of_plugin(node, source, around)?);
+        }
+        _ => {
+            for inner in node.items().iter().chain(node.members().iter().map(|(.., node)| node)) {
+                search(inner, source, around, found)?;
+            }
+        }
+    }
+    around.pop();
+    Ok(())
+}
+
+/// That of a `PluginConfig` of Envoy's, if it is the filter's.
+fn of_plugin(plugin: &Rc<Node>, source: &str, around: &[Rc<Node>]) -> Result<Option<Found>, Unreadable> {
+    let (Some(configuration), name) = (plugin.member("configuration"), plugin.at(&["name"]).and_then(Node::text))
+    else {
+        return Ok(None);
+    };
+    let (name, around) = (name.map(str::to_owned), around.to_vec());
+    let kind = configuration.at(&["@type"]).and_then(Node::text).unwrap_or_default();
+    let is_ours = |text: &str| documents(text).is_ok_and(|inner| inner.iter().any(|inner| is_configuration(inner)));
+    if kind.ends_with("google.protobuf.Struct") {
+        let value = configuration.member("value").filter(|value| is_configuration(value));
+        return value.map(|value| Found::of_object(name, value, Form::Struct, around)).transpose();
+    }
+    let text = if kind.ends_with("GenericSecret") {
+        configuration.at(&["secret", "inline_string"])
+    } else {
+        configuration.at(&["value"])
+    };
+    let text = text.filter(|node| node.text().is_some_and(is_ours));
+    Ok(text.map(|node| Found::of_text(name, node, source, around)))
+}

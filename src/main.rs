@@ -1,0 +1,7 @@
+//! The command `wristband`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wristband::cli::main()
+}

@@ -1,0 +1,435 @@
+//! The command `wristband`, as people and scripts call it.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(clippy::panic, clippy::string_slice)]
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wristband::config::reference;
+
+/// How the command ended, and what it printed.
+#[derive(Debug)]
+struct Ended {
+    code: i32,
+    output: String,
+    notes: String,
+}
+
+impl Ended {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.output).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A folder in which the command is called.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_with(arguments, &[], "")
+    }
+
+    fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Ended {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wristband"))
+            .args(arguments)
+            .current_dir(&self.0)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Whoever wants none has closed it.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Ended {
+            code: output.status.code().unwrap(),
+            output: String::from_utf8(output.stdout).unwrap(),
+            notes: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+}
+
+fn repository(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// A gateway that a user has made with `keygen`, and what he gives to others.
+fn gateway(folder: &Folder) -> (String, String) {
+    let made = folder.run(&["keygen", "east", "--issuer", "https://east.example.com"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let (ours, peers) = made.output.split_once("\n# At each peer").unwrap();
+    let (_, peers) = peers.split_once('\n').unwrap();
+    let ours = format!(
+        "{ours}\nissue:\n  identity: {{header: x-user}}\n  audiences: [federation]\nverify: {{audiences: [federation]}}\n"
+    );
+    folder.write("ours.yaml", &ours);
+    let theirs = format!("{peers}verify: {{audiences: [federation]}}\n");
+    folder.write("theirs.yaml", &theirs);
+    (ours, theirs)
+}
+
+fn key(folder: &Folder) -> String {
+    folder.read("east.pem")
+}
+
+#[test]
+fn keygen_writes_two_files_and_no_secret_to_anyone_else_and_overwrites_nothing() {
+    let folder = Folder::new();
+    let made = folder.run(&["keygen", "east", "--issuer", "https://east.example.com"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let mode = |name: &str| fs::metadata(folder.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("east.pem"), mode("east.pub.pem")), (0o600, 0o644));
+    let (private, public) = (folder.read("east.pem"), folder.read("east.pub.pem"));
+    assert!(private.starts_with("-----BEGIN PRIVATE KEY-----\n") && public.starts_with("-----BEGIN PUBLIC KEY-----\n"));
+    for line in private.lines().filter(|line| !line.starts_with('-')) {
+        assert!(!made.output.contains(line) && !made.notes.contains(line));
+    }
+    let again = folder.run(&["keygen", "east"]);
+    assert_eq!((again.code, again.output.as_str()), (2, ""), "{again:?}");
+    fs::remove_file(folder.path("east.pub.pem")).unwrap();
+    assert_eq!(folder.run(&["keygen", "east"]).code, 2);
+    assert_eq!(folder.read("east.pem"), private);
+    for name in ["", "a b", "../x", "-x"] {
+        assert_eq!(folder.run(&["keygen", "--", name]).code, 2, "{name}");
+    }
+    let elsewhere = folder.run(&["keygen", "https://x/y", "--out", "z.pem", "--algorithm", "EdDSA"]);
+    assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
+    assert!(elsewhere.output.contains("algorithm: EdDSA") && folder.path("z.pub.pem").exists());
+}
+
+#[test]
+fn every_algorithm_makes_a_key_with_which_the_filter_signs_and_verifies() {
+    for algorithm in wristband::jose::algorithm::Algorithm::ALL.map(|algorithm| algorithm.name()) {
+        // Of RSA one: it takes long to make.
+        if algorithm.starts_with(['R', 'P']) && algorithm != "PS256" {
+            continue;
+        }
+        let folder = Folder::new();
+        let made = folder.run(&["keygen", "east", "--issuer", "https://east.example.com", "--algorithm", algorithm]);
+        let (ours, _) = made.output.split_once("\n# At each peer").unwrap();
+        folder.write("ours.yaml", &format!("{ours}\nissue: {{identity: {{header: x-user}}}}\nverify: {{}}\n"));
+        let private = key(&folder);
+        let environment = [("EAST_SIGNING_KEY", private.as_str())];
+        let signed = folder.run_with(&["sign", "--config", "ours.yaml", "--subject", "alice"], &environment, "");
+        assert_eq!(signed.code, 0, "{algorithm}: {signed:?}");
+        let verified = folder.run_with(&["verify", "--config", "ours.yaml", "-"], &environment, &signed.output);
+        assert_eq!(verified.code, 0, "{algorithm}: {verified:?}");
+    }
+}
+
+/// As a new user would go: no file is opened that the command has not named.
+#[test]
+fn from_a_key_to_a_peer_that_accepts_what_it_signs() {
+    let folder = Folder::new();
+    gateway(&folder);
+    let private = key(&folder);
+    let environment = [("EAST_SIGNING_KEY", private.as_str())];
+    let checked = folder.run_with(&["check", "ours.yaml", "theirs.yaml"], &environment, "");
+    assert_eq!(checked.code, 0, "{checked:?}");
+    let without = folder.run(&["check", "ours.yaml"]);
+    assert_eq!(without.code, 1);
+    assert!(without.output.starts_with("ours.yaml:"), "{without:?}");
+    assert!(
+        without
+            .output
+            .contains(": error: signingKeyRefs[0].key: the environment variable `EAST_SIGNING_KEY` is missing")
+    );
+    assert_eq!(folder.run(&["check", "--assume-keys", "ours.yaml"]).code, 0);
+    assert_eq!(folder.run(&["check", "--assume-keys", "--strict", "ours.yaml"]).code, 1);
+    folder.write("env", &format!("# keys\nexport EAST_SIGNING_KEY=\"{}\"\n", private.replace('\n', "\\n")));
+    assert_eq!(folder.run(&["check", "--env-file", "env", "ours.yaml"]).code, 0);
+
+    let claim = ["sign", "--config", "ours.yaml", "--subject", "alice", "--claim", "groups=[\"dev\"]"];
+    let signed = folder.run_with(&claim, &environment, "");
+    assert_eq!(signed.code, 0, "{signed:?}");
+    let token = signed.output.trim();
+    let verify = ["verify", "--config", "theirs.yaml", "--output", "json", "-"];
+    let verified = folder.run_with(&verify, &[], token).json();
+    let expected = json!({"accepted": true, "issuer": "https://east.example.com", "subject": "alice", "kid": "east"});
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(verified[name], *value, "{verified}");
+    }
+    let forged = format!("{}AAAA", &token[..token.len() - 4]);
+    let denied = folder.run_with(&verify, &[], &forged);
+    assert_eq!(denied.code, 1);
+    assert_eq!(denied.json()["code"], "bad_signature");
+    let explained = folder.run(&["explain", token]);
+    assert!(
+        explained.output.starts_with("NOT VERIFIED: ") && explained.output.contains("\"groups\": ["),
+        "{explained:?}"
+    );
+    assert_eq!(folder.run(&["explain", "--output", "json", token]).json()["claims"]["groups"], json!(["dev"]));
+
+    // The set, and the stanzas made of it.
+    let set = folder.run_with(&["jwks", "ours.yaml"], &environment, "");
+    assert_eq!(set.json()["keys"][0]["kid"], "east");
+    assert!(set.json()["keys"][0].get("d").is_none());
+    folder.write("set.json", &set.output);
+    let peer = folder.run_with(&["peer", "ours.yaml"], &environment, "");
+    let imported = folder.run(&["import", "jwks", "--issuer", "https://east.example.com", "set.json"]);
+    let (stanza, advice) = peer.output.split_once("# It signs for federation").unwrap();
+    assert!(advice.contains("audiences: [federation]"));
+    assert_eq!(stanza, imported.output);
+    folder.write("imported.yaml", &format!("{}verify: {{audiences: [federation]}}\n", imported.output));
+    assert_eq!(folder.run_with(&["verify", "--config", "imported.yaml", "-"], &[], token).code, 0);
+}
+
+#[test]
+fn what_is_wrong_is_found_where_it_stands_in_whatever_file() {
+    let folder = Folder::new();
+    let (ours, _) = gateway(&folder);
+    let broken = ours
+        .replace("identity: {header: x-user}", "identity: {headr: x-user}")
+        .replace("audiences: [federation]\nverify", "audience: [federation]\nverify");
+    let indented = |text: &str, by: usize| {
+        let lines = text.lines().map(|line| format!("{}{line}\n", " ".repeat(by)));
+        lines.collect::<String>()
+    };
+    let json_text =
+        json!({"issuer": "https://east.example.com", "issue": {"identity": {"headr": "x-user"}, "audience": 1}});
+    let pretty = serde_json::to_string_pretty(&json_text).unwrap();
+    let plugin = |configuration: &str| {
+        format!(
+            "static_resources:\n  listeners:\n  - name: l\n    filter_chains:\n    - filters:\n      - typed_config:\n          http_filters:\n          - name: wristband\n            typed_config:\n              config:\n                name: edge\n                failure_policy: FAIL_RELOAD\n                vm_config: {{runtime: v8, environment_variables: {{host_env_keys: [EAST_SIGNING_KEY]}}}}\n                configuration:\n{configuration}"
+        )
+    };
+    let structured = format!(
+        "                  \"@type\": type.googleapis.com/google.protobuf.Struct\n                  value:\n{}",
+        indented(&broken, 20)
+    );
+    let textual = format!(
+        "                  \"@type\": type.googleapis.com/google.protobuf.StringValue\n                  value: |\n{}",
+        indented(&pretty, 20)
+    );
+    let files = [
+        ("plain.yaml", broken.clone()),
+        ("plain.json", pretty.clone()),
+        ("bootstrap.yaml", plugin(&structured)),
+        ("text.yaml", plugin(&textual)),
+        (
+            "resource.yaml",
+            format!(
+                "resources:\n- \"@type\": x\n  name: a\n  typed_config:\n    config:\n      vm_config: {{}}\n      configuration:\n        \"@type\": type.googleapis.com/google.protobuf.Struct\n        value:\n{}",
+                indented(&broken, 10)
+            ),
+        ),
+        (
+            "istio.yaml",
+            format!(
+                "apiVersion: v1\nkind: ConfigMap\n---\nkind: WasmPlugin\nmetadata: {{name: w}}\nspec:\n  pluginConfig:\n{}",
+                indented(&broken, 4)
+            ),
+        ),
+        (
+            "gateway.yaml",
+            format!("kind: EnvoyExtensionPolicy\nspec:\n  wasm:\n  - name: w\n    config:\n{}", indented(&broken, 6)),
+        ),
+    ];
+    for (name, text) in &files {
+        folder.write(name, text);
+        let checked = folder.run(&["check", "--assume-keys", "--output", "json", name]);
+        assert_eq!(checked.code, 1, "{name}: {checked:?}");
+        let report = checked.json();
+        for (path, word) in [("issue.identity.headr", "headr"), ("issue.audience", "audience")] {
+            let problem = report["problems"].as_array().unwrap().iter().find(|problem| problem["path"] == path);
+            let problem = problem.unwrap_or_else(|| panic!("{name}: {path}: {report:#}"));
+            assert_eq!((&problem["severity"], &problem["file"]), (&json!("error"), &json!(name)));
+            let [line, column] = ["line", "column"].map(|at| usize::try_from(problem[at].as_u64().unwrap()).unwrap());
+            let rest = &text.lines().nth(line - 1).unwrap()[column - 1..];
+            assert!(rest.trim_start_matches('"').starts_with(word), "{name}: {path} is not at {line}:{column}: {rest}");
+        }
+    }
+    // Standard input, and nothing to check.
+    let piped = folder.run_with(&["check", "--assume-keys", "-"], &[], &broken);
+    assert!(piped.code == 1 && piped.output.starts_with("-:"), "{piped:?}");
+    let nothing = folder.run_with(&["check", "-"], &[], "kind: Pod\n");
+    assert!(nothing.code == 1 && nothing.output.contains("no configuration of wristband is in it"), "{nothing:?}");
+    let unreadable = folder.run_with(&["check", "-"], &[], "a: [1,\nb: }\n");
+    assert!(unreadable.code == 1 && unreadable.output.starts_with("-:2:"), "{unreadable:?}");
+    assert_eq!(folder.run(&["check", "absent.yaml"]).code, 2);
+}
+
+/// The mistakes that are made most, each with the words that name the cure.
+#[test]
+fn the_commonest_mistakes_are_named() {
+    let folder = Folder::new();
+    gateway(&folder);
+    let private = key(&folder);
+    let sample = repository("envoy/verify-only.yaml");
+    for (from, to, words) in [
+        ("failure_policy: FAIL_RELOAD", "failure_policy: FAIL_OPEN", "every request passes unverified"),
+        ("                failure_policy: FAIL_RELOAD\n", "", "one crash of a plugin is 503 for good"),
+        ("                      proxy_set_property: {}\n", "", "lacks proxy_set_property"),
+        ("headers_with_underscores_action", "max_headers_count", "some servers take `x_wristband_sub`"),
+        ("allowWorthlessKeys: true", "crypto: auto", "a key of the samples"),
+        ("audiences:", "audience:", "did you mean `audiences`?"),
+        ("mode: require", "mode: on", "expected"),
+        ("name: x-wristband-token", "header: x-wristband-token", "unknown field"),
+        (
+            "issuer: https://cluster-a.example.com",
+            "issuer: https://cluster-b.example.com",
+            "the same issuer as that of",
+        ),
+        ("-----BEGIN PUBLIC KEY-----", "-----BEGIN PUBLIC KEY----", "peers[0].keys[0].key: "),
+    ] {
+        assert!(sample.contains(from), "{from}");
+        folder.write("sample.yaml", &sample.replacen(from, to, 1));
+        let checked = folder.run(&["check", "sample.yaml"]);
+        assert!(checked.output.contains(words), "{from}: {words}: {}", checked.output);
+    }
+    let federation = repository("envoy/federation.yaml");
+    for (from, to, words) in [
+        ("host_env_keys: [CLUSTER_B_SIGNING_KEY]", "host_env_keys: [OTHER]", "does not list `CLUSTER_B_SIGNING_KEY`"),
+        ("remove: x-user", "remove: x-other", "nothing removes `x-user`"),
+        ("remoteJwks: {cluster: cluster-b", "remoteJwks: {cluster: cluster-x", "has no `cluster-x`"),
+        ("", "", "nobody checks who answers over `cluster-a`"),
+        ("", "", "has a password of the samples"),
+        ("", "", "may name everyone"),
+    ] {
+        folder.write("federation.yaml", &federation.replacen(from, to, 1));
+        let checked = folder.run(&["check", "--assume-keys", "federation.yaml"]);
+        assert!(checked.output.contains(words), "{from}: {words}: {}", checked.output);
+    }
+    // A private key where a public one belongs is named and not shown.
+    let theirs = folder.read("theirs.yaml");
+    let start = theirs.find("        -----BEGIN").unwrap();
+    let end = theirs.find("-----END PUBLIC KEY-----").unwrap() + 25;
+    let pem: String = private.lines().map(|line| format!("        {line}\n")).collect();
+    folder.write("leak.yaml", &format!("{}{pem}{}", &theirs[..start], &theirs[end..]));
+    let checked = folder.run(&["check", "leak.yaml"]);
+    assert!(
+        checked.code == 1 && checked.output.contains("a private key where only a public one may stand"),
+        "{checked:?}"
+    );
+    assert!(private.lines().filter(|line| !line.starts_with('-')).all(|line| !checked.output.contains(line)));
+    // The placeholder.
+    let made = folder.run(&["keygen", "west"]);
+    let (ours, peers) = made.output.split_once("\n# At each peer").unwrap();
+    folder.write("west.yaml", &format!("{ours}\nissue: {{identity: {{header: x-user}}}}\n"));
+    assert!(
+        folder.run(&["check", "--assume-keys", "west.yaml"]).output.contains("error: issuer: expected an absolute")
+    );
+    folder.write("peer.yaml", &format!("{}verify: {{}}\n", peers.split_once('\n').unwrap().1));
+    assert_eq!(folder.run(&["check", "peer.yaml"]).code, 1);
+}
+
+#[test]
+fn every_sample_passes_and_is_accepted_by_the_schema() {
+    let folder = Folder::new();
+    let validator = jsonschema::validator_for(&reference::schema()).unwrap();
+    let mut count = 0;
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let checked = folder.run(&["check", "--assume-keys", path.to_str().unwrap()]);
+        assert_eq!(checked.code, 0, "{checked:?}");
+        let mut configurations = Vec::new();
+        collect(&serde_yaml_ng::from_str(&fs::read_to_string(&path).unwrap()).unwrap(), &mut configurations);
+        for configuration in configurations {
+            let errors: Vec<_> = validator.iter_errors(&configuration).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
+    for refused in [
+        json!({}),
+        json!({"verify": null}),
+        json!({"verify": {"mod": "require"}}),
+        json!({"verify": {"mode": "on"}}),
+        json!({"verify": {"clockSkew": 301}}),
+        json!({"verify": {"audiences": []}}),
+        json!({"issue": {}}),
+        json!({"issue": {"identity": {"header": "x", "expression": "y"}}}),
+        json!({"verify": {}, "peers": [{"keys": []}]}),
+        json!({"verify": {}, "peers": [{"issuer": "a b"}]}),
+    ] {
+        assert!(!validator.is_valid(&refused), "{refused}");
+    }
+}
+
+fn collect(value: &Value, found: &mut Vec<Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Object(members) => {
+            if members.contains_key("vm_config") {
+                found.push(members["configuration"]["value"].clone());
+            }
+            members.values().for_each(|member| collect(member, found));
+        }
+        _ => {}
+    }
+}
+
+/// `WRITE=1 cargo test` brings them up to date.
+#[test]
+fn the_schema_and_the_reference_page_are_current() {
+    let folder = Folder::new();
+    let printed = folder.run(&["schema"]).output;
+    for (file, text) in [("docs/configuration.schema.json", printed), ("docs/configuration.md", reference::page())] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        if std::env::var_os("WRITE").is_some() {
+            fs::write(&path, &text).unwrap();
+        }
+        assert!(
+            fs::read_to_string(path).unwrap_or_default() == text,
+            "{file}: WRITE=1 cargo test brings it up to date"
+        );
+    }
+}
+
+#[test]
+fn help_completions_and_manual_are_there_and_mistakes_end_with_2() {
+    let folder = Folder::new();
+    let help = folder.run(&["--help"]);
+    for command in
+        ["keygen", "check", "jwks", "peer", "sign", "verify", "explain", "import", "schema", "completions", "man"]
+    {
+        assert!(help.output.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {}", help.output);
+        let of_command = folder.run(&[command, "--help"]);
+        assert_eq!(of_command.code, 0, "{of_command:?}");
+    }
+    assert!(help.output.contains("Examples:"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(folder.run(&["completions", shell]).output.contains("wristband"), "{shell}");
+    }
+    assert!(folder.run(&["man"]).output.contains(".TH wristband 1"));
+    for wrong in [
+        &[][..],
+        &["chek"],
+        &["check"],
+        &["sign", "--config", "x"],
+        &["keygen", "a", "--algorithm", "HS256"],
+        &["check", "--output", "xml", "x"],
+    ] {
+        let ended = folder.run(wrong);
+        assert_eq!((ended.code, ended.output.as_str()), (2, ""), "{wrong:?}: {ended:?}");
+    }
+    assert_eq!(folder.run(&["--version"]).output, format!("wristband {}\n", env!("CARGO_PKG_VERSION")));
+}
