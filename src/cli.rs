@@ -4,7 +4,9 @@
 //! error. It ends with 0, with 1 for a no, and with 2 where it was called wrongly or a file cannot be read or would be
 //! overwritten. No secret is printed, and none is taken from an argument, which every process of the machine can read.
 
+mod authconfig;
 mod check;
+mod diff;
 mod document;
 mod envoys;
 mod find;
@@ -12,6 +14,7 @@ mod host;
 mod keygen;
 mod output;
 mod reading;
+mod rotate;
 mod schema;
 mod stanzas;
 mod tokens;
@@ -121,6 +124,29 @@ enum Command {
         #[command(flatten)]
         output: OutputArgument,
     },
+    /// Say what a change does to trust: whom one would newly trust, and whose tokens would be refused
+    #[command(
+        after_help = "Example:\n  wristband diff old.yaml new.yaml\n\nIt ends with 1 if tokens that are under way would be \
+        refused."
+    )]
+    Diff {
+        /// The configuration that is in force
+        old: PathBuf,
+        /// The one that is to take its place
+        new: PathBuf,
+        /// For how many seconds the old one has not signed with the keys that go
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        after: u32,
+        #[command(flatten)]
+        output: OutputArgument,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Print the next step of a key rotation, as edits to make
+    Rotate {
+        #[command(flatten)]
+        source: Source,
+    },
     /// Make a stanza of what others have
     Import {
         #[command(subcommand)]
@@ -139,6 +165,12 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Import {
+    /// Configurations from Authorino's AuthConfigs and Secrets, and a list of what has no counterpart
+    Authconfig {
+        /// YAML files, of any number of documents; `-` is standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// A `peers` stanza from a JWK Set
     Jwks {
         /// The `iss` of its tokens
@@ -225,15 +257,22 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             let options = check::Options { assume_keys, strict, output: output.output };
             check::run(&files, options, variables.env_file.as_deref())
         }
-        Command::Jwks { source: Source { file, which } } => stanzas::jwks(&reading::Request::new(file, which)),
-        Command::Peer { source: Source { file, which } } => stanzas::peer(&reading::Request::new(file, which)),
+        Command::Jwks { source: Source { file, which } } => stanzas::jwks(&reading::Request::new(file, &which)),
+        Command::Peer { source: Source { file, which } } => stanzas::peer(&reading::Request::new(file, &which)),
         Command::Sign { source: ConfigSource { config, which }, subject, claims, key } => {
-            tokens::sign(&reading::Request::new(config, which), &subject, &claims, key.as_deref())
+            tokens::sign(&reading::Request::new(config, &which), &subject, &claims, key.as_deref())
         }
         Command::Verify { source: ConfigSource { config, which }, token, output } => {
-            tokens::verify(&reading::Request::new(config, which), &token, output.output)
+            tokens::verify(&reading::Request::new(config, &which), &token, output.output)
         }
         Command::Explain { token, output } => tokens::explain(&token, output.output),
+        Command::Diff { old, new, after, output, which } => {
+            let requests = [old, new].map(|file| reading::Request::new(file, &which));
+            let [old, new] = &requests;
+            diff::run(old, new, after, output.output)
+        }
+        Command::Rotate { source: Source { file, which } } => rotate::run(&reading::Request::new(file, &which)),
+        Command::Import { what: Import::Authconfig { files } } => authconfig::run(&files),
         Command::Import { what: Import::Jwks { issuer, file } } => stanzas::import_jwks(&issuer, &file),
         Command::Schema => output::print(&schema::text()),
         Command::Completions { shell } => {

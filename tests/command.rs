@@ -408,9 +408,21 @@ fn the_schema_and_the_reference_page_are_current() {
 fn help_completions_and_manual_are_there_and_mistakes_end_with_2() {
     let folder = Folder::new();
     let help = folder.run(&["--help"]);
-    for command in
-        ["keygen", "check", "jwks", "peer", "sign", "verify", "explain", "import", "schema", "completions", "man"]
-    {
+    for command in [
+        "keygen",
+        "check",
+        "jwks",
+        "peer",
+        "sign",
+        "verify",
+        "explain",
+        "diff",
+        "rotate",
+        "import",
+        "schema",
+        "completions",
+        "man",
+    ] {
         assert!(help.output.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {}", help.output);
         let of_command = folder.run(&[command, "--help"]);
         assert_eq!(of_command.code, 0, "{of_command:?}");
@@ -432,4 +444,258 @@ fn help_completions_and_manual_are_there_and_mistakes_end_with_2() {
         assert_eq!((ended.code, ended.output.as_str()), (2, ""), "{wrong:?}: {ended:?}");
     }
     assert_eq!(folder.run(&["--version"]).output, format!("wristband {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+/// Configurations as a rotation makes them, one after the other: made of the keys of a folder, `one` and `two`.
+struct Rotation {
+    folder: Folder,
+}
+
+impl Rotation {
+    fn new() -> Self {
+        let folder = Folder::new();
+        for name in ["one", "two"] {
+            assert_eq!(folder.run(&["keygen", name]).code, 0);
+        }
+        Self { folder }
+    }
+
+    /// The first one signs; `not_after` is that of the second.
+    fn with(&self, file: &str, keys: &[&str], not_after: Option<i64>) {
+        let entry = |(index, name): (usize, &&str)| {
+            let mut entry = json!({"name": name, "algorithm": "ES256"});
+            entry["key"] = if index == 0 {
+                json!({"environmentVariable": name.to_ascii_uppercase()})
+            } else {
+                json!({"inlineString": self.folder.read(&format!("{name}.pub.pem"))})
+            };
+            if let Some(seconds) = not_after.filter(|_| index > 0) {
+                entry["notAfter"] = rfc3339(seconds).into();
+            }
+            entry
+        };
+        let keys: Vec<_> = keys.iter().enumerate().map(entry).collect();
+        let configuration = json!({
+            "issuer": "https://east.example.com", "signingKeyRefs": keys,
+            "issue": {"identity": {"header": "x-user"}}, "verify": {},
+        });
+        self.folder.write(file, &configuration.to_string());
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        let [one, two] = ["one", "two"].map(|name| self.folder.read(&format!("{name}.pem")));
+        self.folder.run_with(arguments, &[("ONE", &one), ("TWO", &two)], "")
+    }
+}
+
+/// So many seconds from now.
+fn rfc3339(seconds: i64) -> String {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    wristband::time::Timestamp(i64::try_from(now).unwrap() + seconds).to_rfc3339().unwrap()
+}
+
+#[test]
+fn diff_knows_whose_tokens_a_step_of_a_rotation_would_refuse() {
+    let rotation = Rotation::new();
+    rotation.with("begun", &["one"], None);
+    rotation.with("announced", &["one", "two"], None);
+    rotation.with("switched", &["two", "one"], Some(700));
+    rotation.with("hasty", &["two", "one"], Some(100));
+    rotation.with("retired", &["two"], None);
+    for (old, new, further, code, words) in [
+        ("begun", "begun", &[][..], 0, "nobody is trusted otherwise"),
+        ("begun", "announced", &[], 0, "+ https://east.example.com, key two: is trusted"),
+        ("announced", "switched", &[], 0, ""),
+        ("announced", "hasty", &[], 1, "! https://east.example.com, key one: ends at "),
+        (
+            "switched",
+            "retired",
+            &[],
+            1,
+            "! https://east.example.com, key one: is gone, and what it has signed lives for up to 330 seconds",
+        ),
+        ("switched", "retired", &["--after", "300"], 1, "up to 30 seconds"),
+        ("switched", "retired", &["--after", "330"], 0, "- https://east.example.com, key one: is trusted no more"),
+        ("begun", "retired", &[], 1, "+ https://east.example.com, key two: is trusted"),
+    ] {
+        let ended = rotation.run(&[&["diff", old, new], further].concat());
+        assert_eq!(ended.code, code, "{old} {new} {further:?}: {ended:?}");
+        assert!(ended.output.contains(words), "{old} {new}: {words}: {ended:?}");
+    }
+    let json = rotation.run(&["diff", "--output", "json", "begun", "retired"]).json();
+    assert_eq!((&json["refused"][0]["kid"], &json["gained"][0]["kid"]), (&json!("one"), &json!("two")), "{json:#}");
+}
+
+#[test]
+fn diff_looks_at_peers_their_keys_and_their_limits() {
+    let folder = Folder::new();
+    let names = ["west", "other"];
+    names.iter().for_each(|name| assert_eq!(folder.run(&["keygen", name]).code, 0));
+    let key = |name: &str, file: &str| json!({"name": name, "algorithm": "ES256", "key": {"inlineString": folder.read(&format!("{file}.pub.pem"))}});
+    let peer = |further: Value| {
+        let mut peer = json!({"issuer": "https://west.example.com", "keys": [key("west", "west")]});
+        peer.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        json!({"peers": [peer], "verify": {}}).to_string()
+    };
+    folder.write("plain", &peer(json!({})));
+    for (new, code, words) in [
+        (
+            json!({"peers": [{"issuer": "https://south.example.com", "keys": [key("west", "west")]}], "verify": {}})
+                .to_string(),
+            1,
+            "! https://west.example.com: all of its tokens",
+        ),
+        (
+            peer(json!({"keys": [key("west", "other")]})),
+            1,
+            "! https://west.example.com, key west: is another key under the same name",
+        ),
+        (peer(json!({"keys": [key("next", "other")]})), 1, "! https://west.example.com, key west: is gone"),
+        (
+            peer(json!({"keys": [key("west", "west"), key("next", "other")]})),
+            0,
+            "+ https://west.example.com, key next: is trusted",
+        ),
+        (peer(json!({"subjects": [{"prefix": "a"}]})), 1, "tokens that need what `subjects` has lost"),
+        (peer(json!({"claims": ["groups"]})), 0, "- https://west.example.com: `claims` are limited from now on"),
+    ] {
+        folder.write("new", &new);
+        let ended = folder.run(&["diff", "plain", "new"]);
+        assert_eq!(ended.code, code, "{words}: {ended:?}");
+        assert!(ended.output.contains(words), "{words}: {ended:?}");
+    }
+    folder.write("narrow", &peer(json!({"claims": ["groups"]})));
+    let ended = folder.run(&["diff", "narrow", "new"]);
+    assert!(ended.code == 0 && ended.output.contains("nobody is trusted otherwise"), "{ended:?}");
+    folder.write("wide", &peer(json!({"claims": ["groups", "roles"]})));
+    assert!(folder.run(&["diff", "narrow", "wide"]).output.contains("+ https://west.example.com: `claims`: \"roles\""));
+}
+
+#[test]
+fn rotate_leads_from_step_to_step() {
+    let rotation = Rotation::new();
+    let step = |keys: &[&str], not_after| {
+        rotation.with("now", keys, not_after);
+        let ended = rotation.run(&["rotate", "now"]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        ended.output
+    };
+    let announce = step(&["one"], None);
+    assert!(announce.starts_with("# Step 1 of 3: announce.") && announce.contains("300 seconds"), "{announce}");
+    let switch = step(&["one", "two"], None);
+    assert!(switch.starts_with("# Step 2 of 3: switch."), "{switch}");
+    // What it says, done, is what `diff` calls safe.
+    let edits: Value = serde_yaml_ng::from_str(&switch.replace("THE_VARIABLE_OF_THE_NEXT_KEY", "TWO")).unwrap();
+    let mut next: Value = serde_json::from_str(&rotation.folder.read("now")).unwrap();
+    next["signingKeyRefs"] = edits["signingKeyRefs"].clone();
+    rotation.folder.write("next", &next.to_string());
+    let compared = rotation.run(&["diff", "now", "next"]);
+    assert_eq!(compared.code, 0, "{compared:?}");
+    let wait = rotation.run(&["rotate", "next"]).output;
+    assert!(wait.starts_with("# Step 3 of 3: retire. Wait until "), "{wait}");
+    let retire = step(&["two", "one"], Some(-1));
+    assert!(retire.contains("# Now: remove from `signingKeyRefs`: one\n"), "{retire}");
+    let fetched = json!({
+        "issuer": "https://east.example.com", "issue": {"identity": {"header": "x-user"}},
+        "signingKeyRefs": [{"algorithm": "ES256", "key": {"cluster": "k", "path": "/key"}}],
+    });
+    rotation.folder.write("fetched", &fetched.to_string());
+    let ended = rotation.run(&["rotate", "fetched"]);
+    assert!(ended.code == 1 && ended.notes.contains("put the next key into the file"), "{ended:?}");
+}
+
+#[test]
+fn an_authconfig_becomes_a_configuration_and_what_has_no_counterpart_is_listed() {
+    let folder = Folder::new();
+    for name in ["current", "previous"] {
+        assert_eq!(folder.run(&["keygen", name]).code, 0);
+    }
+    let secret = |name: &str| {
+        let pem = folder.read(&format!("{name}.pem"));
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"key.pem": pem}})
+            .to_string()
+    };
+    let config = r#"
+apiVersion: authorino.kuadrant.io/v1beta3
+kind: AuthConfig
+metadata: {name: shop, namespace: east}
+spec:
+  hosts: [shop.example.com]
+  when: [{selector: context.request.http.path, operator: matches, value: "^/shop"}]
+  authentication: {sso: {jwt: {issuerUrl: "https://sso.example.com"}}}
+  authorization: {all: {opa: {rego: allow = true}}}
+  response:
+    success:
+      headers:
+        x-wristband:
+          when:
+          - {predicate: "auth.identity.email_verified"}
+          - any: [{selector: auth.identity.roles, operator: incl, value: dev}, {selector: request.method, operator: eq, value: GET}]
+          - {selector: auth.authorization.x, operator: eq, value: y}
+          wristband:
+            issuer: https://shop.example.com/east
+            tokenDuration: 600
+            customClaims:
+              region: {value: eu}
+              mail: {selector: auth.identity.email}
+              odd: {selector: "auth.identity.roles.@values"}
+            signingKeyRefs:
+            - {name: current, algorithm: ES256}
+            - {name: previous, algorithm: ES256}
+            - {name: absent, algorithm: ES256}
+"#;
+    folder.write("all.yaml", &format!("{config}---\n{}\n---\n{}\n", secret("current"), secret("previous")));
+    let imported = folder.run(&["import", "authconfig", "all.yaml"]);
+    assert_eq!(imported.code, 0, "{imported:?}");
+    for name in ["current", "previous"] {
+        let private = folder.read(&format!("{name}.pem"));
+        for line in private.lines().filter(|line| !line.starts_with('-')) {
+            assert!(!imported.output.contains(line) && !imported.notes.contains(line), "{name}");
+        }
+    }
+    let configuration: Value = serde_yaml_ng::from_str(&imported.output).unwrap();
+    let jwt = "metadata.filter_metadata['envoy.filters.http.jwt_authn'].payload";
+    let public = folder.read("previous.pub.pem");
+    assert_eq!(
+        configuration,
+        json!({
+            "issuer": "https://shop.example.com/east",
+            "tokenDuration": 600,
+            "signingKeyRefs": [
+                {"name": "current", "algorithm": "ES256", "key": {"environmentVariable": "CURRENT_SIGNING_KEY"}},
+                {"name": "previous", "algorithm": "ES256", "key": {"inlineString": public}},
+                {"name": "absent", "algorithm": "ES256", "key": {"inlineString": "<public half of absent>"}},
+            ],
+            "issue": {
+                "placement": "request",
+                "header": "x-wristband",
+                "identity": {"expression": jwt},
+                "customClaims": {"region": {"value": "eu"}, "mail": {"expression": format!("{jwt}.email")}},
+                "when": {"request": format!(
+                    "request.path.matches('^/shop') && ({jwt}.email_verified) && ('dev' in {jwt}.roles || request.method == 'GET')")},
+            },
+            "verify": {"mode": "optional"},
+        })
+    );
+    for note in [
+        "shop: `authorization` has no counterpart here",
+        "shop: the claim `odd` cannot be translated",
+        "shop: a condition of `when` cannot be translated, and is missing: {\"operator\":\"eq\",\"selector\":\"auth.authorization.x\"",
+        "shop: the Secret `current` signs: give its `key.pem` to Envoy as CURRENT_SIGNING_KEY",
+        "shop: the Secret `previous` has a private key that is not needed",
+        "shop: no Secret `absent` in the files",
+        "shop: `sub` changes",
+    ] {
+        assert!(imported.notes.lines().any(|line| line.contains(note)), "{note}: {}", imported.notes);
+    }
+    // What is missing `check` finds; all else it accepts.
+    folder.write("imported.yaml", &imported.output);
+    let checked = folder.run(&["check", "--assume-keys", "--output", "json", "imported.yaml"]).json();
+    let errors = checked["problems"].as_array().unwrap().iter().filter(|problem| problem["severity"] == "error");
+    assert_eq!(errors.map(|problem| problem["path"].clone()).collect::<Vec<_>>(), [json!("signingKeyRefs[2].key")]);
+    // Authorino's own identity, handed over by dynamic metadata.
+    let other = config.replace("sso: {jwt: {issuerUrl: \"https://sso.example.com\"}}", "friends: {apiKey: {}}");
+    let imported = folder.run_with(&["import", "authconfig", "-"], &[], &other);
+    assert!(imported.output.contains("['envoy.filters.http.ext_authz'].identity.email"), "{imported:?}");
+    assert_eq!(folder.run_with(&["import", "authconfig", "-"], &[], "kind: Pod\n").code, 1);
 }

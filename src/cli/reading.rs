@@ -34,8 +34,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn new(file: PathBuf, which: Which) -> Self {
-        Self { file, plugin: which.plugin, env_file: which.variables.env_file }
+    pub(super) fn new(file: PathBuf, which: &Which) -> Self {
+        Self { file, plugin: which.plugin.clone(), env_file: which.variables.env_file.clone() }
     }
 
     /// The host with the variables that were asked for.

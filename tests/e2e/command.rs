@@ -6,8 +6,10 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::gate::{Gate, outcome};
+use crate::live::Live;
+use crate::support::config::{private, public};
 use crate::support::envoy::Envoy;
-use crate::support::http::get_with;
+use crate::support::http::{self, get_with};
 use crate::support::sample::Sample;
 use crate::support::token::{self, A, B};
 use crate::support::{key, path, read};
@@ -66,8 +68,8 @@ fn it_denies_for_what_the_gateway_denies_for() {
     let folder = tempfile::TempDir::new().unwrap();
     let plugin = json!({
         "issuer": A,
-        "signingKeyRefs": [crate::support::config::public("cluster-a-2026-11")],
-        "peers": [{"issuer": B, "keys": [crate::support::config::public("cluster-b-2026-10")],
+        "signingKeyRefs": [public("cluster-a-2026-11")],
+        "peers": [{"issuer": B, "keys": [public("cluster-b-2026-10")],
             "subjects": [{"exact": "alice"}], "maxLifetime": 3600}],
         "verify": {"revoked": [{"jti": "gone"}]},
         "allowWorthlessKeys": true,
@@ -120,6 +122,48 @@ fn it_denies_for_what_the_gateway_denies_for() {
 fn denial(text: &Value) -> String {
     let denial = wristband::denial::Denial::ALL.into_iter().find(|denial| denial.text() == text);
     denial.unwrap_or_else(|| panic!("{text}")).code().to_owned()
+}
+
+/// What `diff` calls safe loses no token under way, and what it does not call safe loses one.
+#[test]
+fn diff_says_what_an_update_does_to_tokens_under_way() {
+    let (old_key, new_key) = (key("cluster-a-2026-11"), key("cluster-a-2027-02"));
+    let environment = [("OLD", old_key.as_str()), ("NEW", new_key.as_str())];
+    let of = |keys: Value| json!({"issuer": A, "signingKeyRefs": keys, "issue": {"identity": {"header": "x-user"}}, "verify": {"mode": "optional"}});
+    let (old, new) = (private("cluster-a-2026-11", "OLD"), private("cluster-a-2027-02", "NEW"));
+    let announced = public("cluster-a-2027-02");
+    let mut retired = public("cluster-a-2026-11");
+    retired["notAfter"] = "2099-01-01T00:00:00Z".into();
+    let mut ended = retired.clone();
+    ended["notAfter"] = "2026-01-01T00:00:00Z".into();
+    let folder = tempfile::TempDir::new().unwrap();
+    for (before, after) in [
+        (json!([old]), json!([old, announced])),
+        (json!([old, announced]), json!([new, retired])),
+        (json!([old, announced]), json!([new, ended])),
+        (json!([old, announced]), json!([new])),
+    ] {
+        let files = [("old.json", &before), ("new.json", &after)].map(|(name, keys)| {
+            let file = folder.path().join(name);
+            let mut plugin = of(keys.clone());
+            plugin["allowWorthlessKeys"] = true.into();
+            std::fs::write(&file, plugin.to_string()).unwrap();
+            file.to_str().unwrap().to_owned()
+        });
+        let (is_safe, said) = run(&["diff", &files[0], &files[1]], &environment, "");
+        let live = Live::start(&[of(before.clone())], &environment, &[]);
+        let url = live.urls[0].clone();
+        let token = get_with(&url, &[("x-user", "alice")]).wristband().unwrap().to_owned();
+        assert_eq!(get_with(&url, &[("x-wristband-token", &token)]).status, 200);
+        live.update(&[of(after.clone())]);
+        let updates = || live.envoy.counter("listener_manager.lds.update_success");
+        live.envoy.wait_until("the update applies", |_| updates() >= 2);
+        let keys = after.as_array().unwrap().iter().filter(|key| key["notAfter"] != "2026-01-01T00:00:00Z").count();
+        let published = || http::get(&format!("{url}/.well-known/jwks.json")).json()["keys"].as_array().unwrap().len();
+        live.envoy.wait_until("both workers have it", |_| (0..20).all(|_| published() == keys));
+        let passes = get_with(&url, &[("x-wristband-token", &token)]).status == 200;
+        assert_eq!(passes, is_safe, "{before} {after}: {said}");
+    }
 }
 
 /// The commands of the README, one after the other, in an empty folder.

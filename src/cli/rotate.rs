@@ -1,0 +1,88 @@
+//! `rotate`: the next step of a rotation of a key that is in a variable, as edits to make.
+
+use std::process::ExitCode;
+
+use super::host::now;
+use super::output::{Failure, print};
+use super::reading::Request;
+use super::stanzas::{self, quoted};
+use crate::config::reference;
+use crate::time::Timestamp;
+use crate::trust::TrustedKey;
+
+/// Seconds by which the clocks of those who verify may differ from ours.
+const SKEW: u32 = 30;
+
+/// Prints the step, with the times at which it is safe.
+pub(super) fn run(request: &Request) -> Result<ExitCode, Failure> {
+    let host = request.host()?;
+    let found = request.found()?;
+    let gateway = request.compile(&found, &host)?.gateway;
+    let value = found.value().unwrap_or_default();
+    if value.pointer("/signingKeyRefs/0/key/cluster").is_some() {
+        return Err(Failure::No(
+            "its key is fetched at run time: put the next key into the file, with the old public half behind it, by a rename"
+                .to_owned(),
+        ));
+    }
+    if value.get("issue").is_none() {
+        return Err(Failure::No("without `issue` there is no key that signs".to_owned()));
+    }
+    let seconds = |pointer: &str, place: &str, name: &str| {
+        let default =
+            reference::at(place).iter().find(|field| field.name == name).and_then(|field| field.default.parse().ok());
+        let set = value.pointer(pointer).and_then(serde_json::Value::as_u64);
+        set.and_then(|seconds| u32::try_from(seconds).ok()).or(default).unwrap_or_default()
+    };
+    let duration = seconds("/tokenDuration", "", "tokenDuration");
+    let max_age = seconds("/discovery/maxAge", "discovery", "maxAge");
+    let ring = gateway.ring();
+    let keys = ring.own().map(|own| own.keys.keys().to_vec()).unwrap_or_default();
+    let Some((signs, others)) = keys.split_first() else {
+        return Err(Failure::No("it has no key".to_owned()));
+    };
+    let now = now();
+    let time = |time: Timestamp| time.to_rfc3339().unwrap_or_default();
+    let ended = others.iter().filter(|key| !key.is_published(now));
+    let ended: Vec<_> = ended.map(|key| quoted(&key.name)).collect();
+    let text = if !ended.is_empty() {
+        format!(
+            "# Step 3 of 3: retire. {} ended, and nothing that it has signed is valid.\n# Now: remove from `signingKeyRefs`: {}\n",
+            if ended.len() == 1 { "This key has" } else { "These keys have" },
+            ended.join(", "),
+        )
+    } else if let Some(key) = others.iter().find(|key| key.not_after.is_none()) {
+        let end = now.after(duration.saturating_add(SKEW).saturating_add(max_age));
+        switch(signs, key, max_age, &time(end))?
+    } else if let Some(end) = others.iter().filter_map(|key| key.not_after).min() {
+        format!("# Step 3 of 3: retire. Wait until {}, then run this again.\n", time(end))
+    } else {
+        format!(
+            "# Step 1 of 3: announce. Make the next key, and publish its public half behind the one that signs:\n#\n\
+             #   wristband keygen NAME\n#\n# Then in `signingKeyRefs`, as the second entry:\n\
+             # - name: NAME\n#   algorithm: {}\n#   key: {{inlineString: its public half}}\n#\n\
+             # Give peers that list your keys the same entry. Step 2 is safe {max_age} seconds after that, which is \
+             `discovery.maxAge`,\n# and not before all peers have it.\n",
+            signs.algorithm().name(),
+        )
+    };
+    print(&text)
+}
+
+/// The key that was announced signs, and the other one stays for as long as what it has signed lives.
+fn switch(signs: &TrustedKey, next: &TrustedKey, max_age: u32, end: &str) -> Result<String, Failure> {
+    let pem: String = stanzas::pem(signs.key.public())?.lines().map(|line| format!("      {line}\n")).collect();
+    Ok(format!(
+        "# Step 2 of 3: switch. Safe once {} has been published for {max_age} seconds, which is `discovery.maxAge`, and all peers \
+         know it.\n# If {} is an old key: give it a `notAfter`, and run this again.\n# Now, in the place of both:\n\
+         signingKeyRefs:\n- name: {}\n  algorithm: {}\n  key: {{environmentVariable: THE_VARIABLE_OF_THE_NEXT_KEY}}\n\
+         - name: {}\n  algorithm: {}\n  key:\n    inlineString: |\n{pem}  notAfter: \"{end}\"    # if it is done at once: later by as \
+         long as it takes\n",
+        quoted(&next.name),
+        quoted(&next.name),
+        quoted(&next.name),
+        next.algorithm().name(),
+        quoted(&signs.name),
+        signs.algorithm().name(),
+    ))
+}
