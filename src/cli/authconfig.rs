@@ -3,6 +3,8 @@
 //! What has none is said on standard error, a line each. A private key stays where it is: the one that signs is named by a
 //! variable, of every other the public half is taken, and that it was there is said.
 
+mod language;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,10 +19,7 @@ use super::reading;
 use super::stanzas::{self, quoted};
 use crate::jose::algorithm::Algorithm;
 use crate::keys::Material;
-
-/// Where the payload of an accepted token is for the filters behind `jwt_authn`, and what Authorino says for those behind it.
-const JWT: &str = "metadata.filter_metadata['envoy.filters.http.jwt_authn'].payload";
-const EXT_AUTHZ: &str = "metadata.filter_metadata['envoy.filters.http.ext_authz'].identity";
+use language::{EXT_AUTHZ, JWT, Language};
 
 /// What was found in the files.
 #[derive(Default)]
@@ -116,6 +115,10 @@ struct Wristband<'v> {
 }
 
 impl Wristband<'_> {
+    fn language(&self) -> Language {
+        Language { is_jwt: self.is_jwt }
+    }
+
     fn configuration(&self, secrets: &[Value], notes: &mut Notes) -> Result<String, Failure> {
         let Self { name, header, wristband, .. } = self;
         let issuer = text(wristband, "/issuer").unwrap_or("<issuer>");
@@ -159,12 +162,12 @@ impl Wristband<'_> {
         let algorithm = text(key, "/algorithm").unwrap_or("ES256");
         let entry = format!("- name: {}\n  algorithm: {}\n", quoted(name), quoted(algorithm));
         if index == 0 {
-            let variable: String = name
-                .chars()
-                .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' })
-                .collect();
-            notes.add(self.name, &format!("the Secret `{name}` signs: give its `key.pem` to Envoy as {variable}_SIGNING_KEY, or make another key"));
-            return Ok(format!("{entry}  key: {{environmentVariable: {variable}_SIGNING_KEY}}\n"));
+            let variable = stanzas::variable(name);
+            notes.add(
+                self.name,
+                &format!("the Secret `{name}` signs: give its `key.pem` to Envoy as {variable}, or make another key"),
+            );
+            return Ok(format!("{entry}  key: {{environmentVariable: {variable}}}\n"));
         }
         let secret = secrets.iter().find(|secret| text(secret, "/metadata/name") == Some(name));
         let Some(pem) = secret.and_then(pem_of) else {
@@ -199,8 +202,8 @@ impl Wristband<'_> {
                 format!("{{value: {value}}}")
             } else {
                 let expression = text(claim, "/selector")
-                    .and_then(|selector| self.selector(selector))
-                    .or_else(|| text(claim, "/expression").and_then(|cel| self.cel(cel)));
+                    .and_then(|selector| self.language().selector(selector))
+                    .or_else(|| text(claim, "/expression").and_then(|cel| self.language().cel(cel)));
                 let Some(expression) = expression else {
                     notes.add(
                         self.name,
@@ -218,78 +221,17 @@ impl Wristband<'_> {
         if yaml.is_empty() { yaml } else { format!("  customClaims:\n{yaml}") }
     }
 
-    /// A path into Authorino's authorization JSON, as CEL over Envoy's attributes.
-    fn selector(&self, selector: &str) -> Option<String> {
-        let is_plain = |segment: &str| {
-            !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-        };
-        let segments: Vec<_> = selector.split('.').collect();
-        if !segments.iter().all(|segment| is_plain(segment)) {
-            return None;
-        }
-        let member = |path: &str, name: &&str| {
-            if name.contains('-') { format!("{path}['{name}']") } else { format!("{path}.{name}") }
-        };
-        match segments.as_slice() {
-            ["auth", "identity"] => Some(if self.is_jwt { JWT } else { EXT_AUTHZ }.to_owned()),
-            ["auth", "identity", path @ ..] if self.is_jwt => {
-                Some(path.iter().fold(JWT.to_owned(), |all, name| member(&all, name)))
-            }
-            // Authorino has to hand it over; it is called by its last name.
-            ["auth", "identity", .., last] => Some(member(EXT_AUTHZ, last)),
-            ["context", "request", "http", "headers", name] | ["request", "headers", name] => {
-                Some(format!("request.headers['{}']", name.to_ascii_lowercase()))
-            }
-            ["context", "request", "http", name @ ("path" | "method" | "host" | "scheme")]
-            | ["request", name @ ("path" | "method" | "host" | "scheme")] => Some(format!("request.{name}")),
-            _ => None,
-        }
-    }
-
-    /// CEL over Authorino's variables, as CEL over Envoy's attributes, where all that it speaks of can be translated.
-    fn cel(&self, cel: &str) -> Option<String> {
-        let identity = if self.is_jwt { JWT } else { EXT_AUTHZ };
-        let translated = cel.replace("auth.identity", identity);
-        let is_known =
-            !translated.contains("auth.") && !translated.contains("context.") && !translated.contains("source.");
-        (is_known && cel::Program::compile(&translated).is_ok()).then_some(translated)
-    }
-
     /// All of these have to hold.
     fn conditions(&self, when: &Value, notes: &mut Notes) -> Option<String> {
         let mut all = Vec::new();
         for pattern in when.as_array().into_iter().flatten() {
-            match self.condition(pattern) {
+            match self.language().condition(pattern) {
                 Some(condition) => all.push(condition),
                 None => notes
                     .add(self.name, &format!("a condition of `when` cannot be translated, and is missing: {pattern}")),
             }
         }
         (!all.is_empty()).then(|| all.join(" && "))
-    }
-
-    fn condition(&self, pattern: &Value) -> Option<String> {
-        let several = |name: &str, operator: &str| {
-            let patterns = pattern.get(name)?.as_array()?;
-            let conditions: Option<Vec<_>> = patterns.iter().map(|pattern| self.condition(pattern)).collect();
-            Some(format!("({})", conditions?.join(operator)))
-        };
-        if let Some(conditions) = several("all", " && ").or_else(|| several("any", " || ")) {
-            return Some(conditions);
-        }
-        if let Some(predicate) = text(pattern, "/predicate") {
-            return self.cel(predicate).map(|cel| format!("({cel})"));
-        }
-        let selected = self.selector(text(pattern, "/selector")?)?;
-        let value = format!("'{}'", text(pattern, "/value")?.replace('\\', "\\\\").replace('\'', "\\'"));
-        Some(match text(pattern, "/operator")? {
-            "eq" => format!("{selected} == {value}"),
-            "neq" => format!("{selected} != {value}"),
-            "incl" => format!("{value} in {selected}"),
-            "excl" => format!("!({value} in {selected})"),
-            "matches" => format!("{selected}.matches({value})"),
-            _ => return None,
-        })
     }
 }
 

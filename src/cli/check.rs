@@ -9,13 +9,14 @@ use super::document::Place;
 use super::find::{self, Found};
 use super::host::Shell;
 use super::output::{Failure, print};
-use super::{Output, envoys, reading};
+use super::{Output, cel, envoys, reading};
 use crate::compile;
 
 /// How to check.
 pub(super) struct Options {
     pub(super) assume_keys: bool,
     pub(super) strict: bool,
+    pub(super) envoy: Option<PathBuf>,
     pub(super) output: Output,
 }
 
@@ -50,6 +51,9 @@ struct Report {
 
 /// The beginning of what the filter says of a variable that is not there.
 const MISSING_VARIABLE: &str = "the environment variable";
+
+/// The beginning of what the filter says of an expression that Envoy does not compile.
+const NO_CEL: &str = "not a CEL expression";
 
 /// Checks files, and prints what is to be said of them.
 pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) -> Result<ExitCode, Failure> {
@@ -104,6 +108,9 @@ fn check(file: &Path, options: &Options, host: &Shell, problems: &mut Vec<Proble
     }
     for found in &found {
         of_configuration(found, options, host, &mut say);
+        if let Some(envoy) = &options.envoy {
+            of_envoy(found, envoy, &mut say)?;
+        }
         for remark in envoys::remarks(found) {
             say(remark.place, remark.path, remark.severity, remark.message);
         }
@@ -123,7 +130,16 @@ fn of_configuration(
         say(found.place_of(path), path.to_string(), Severity::Warning, message);
     }
     let examined = compile::examine(&found.bytes, host);
-    for problem in examined.errors {
+    let value = found.value().unwrap_or_default();
+    let expressions = cel::expressions(&value);
+    for mut problem in examined.errors {
+        // Here there is no log of Envoy's in which more stands.
+        if problem.message.starts_with(NO_CEL)
+            && let Some((_, expression)) = expressions.iter().find(|(path, _)| *path == problem.path)
+            && let Some(why) = cel::problem(expression)
+        {
+            problem.message = format!("not a CEL expression: {why}");
+        }
         let is_key = problem.message.starts_with(MISSING_VARIABLE) && options.assume_keys;
         let severity = if is_key { Severity::Warning } else { Severity::Error };
         say(found.place_of(&problem.path), problem.path.to_string(), severity, problem.message);
@@ -132,4 +148,18 @@ fn of_configuration(
     for problem in examined.warnings.into_iter().chain(in_force) {
         say(found.place_of(&problem.path), problem.path.to_string(), Severity::Warning, problem.message);
     }
+}
+
+/// What Envoy itself says of the expressions that can be parsed.
+fn of_envoy(found: &Found, envoy: &Path, say: &mut impl FnMut(Place, String, Severity, String)) -> Result<(), Failure> {
+    let value = found.value().unwrap_or_default();
+    for (path, expression) in cel::expressions(&value) {
+        if cel::problem(expression).is_some() {
+            continue;
+        }
+        if let Some(why) = cel::envoys_problem(envoy, expression).map_err(Failure::Usage)? {
+            say(found.place_of(&path), path.to_string(), Severity::Error, format!("Envoy does not compile it: {why}"));
+        }
+    }
+    Ok(())
 }

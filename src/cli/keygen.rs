@@ -75,14 +75,11 @@ fn public_half(private: &str, algorithm: Algorithm) -> Result<PublicKey, Failure
 
 fn text(name: &str, issuer: &str, public: &PublicKey) -> Result<String, Failure> {
     let algorithm = public.algorithm().name();
-    let variable: String = name
-        .chars()
-        .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' })
-        .collect();
+    let variable = stanzas::variable(name);
     let peers = stanzas::peers(issuer, &[Key { name: name.to_owned(), key: public.clone(), not_after: None }], None)?;
     Ok(format!(
         "# At this gateway. The variable holds the text of the private key, and stands in `host_env_keys` too.\n\
-         issuer: {}\nsigningKeyRefs:\n- name: {}\n  algorithm: {algorithm}\n  key: {{environmentVariable: {variable}_SIGNING_KEY}}\n\
+         issuer: {}\nsigningKeyRefs:\n- name: {}\n  algorithm: {algorithm}\n  key: {{environmentVariable: {variable}}}\n\
          \n# At each peer that is to accept its wristbands.\n{peers}",
         stanzas::quoted(issuer),
         stanzas::quoted(name),

@@ -32,6 +32,13 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// The variable that holds the key of this name.
+pub(super) fn variable(name: &str) -> String {
+    let capital =
+        |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
+    format!("{}_SIGNING_KEY", name.chars().map(capital).collect::<String>())
+}
+
 /// A public key as PEM.
 pub(super) fn pem(key: &PublicKey) -> Result<String, Failure> {
     let der = key.to_spki().ok_or_else(|| Failure::Usage("a key that cannot be written".to_owned()))?;

@@ -124,6 +124,34 @@ fn denial(text: &Value) -> String {
     denial.unwrap_or_else(|| panic!("{text}")).code().to_owned()
 }
 
+#[test]
+fn with_an_envoy_expressions_are_compiled_by_it() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("plugin.json");
+    let check = |expression: &str, envoy: bool| {
+        let plugin = json!({
+            "issuer": A, "signingKeyRefs": [private("cluster-a-2026-11", "KEY")],
+            "issue": {"identity": {"header": "x-user"}, "customClaims": {"c": {"expression": expression}}},
+        });
+        std::fs::write(&file, plugin.to_string()).unwrap();
+        let binary = crate::support::envoy::binary();
+        let with = ["--envoy", binary.to_str().unwrap()];
+        let arguments = [&["check", "--assume-keys"][..], if envoy { &with } else { &[] }, &[file.to_str().unwrap()]];
+        run(&arguments.concat(), &[], "")
+    };
+    // A function that nobody has is CEL, and Envoy does not take it.
+    let (passes, said) = check("nosuch(request.path)", false);
+    assert!(passes, "{said}");
+    let (passes, said) = check("nosuch(request.path)", true);
+    assert!(!passes && said.contains("error: issue.customClaims.c.expression: Envoy does not compile it: "), "{said}");
+    assert!(said.contains("nosuch"), "{said}");
+    assert!(check("request.path + 'x'", true).0);
+    // What is no CEL at all needs no Envoy, and has its position.
+    let (passes, said) = check("request.headers[", false);
+    assert!(!passes && said.contains("not a CEL expression: "), "{said}");
+    assert!(!said.contains("expr_create"), "{said}");
+}
+
 /// What `diff` calls safe loses no token under way, and what it does not call safe loses one.
 #[test]
 fn diff_says_what_an_update_does_to_tokens_under_way() {

@@ -1,0 +1,90 @@
+//! Expressions: parsed here, or compiled by a real Envoy.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path as File;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::jose::path::Path;
+
+/// Every expression of a configuration, and its place.
+pub(super) fn expressions(configuration: &Value) -> Vec<(Path, &str)> {
+    let mut found = Vec::new();
+    if let Some(issue) = configuration.get("issue") {
+        for name in ["identity", "subject", "when", "customClaims"] {
+            if let Some(value) = issue.get(name) {
+                collect(value, &Path::of(&["issue", name]), &mut found);
+            }
+        }
+    }
+    found
+}
+
+fn collect<'v>(value: &'v Value, path: &Path, found: &mut Vec<(Path, &'v str)>) {
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| collect(item, &path.item(index), found));
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                let inner = path.member(name);
+                match member {
+                    Value::String(text) if matches!(name.as_str(), "expression" | "request" | "response") => {
+                        found.push((inner, text));
+                    }
+                    // A fixed value is none, whatever is in it.
+                    _ if name == "value" => {}
+                    _ => collect(member, &inner, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Why a text is no CEL, with the position.
+pub(super) fn problem(expression: &str) -> Option<String> {
+    let error = cel::Program::compile(expression).err()?;
+    Some(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// What an Envoy says of an expression: `None` when it compiles it.
+///
+/// It is asked with an access log that has the expression for its filter, and nothing else: no listener is opened, and no module
+/// is needed.
+pub(super) fn envoys_problem(envoy: &File, expression: &str) -> Result<Option<String>, String> {
+    let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.{name}");
+    let log = json!({
+        "name": "log",
+        "filter": {"extension_filter": {"name": "cel", "typed_config": {
+            "@type": kind("access_loggers.filters.cel.v3.ExpressionFilter"), "expression": expression}}},
+        "typed_config": {"@type": kind("access_loggers.stream.v3.StdoutAccessLog")},
+    });
+    let manager = json!({
+        "@type": kind("filters.network.http_connection_manager.v3.HttpConnectionManager"),
+        "stat_prefix": "check", "route_config": {}, "access_log": [log],
+        "http_filters": [{"name": "router", "typed_config": {"@type": kind("filters.http.router.v3.Router")}}],
+    });
+    let bootstrap = json!({"static_resources": {"listeners": [{
+        "name": "check",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "filter_chains": [{"filters": [{"name": "manager", "typed_config": manager}]}],
+    }]}});
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+    let file = std::env::temp_dir().join(format!("wristband-check-{:016x}.json", u64::from_le_bytes(random)));
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
+    opened.and_then(|mut file| file.write_all(bootstrap.to_string().as_bytes())).map_err(|error| error.to_string())?;
+    let output = Command::new(envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(&file).output();
+    let _ = std::fs::remove_file(&file);
+    let output = output.map_err(|error| format!("{}: {error}", envoy.display()))?;
+    if output.status.success() {
+        return Ok(None);
+    }
+    let log = String::from_utf8_lossy(&output.stderr);
+    let line = log.lines().find_map(|line| line.split_once(".json': ").map(|(_, problem)| problem.to_owned()));
+    line.map(Some).ok_or_else(|| format!("{} does not say whether it compiles an expression", envoy.display()))
+}
