@@ -48,7 +48,7 @@ pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
             Failure::Usage(format!("{shown}:{}:{}: {message}", place.line, place.column))
         };
         for document in documents(&text).map_err(|error| failure(error.place, &error.message))? {
-            let (value, _) = document.json().map_err(|error| failure(error.place, &error.message))?;
+            let (value, _) = document.json();
             match value.get("kind").and_then(Value::as_str) {
                 Some("AuthConfig") => found.configs.push(value),
                 Some("Secret") => found.secrets.push(value),

@@ -36,9 +36,11 @@ enum Places {
 /// How Envoy or a control plane hands values over.
 #[derive(Clone, Copy)]
 enum Form {
-    /// As a `google.protobuf.Struct`.
+    /// As a `google.protobuf.Struct` that was made of YAML by Envoy.
     Struct,
-    /// As JSON text that was made of an object, with the numbers as they are written.
+    /// As one that was made of JSON: of a file, or by Kubernetes.
+    StructOfJson,
+    /// As JSON text that was made of an object.
     Json,
 }
 
@@ -64,16 +66,16 @@ impl Found {
         }
     }
 
-    fn of_object(name: Option<String>, node: &Rc<Node>, form: Form, around: Vec<Rc<Node>>) -> Result<Self, Unreadable> {
+    fn of_object(name: Option<String>, node: &Rc<Node>, form: Form, around: Vec<Rc<Node>>) -> Self {
         let (value, doubles) = match form {
-            Form::Struct => node.value()?,
-            Form::Json => node.json()?,
+            Form::Struct => node.value(),
+            Form::StructOfJson | Form::Json => node.json(),
         };
         let bytes = match (form, &value) {
-            (Form::Struct, Value::Object(members)) => protobuf::struct_bytes(members),
+            (Form::Struct | Form::StructOfJson, Value::Object(members)) => protobuf::struct_bytes(members),
             _ => value.to_string().into_bytes(),
         };
-        Ok(Self { name, bytes, doubles, around, places: Places::Direct(Rc::clone(node)) })
+        Self { name, bytes, doubles, around, places: Places::Direct(Rc::clone(node)) }
     }
 
     fn of_text(name: Option<String>, node: &Node, source: &str, around: Vec<Rc<Node>>) -> Self {
@@ -100,27 +102,20 @@ impl Found {
 
 /// All configurations of a file.
 pub(super) fn configurations(source: &str) -> Result<Vec<Found>, Unreadable> {
-    // A file that is JSON is what the filter gets.
-    if serde_json::from_str::<serde::de::IgnoredAny>(source).is_ok() {
-        let documents = documents(source)?;
-        let mut found = Vec::new();
-        for document in &documents {
-            if is_configuration(document) {
-                let places = Places::Direct(Rc::clone(document));
-                let bytes = source.as_bytes().to_vec();
-                found.push(Found { name: None, bytes, doubles: Vec::new(), around: Vec::new(), places });
-            } else {
-                search(document, source, &mut Vec::new(), &mut found)?;
-            }
-        }
-        return Ok(found);
-    }
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(source).is_ok();
     let mut found = Vec::new();
     for document in documents(source)? {
-        if is_configuration(&document) {
-            found.push(Found::of_object(None, &document, Form::Struct, Vec::new())?);
+        if is_configuration(&document) && is_json {
+            // A file that is JSON is what the filter gets.
+            let places = Places::Direct(Rc::clone(&document));
+            let bytes = source.as_bytes().to_vec();
+            found.push(Found { name: None, bytes, doubles: Vec::new(), around: Vec::new(), places });
+        } else if is_configuration(&document) {
+            found.push(Found::of_object(None, &document, Form::Struct, Vec::new()));
         } else {
-            search(&document, source, &mut Vec::new(), &mut found)?;
+            let is_kubernetes = document.member("apiVersion").is_some() && document.member("kind").is_some();
+            let form = if is_json || is_kubernetes { Form::StructOfJson } else { Form::Struct };
+            Search { source, form, found: &mut found }.look(&document, &mut Vec::new());
         }
     }
     Ok(found)
@@ -133,58 +128,84 @@ fn is_configuration(node: &Node) -> bool {
     names().any(|name| ROOT.names.contains(&name)) && !names().any(|name| OTHERS.contains(&name))
 }
 
-fn search(node: &Rc<Node>, source: &str, around: &mut Vec<Rc<Node>>, found: &mut Vec<Found>) -> Result<(), Unreadable> {
-    around.push(Rc::clone(node));
-    let name = |node: &Node, path: &[&str]| node.at(path).and_then(Node::text).map(str::to_owned);
-    match node.member("kind").and_then(|kind| kind.text()) {
-        Some("WasmPlugin") => {
-            let configuration = node.member("spec").and_then(|spec| spec.member("pluginConfig"));
-            if let Some(configuration) = configuration.filter(|node| is_configuration(node)) {
-                let name = name(node, &["metadata", "name"]);
-                found.push(Found::of_object(name, configuration, Form::Json, around.clone())?);
+/// Whether a text mentions such a field, readable or not.
+fn mentions_field(text: &str) -> bool {
+    ["issuer", "signingKeyRefs", "peers", "issue", "verify"].iter().any(|name| text.contains(&format!("\"{name}\"")))
+}
+
+/// A walk through a document.
+struct Search<'s> {
+    source: &'s str,
+    /// How its objects become a `Struct`.
+    form: Form,
+    found: &'s mut Vec<Found>,
+}
+
+impl Search<'_> {
+    fn look(&mut self, node: &Rc<Node>, around: &mut Vec<Rc<Node>>) {
+        around.push(Rc::clone(node));
+        let name = |node: &Node, path: &[&str]| node.at(path).and_then(Node::text).map(str::to_owned);
+        match node.member("kind").and_then(|kind| kind.text()) {
+            Some("WasmPlugin") => {
+                let configuration = node.member("spec").and_then(|spec| spec.member("pluginConfig"));
+                if let Some(configuration) = configuration.filter(|node| is_configuration(node)) {
+                    let name = name(node, &["metadata", "name"]);
+                    self.found.push(Found::of_object(name, configuration, Form::Json, around.clone()));
+                }
             }
-        }
-        Some("EnvoyExtensionPolicy") => {
-            let wasm = node.at(&["spec", "wasm"]).map(Node::items).unwrap_or_default();
-            for extension in wasm {
-                if let Some(configuration) = extension.member("config").filter(|node| is_configuration(node)) {
-                    let name = name(extension, &["name"]);
-                    let around = [&around[..], &[Rc::clone(extension)]].concat();
-                    found.push(Found::of_object(name, configuration, Form::Json, around)?);
+            Some("EnvoyExtensionPolicy") => {
+                let wasm = node.at(&["spec", "wasm"]).map(Node::items).unwrap_or_default();
+                for extension in wasm {
+                    if let Some(configuration) = extension.member("config").filter(|node| is_configuration(node)) {
+                        let name = name(extension, &["name"]);
+                        let around = [&around[..], &[Rc::clone(extension)]].concat();
+                        self.found.push(Found::of_object(name, configuration, Form::Json, around));
+                    }
+                }
+            }
+            _ if node.member("vm_config").is_some() => {
+                let found = self.of_plugin(node, around);
+                self.found.extend(found);
+            }
+            _ => {
+                for inner in node.items().iter().chain(node.members().iter().map(|(.., node)| node)) {
+                    self.look(inner, around);
                 }
             }
         }
-        _ if node.member("vm_config").is_some() && node.member("configuration").is_some() => {
-            found.extend(of_plugin(node, source, around)?);
-        }
-        _ => {
-            for inner in node.items().iter().chain(node.members().iter().map(|(.., node)| node)) {
-                search(inner, source, around, found)?;
-            }
-        }
+        around.pop();
     }
-    around.pop();
-    Ok(())
-}
 
-/// That of a `PluginConfig` of Envoy's, if it is the filter's.
-fn of_plugin(plugin: &Rc<Node>, source: &str, around: &[Rc<Node>]) -> Result<Option<Found>, Unreadable> {
-    let (Some(configuration), name) = (plugin.member("configuration"), plugin.at(&["name"]).and_then(Node::text))
-    else {
-        return Ok(None);
-    };
-    let (name, around) = (name.map(str::to_owned), around.to_vec());
-    let kind = configuration.at(&["@type"]).and_then(Node::text).unwrap_or_default();
-    let is_ours = |text: &str| documents(text).is_ok_and(|inner| inner.iter().any(|inner| is_configuration(inner)));
-    if kind.ends_with("google.protobuf.Struct") {
-        let value = configuration.member("value").filter(|value| is_configuration(value));
-        return value.map(|value| Found::of_object(name, value, Form::Struct, around)).transpose();
+    /// That of a `PluginConfig` of Envoy's, if it is the filter's: it has a field of it, or the module's name says so. What
+    /// cannot be read is taken as it is, so that the filter says what is wrong.
+    fn of_plugin(&self, plugin: &Rc<Node>, around: &[Rc<Node>]) -> Option<Found> {
+        let name = plugin.at(&["name"]).and_then(Node::text).map(str::to_owned);
+        let around = around.to_vec();
+        let module = ["local", "remote"].iter().filter_map(|kind| {
+            let code = plugin.at(&["vm_config", "code", kind])?;
+            code.at(&["filename"]).or_else(|| code.at(&["http_uri", "uri"]))?.text()
+        });
+        let is_named = module.into_iter().any(|module| module.contains("wristband"));
+        let nothing = |around| Found {
+            name: name.clone(),
+            bytes: Vec::new(),
+            doubles: Vec::new(),
+            around,
+            places: Places::At(plugin.place),
+        };
+        let Some(configuration) = plugin.member("configuration") else {
+            return is_named.then(|| nothing(around));
+        };
+        let kind = configuration.at(&["@type"]).and_then(Node::text).unwrap_or_default();
+        if kind.ends_with("google.protobuf.Struct") {
+            let value = configuration.member("value").filter(|value| is_named || is_configuration(value))?;
+            return Some(Found::of_object(name, value, self.form, around));
+        }
+        let path: &[&str] = if kind.ends_with("GenericSecret") { &["secret", "inline_string"] } else { &["value"] };
+        let text = configuration.at(path).filter(|node| is_named || node.text().is_some_and(mentions_field));
+        match text {
+            Some(text) => Some(Found::of_text(name, text, self.source, around)),
+            None => is_named.then(|| nothing(around)),
+        }
     }
-    let text = if kind.ends_with("GenericSecret") {
-        configuration.at(&["secret", "inline_string"])
-    } else {
-        configuration.at(&["value"])
-    };
-    let text = text.filter(|node| node.text().is_some_and(is_ours));
-    Ok(text.map(|node| Found::of_text(name, node, source, around)))
 }
