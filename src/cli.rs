@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
     match run(command) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("wristband: {failure}");
+            output::note(&format!("wristband: {failure}"));
             failure.code()
         }
     }
@@ -71,10 +71,45 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             clap_complete::generate(shell, &mut Arguments::command(), "wristband", &mut text);
             output::print_bytes(&text)
         }
-        Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut text).map_err(Failure::from_writing)?;
-            output::print_bytes(&text)
-        }
+        Command::Man => output::print_bytes(&manual().map_err(Failure::from_writing)?),
     }
+}
+
+/// The manual page: of the command, and of each of its commands.
+fn manual() -> std::io::Result<Vec<u8>> {
+    let mut command = Arguments::command();
+    command.build();
+    let man = clap_mangen::Man::new(command.clone());
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    of_commands(&command, &mut text)?;
+    man.render_extra_section(&mut text)?;
+    Ok(String::from_utf8_lossy(&text)
+        .replace("SH EXTRA", "SH EXAMPLES")
+        .replace("SS EXTRA", "SS EXAMPLES")
+        .into_bytes())
+}
+
+fn of_commands(command: &clap::Command, text: &mut Vec<u8>) -> std::io::Result<()> {
+    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+        if inner.has_subcommands() {
+            of_commands(inner, text)?;
+            continue;
+        }
+        let man = clap_mangen::Man::new(inner.clone());
+        let mut page = Vec::new();
+        man.render_synopsis_section(&mut page)?;
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+        if inner.get_after_help().is_some() {
+            man.render_extra_section(&mut page)?;
+        }
+        // Above them a page has one level of headings.
+        let page = String::from_utf8_lossy(&page).replace(".SH ", ".SS ");
+        let name = inner.get_display_name().unwrap_or(inner.get_name()).replace('-', " ").to_uppercase();
+        text.extend_from_slice(format!(".SH {name}\n{page}").as_bytes());
+    }
+    Ok(())
 }

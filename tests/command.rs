@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wristband::config::reference;
@@ -270,7 +272,12 @@ fn what_is_wrong_is_found_where_it_stands_in_whatever_file() {
     assert!(nothing.code == 1 && nothing.output.contains("no configuration of wristband is in it"), "{nothing:?}");
     let unreadable = folder.run_with(&["check", "-"], &[], "a: [1,\nb: }\n");
     assert!(unreadable.code == 1 && unreadable.output.starts_with("-:2:"), "{unreadable:?}");
-    assert_eq!(folder.run(&["check", "absent.yaml"]).code, 2);
+    // One that cannot be read does not keep the others from being looked at.
+    let both = folder.run(&["check", "--assume-keys", "absent.yaml", "plain.yaml"]);
+    assert!(
+        both.code == 2 && both.output.contains("issue.identity.headr") && both.notes.contains("absent.yaml"),
+        "{both:?}"
+    );
 }
 
 /// The mistakes that are made most, each with the words that name the cure.
@@ -314,6 +321,47 @@ fn the_commonest_mistakes_are_named() {
         let checked = folder.run(&["check", "--assume-keys", "federation.yaml"]);
         assert!(checked.output.contains(words), "{from}: {words}: {}", checked.output);
     }
+    // What only looks like the cure: a removal from answers, one in a filter that is off, one behind the plugin.
+    let removal = "request_mutations: [{remove: x-user}]";
+    let mutation = |more: &str, mutations: &str| {
+        format!(
+            "{{name: m, {more} typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation, mutations: {{{mutations}}}}}}}"
+        )
+    };
+    let plugin = "{name: w, typed_config: {config: {name: w, vm_config: {runtime: v8}, configuration: {\"@type\": type.googleapis.com/google.protobuf.Struct, value: {issuer: \"https://x.example\", issue: {identity: {header: x-user}}}}}}}";
+    let lua = "{name: l, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua}}";
+    let warning = "warning: http_filters: nothing removes `x-user`";
+    for (filters, expected) in [
+        (vec![mutation("", removal), plugin.to_owned()], None),
+        (vec![mutation("", &removal.replace("request", "response")), plugin.to_owned()], Some(warning)),
+        (vec![mutation("disabled: true,", removal), plugin.to_owned()], Some(warning)),
+        (vec![plugin.to_owned(), mutation("", removal)], Some(warning)),
+        (vec![plugin.replace("name: w", "name: v"), mutation("", removal), plugin.to_owned()], None),
+        (
+            vec![lua.to_owned(), plugin.to_owned()],
+            Some("hint: http_filters: nothing that can be read here removes `x-user`"),
+        ),
+    ] {
+        let count = filters.iter().filter(|filter| filter.contains("vm_config")).count();
+        folder.write("chain.yaml", &format!("http_filters:\n- {}\n", filters.join("\n- ")));
+        let output = folder.run(&["check", "--assume-keys", "chain.yaml"]).output;
+        let found = output.matches("removes `x-user`").count();
+        // Of two plugins the first has nothing before it.
+        assert_eq!(found, usize::from(expected.is_some()) + count - 1, "{filters:?}: {output}");
+        assert!(expected.is_none_or(|expected| output.contains(expected)), "{filters:?}: {output}");
+    }
+    let tls = repository("envoy/tls.yaml");
+    for (from, to, is_checked) in [
+        ("", "", true),
+        ("auto_san_validation: true", "auto_san_validation: false", false),
+        ("trusted_ca", "crl", false),
+        ("trusted_ca:", "trust_chain_verification: ACCEPT_UNTRUSTED\n            trusted_ca:", false),
+    ] {
+        assert!(tls.contains(from), "{from}");
+        folder.write("tls.yaml", &tls.replace(from, to));
+        let output = folder.run(&["check", "--assume-keys", "tls.yaml"]).output;
+        assert_eq!(!output.contains("nobody checks who answers"), is_checked, "{to}: {output}");
+    }
     // A private key where a public one belongs is named and not shown.
     let theirs = folder.read("theirs.yaml");
     let start = theirs.find("        -----BEGIN").unwrap();
@@ -335,6 +383,70 @@ fn the_commonest_mistakes_are_named() {
     );
     folder.write("peer.yaml", &format!("{}verify: {{}}\n", peers.split_once('\n').unwrap().1));
     assert_eq!(folder.run(&["check", "peer.yaml"]).code, 1);
+}
+
+/// What control planes are told beside a configuration.
+#[test]
+fn a_plugin_of_istio_or_envoy_gateway_is_looked_at_as_a_whole() {
+    let folder = Folder::new();
+    gateway(&folder);
+    let ours = folder.read("ours.yaml");
+    let indented: String = ours.lines().map(|line| format!("      {line}\n")).collect();
+    let istio = |more: &str| format!("kind: WasmPlugin\nspec:\n{more}  pluginConfig:\n{indented}");
+    let gateway =
+        |more: &str| format!("kind: EnvoyExtensionPolicy\nspec:\n  wasm:\n  - name: w\n{more}    config:\n{indented}");
+    for (text, expected) in [
+        (
+            istio("  failStrategy: FAIL_OPEN\n"),
+            &["every request passes unverified", "spec.vmConfig.env: does not list `EAST_SIGNING_KEY`"][..],
+        ),
+        (istio("  vmConfig: {env: [{name: EAST_SIGNING_KEY, valueFrom: HOST}]}\n"), &["503 for good"]),
+        (istio("  failStrategy: FAIL_RELOAD\n  vmConfig: {env: [{name: EAST_SIGNING_KEY, valueFrom: HOST}]}\n"), &[]),
+        (
+            gateway("    failOpen: true\n"),
+            &["every request passes unverified", "spec.wasm.env.hostKeys: does not list `EAST_SIGNING_KEY`"],
+        ),
+        (gateway("    env: {hostKeys: [EAST_SIGNING_KEY]}\n"), &[]),
+    ] {
+        folder.write("plane.yaml", &text);
+        let output = folder.run(&["check", "--assume-keys", "plane.yaml"]).output;
+        let lines: Vec<_> = output.lines().filter(|line| line.contains(" spec.")).collect();
+        assert_eq!(lines.len(), expected.len(), "{text}: {output}");
+        assert!(expected.iter().all(|words| output.contains(words)), "{text}: {output}");
+    }
+}
+
+/// A key that stands by mistake where a name belongs is in no message.
+#[test]
+fn names_that_could_be_keys_are_not_shown() {
+    let folder = Folder::new();
+    gateway(&folder);
+    let private = key(&folder);
+    let secret = private.lines().nth(1).unwrap();
+    let sample = repository("envoy/federation.yaml");
+    for (from, to) in [
+        ("header: x-user", "header: SECRET"),
+        ("remoteJwks: {cluster: cluster-b", "remoteJwks: {cluster: SECRET"),
+        ("environmentVariable: CLUSTER_B_SIGNING_KEY", "environmentVariable: SECRET"),
+        ("name: cluster-b\n", "name: SECRET\n"),
+    ] {
+        assert!(sample.contains(from), "{from}");
+        folder.write("sample.yaml", &sample.replace(from, &to.replace("SECRET", secret)));
+        for arguments in
+            [&["check", "sample.yaml"][..], &["peer", "sample.yaml"], &["peer", "--plugin", "x", "sample.yaml"]]
+        {
+            let ended = folder.run(arguments);
+            assert!(
+                !ended.output.contains(secret) && !ended.notes.contains(secret),
+                "{from}: {arguments:?}: {ended:?}"
+            );
+        }
+    }
+    folder.write("variables", &format!("EAST_SIGNING_KEY=x\n{secret}\n"));
+    let ended = folder.run(&["check", "--env-file", "variables", "ours.yaml"]);
+    assert!(
+        ended.code == 2 && ended.notes.contains("variables:2: expected NAME=VALUE") && !ended.notes.contains(secret)
+    );
 }
 
 #[test]
@@ -401,6 +513,91 @@ fn the_schema_and_the_reference_page_are_current() {
             fs::read_to_string(path).unwrap_or_default() == text,
             "{file}: WRITE=1 cargo test brings it up to date"
         );
+    }
+}
+
+/// What others get counts there as it does here, and is what they take.
+#[test]
+fn a_stanza_has_no_key_that_does_not_count_and_only_what_a_filter_takes() {
+    let rotation = Rotation::new();
+    rotation.with("plain", &["one", "two"], None);
+    let plain: Value = serde_json::from_str(&rotation.folder.read("plain")).unwrap();
+    let mut later = plain.clone();
+    later["signingKeyRefs"][1]["notBefore"] = rfc3339(3600).into();
+    later["issue"]["typ"] = "wristband+jwt".into();
+    rotation.folder.write("later", &later.to_string());
+    let ended = rotation.run(&["peer", "later"]);
+    let stanza: Value = serde_yaml_ng::from_str(&ended.output).unwrap();
+    assert_eq!(stanza["peers"][0]["keys"][1]["notBefore"], later["signingKeyRefs"][1]["notBefore"], "{ended:?}");
+    assert!(ended.output.contains("#   typ: [\"wristband+jwt\"]"), "{ended:?}");
+    for (revoked, left) in [(&["one"][..], 1), (&["one", "two"], 0)] {
+        let mut revoking = plain.clone();
+        revoking["verify"]["revoked"] = revoked.iter().map(|kid| json!({"kid": kid})).collect();
+        // Whoever still signs with a revoked key is not what this is about.
+        revoking["issue"].take();
+        revoking.as_object_mut().unwrap().remove("issue");
+        revoking["signingKeyRefs"][0]["key"] = json!({"inlineString": rotation.folder.read("one.pub.pem")});
+        rotation.folder.write("revoking", &revoking.to_string());
+        let ended = rotation.run(&["peer", "revoking"]);
+        assert_eq!(ended.output.matches("name: ").count(), left, "{ended:?}");
+        assert_eq!(ended.code, i32::from(left == 0), "{ended:?}");
+        assert!(left == 1 || ended.notes.contains("no key that counts"), "{ended:?}");
+    }
+    // The set for the hosts that may ask for it.
+    let mut elsewhere = plain;
+    elsewhere["discovery"] = json!({"hosts": ["keys.example.com"]});
+    rotation.folder.write("elsewhere", &elsewhere.to_string());
+    assert_eq!(rotation.run(&["jwks", "elsewhere"]).json()["keys"].as_array().unwrap().len(), 2);
+    // An issuer that is none.
+    let set = rotation.run(&["jwks", "elsewhere"]).output;
+    rotation.folder.write("set.json", &set);
+    let ended = rotation.run(&["import", "jwks", "--issuer", "a b", "set.json"]);
+    assert!((ended.code, ended.output.as_str()) == (2, "") && ended.notes.contains("issuer: expected"), "{ended:?}");
+    let ended = rotation.run(&["keygen", "three", "--issuer", "not a url"]);
+    assert!(ended.code == 2 && !rotation.folder.path("three.pem").exists(), "{ended:?}");
+    assert!(rotation.run(&["keygen", "2026-a"]).output.contains("{environmentVariable: _2026_A_SIGNING_KEY}"));
+}
+
+#[test]
+fn a_token_is_signed_and_judged_as_at_the_gateway_or_not_at_all() {
+    let rotation = Rotation::new();
+    rotation.with("plain", &["one"], None);
+    let plain: Value = serde_json::from_str(&rotation.folder.read("plain")).unwrap();
+    let sign =
+        |file: &str, more: &[&str]| rotation.run(&[&["sign", "--config", file, "--subject", "a"], more].concat());
+    let mut strict = plain.clone();
+    strict["issue"]["customClaims"] = json!({"team": {"expression": "request.id", "required": true}});
+    rotation.folder.write("strict", &strict.to_string());
+    let without = sign("strict", &[]);
+    assert!(without.code == 1 && without.output.is_empty() && without.notes.contains("`team`"), "{without:?}");
+    assert_eq!(sign("strict", &["--claim", "team=\"x\""]).code, 0);
+    // A key goes where the configuration leaves it open, and nowhere else.
+    assert_eq!(sign("plain", &["--key", "two.pem"]).code, 2);
+    let mut fetched = plain.clone();
+    fetched["signingKeyRefs"] = json!([{"algorithm": "ES256", "key": {"cluster": "k", "path": "/key"}}]);
+    rotation.folder.write("fetched", &fetched.to_string());
+    assert_eq!(sign("fetched", &[]).code, 2);
+    let bundle = rotation.folder.read("two.pem") + &rotation.folder.read("one.pub.pem");
+    rotation.folder.write("bundle.pem", &bundle);
+    let signed = sign("fetched", &["--key", "bundle.pem"]);
+    assert_eq!(signed.code, 0, "{signed:?}");
+    assert_eq!(sign("fetched", &["--key", "one.pub.pem"]).code, 1);
+    // Only the gateway has what it has fetched.
+    let mut peer =
+        json!({"peers": [{"issuer": "https://east.example.com", "remoteJwks": {"cluster": "east"}}], "verify": {}});
+    rotation.folder.write("peer", &peer.to_string());
+    let asked = rotation.run(&["verify", "--config", "peer", signed.output.trim()]);
+    assert!((asked.code, asked.output.as_str()) == (2, ""), "{asked:?}");
+    peer["peers"][0]["issuer"] = "https://west.example.com".into();
+    rotation.folder.write("other", &peer.to_string());
+    assert_eq!(rotation.run(&["verify", "--config", "other", signed.output.trim()]).code, 1);
+    // What a terminal would obey.
+    let claims = URL_SAFE_NO_PAD.encode("{\"iss\":\"x\",\"sub\":\"\u{1b}[2J\u{202e}x\"}".replace('\u{1b}', "\\u001b"));
+    let token = format!("{}.{claims}.AA", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#));
+    for output in ["text", "json"] {
+        let explained = rotation.run(&["explain", "--output", output, &token]);
+        assert!(explained.output.contains("\\u001b[2J\\u202ex"), "{explained:?}");
+        assert!(explained.code == 0 && explained.output.contains("no `exp`"), "{explained:?}");
     }
 }
 
@@ -672,7 +869,7 @@ spec:
                 "identity": {"expression": jwt},
                 "customClaims": {"region": {"value": "eu"}, "mail": {"expression": format!("{jwt}.email")}},
                 "when": {"request": format!(
-                    "request.path.matches('^/shop') && ({jwt}.email_verified) && ('dev' in {jwt}.roles || request.method == 'GET')")},
+                    "request.path.matches('^/shop') && ({jwt}.email_verified) && ('dev' in {jwt}.roles || request.method == 'GET') && false")},
             },
             "verify": {"mode": "optional"},
         })
@@ -680,7 +877,7 @@ spec:
     for note in [
         "shop: `authorization` has no counterpart here",
         "shop: the claim `odd` cannot be translated",
-        "shop: a condition of `when` cannot be translated, and is missing: {\"operator\":\"eq\",\"selector\":\"auth.authorization.x\"",
+        "shop: a condition of `when` cannot be translated; until it is, nothing is signed: {\"operator\":\"eq\",\"selector\":\"auth.authorization.x\"",
         "shop: the Secret `current` signs: give its `key.pem` to Envoy as CURRENT_SIGNING_KEY",
         "shop: the Secret `previous` has a private key that is not needed",
         "shop: no Secret `absent` in the files",

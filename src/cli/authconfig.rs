@@ -14,7 +14,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::document::documents;
-use super::output::{Failure, print};
+use super::output::{Failure, note, print};
 use super::reading;
 use super::stanzas::{self, quoted};
 use crate::jose::algorithm::Algorithm;
@@ -64,7 +64,7 @@ pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
         return Err(Failure::No("no AuthConfig with a wristband is in the files".to_owned()));
     }
     let code = print(&configurations.join("---\n"))?;
-    notes.0.iter().for_each(|note| eprintln!("wristband: {note}"));
+    notes.0.iter().for_each(|text| note(&format!("wristband: {text}")));
     Ok(code)
 }
 
@@ -227,8 +227,16 @@ impl Wristband<'_> {
         for pattern in when.as_array().into_iter().flatten() {
             match self.language().condition(pattern) {
                 Some(condition) => all.push(condition),
-                None => notes
-                    .add(self.name, &format!("a condition of `when` cannot be translated, and is missing: {pattern}")),
+                // Without it more would be signed than there.
+                None => {
+                    notes.add(
+                        self.name,
+                        &format!(
+                            "a condition of `when` cannot be translated; until it is, nothing is signed: {pattern}"
+                        ),
+                    );
+                    all.push("false".to_owned());
+                }
             }
         }
         (!all.is_empty()).then(|| all.join(" && "))

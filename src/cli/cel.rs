@@ -5,10 +5,11 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path as File;
 use std::process::Command;
+use std::thread::{Builder, JoinHandle};
 
 use serde_json::{Value, json};
 
-use crate::jose::path::Path;
+use crate::jose::path::{Path, harmless};
 
 /// Every expression of a configuration, and its place.
 pub(super) fn expressions(configuration: &Value) -> Vec<(Path, &str)> {
@@ -45,10 +46,54 @@ fn collect<'v>(value: &'v Value, path: &Path, found: &mut Vec<(Path, &'v str)>) 
     }
 }
 
+/// How deep an expression may nest, which is what the parser takes, and how many bytes of one are looked at here.
+const DEEPEST: usize = 90;
+const LONGEST: usize = 32_768;
+/// Bytes of stack for the parser, which calls itself for whatever stands inside of something, and for each of many operands.
+const STACK: usize = 1 << 28;
+
 /// Why a text is no CEL, with the position.
 pub(super) fn problem(expression: &str) -> Option<String> {
-    let error = cel::Program::compile(expression).err()?;
-    Some(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+    if expression.len() > LONGEST {
+        return Some(format!("it has more than {LONGEST} bytes"));
+    }
+    if nesting(expression) > DEEPEST {
+        return Some(format!("it nests deeper than {DEEPEST} levels"));
+    }
+    let source = expression.to_owned();
+    let parse = move || cel::Program::compile(&source).err().map(|error| error.to_string());
+    let parser = Builder::new().stack_size(STACK).spawn(parse);
+    let error = match parser.map(JoinHandle::join) {
+        Ok(Ok(error)) => error?,
+        _ => "the parser gave up".to_owned(),
+    };
+    Some(first(&error))
+}
+
+/// The first mistake, `LINE:COLUMN: WHAT`. The text itself stands in the file; it may be a key by mistake.
+fn first(error: &str) -> String {
+    let line = error.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("ERROR: <input>:").unwrap_or(line);
+    let is_harmless = line.split_whitespace().all(|word| harmless(word.trim_matches('\'')).is_some());
+    if is_harmless {
+        return line.to_owned();
+    }
+    let place: Vec<_> = line.splitn(3, ':').take(2).collect();
+    format!("{}: syntax error", place.join(":"))
+}
+
+/// The most brackets that are open at a time. Those in texts count too.
+fn nesting(expression: &str) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    for byte in expression.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => open = open.saturating_add(1),
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// What an Envoy says of an expression: `None` when it compiles it.
@@ -87,4 +132,26 @@ pub(super) fn envoys_problem(envoy: &File, expression: &str) -> Result<Option<St
     let log = String::from_utf8_lossy(&output.stderr);
     let line = log.lines().find_map(|line| line.split_once(".json': ").map(|(_, problem)| problem.to_owned()));
     line.map(Some).ok_or_else(|| format!("{} does not say whether it compiles an expression", envoy.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_stands_in_a_file_the_parser_comes_back() {
+        for part in ["(", "[", "{1:", "a.b(", "!", "-", "a?b:", "a&&", "a+", "a.b"] {
+            for count in [100, 2_000, 10_000, 16_000] {
+                problem(&format!("{}a", part.repeat(count)));
+            }
+        }
+        let deepest = |depth: usize| problem(&format!("{}a{}", "(".repeat(depth), ")".repeat(depth)));
+        assert_eq!(deepest(DEEPEST), None);
+        assert_eq!(deepest(DEEPEST + 1).as_deref(), Some("it nests deeper than 90 levels"));
+        assert_eq!(problem("a == 'b'"), None);
+        let mistake = problem("a ==\n == b").unwrap();
+        assert!(mistake.starts_with("2:2: Syntax error: extraneous input '=='"), "{mistake}");
+        let key = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
+        assert!(!problem(&format!("a {key}")).unwrap().contains(key));
+    }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::document::Place;
 use super::find::{self, Found};
 use super::host::Shell;
-use super::output::{Failure, print};
+use super::output::{Failure, note, print};
 use super::{Output, cel, envoys, reading};
 use crate::compile;
 
@@ -59,8 +59,19 @@ const NO_CEL: &str = "not a CEL expression";
 pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) -> Result<ExitCode, Failure> {
     let host = Shell::new(env_file).map_err(Failure::Usage)?;
     let mut problems = Vec::new();
+    let mut is_unreadable = false;
     for file in files {
-        check(file, &options, &host, &mut problems)?;
+        let mut of_file = Vec::new();
+        match check(file, &options, &host, &mut of_file) {
+            Ok(()) => {}
+            // The others are worth a look.
+            Err(failure) => {
+                note(&format!("wristband: {failure}"));
+                is_unreadable = true;
+            }
+        }
+        of_file.sort_by_key(|problem| (problem.line, problem.column));
+        problems.append(&mut of_file);
     }
     let count = |severity| problems.iter().filter(|problem: &&Problem| problem.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -72,10 +83,10 @@ pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) 
     };
     print(&text)?;
     if options.output == Output::Text {
-        eprintln!("{errors} errors, {warnings} warnings");
+        note(&format!("{errors} errors, {warnings} warnings"));
     }
     let is_no = errors > 0 || options.strict && warnings > 0;
-    Ok(if is_no { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if is_unreadable { ExitCode::from(2) } else { ExitCode::from(u8::from(is_no)) })
 }
 
 fn line(problem: &Problem) -> String {

@@ -1,11 +1,17 @@
 //! What goes wrong around a configuration, in what Envoy or a control plane has to be told beside it.
 
+mod manager;
+mod planes;
+
 use serde_json::Value;
 
 use super::check::Severity;
 use super::document::{Node, Place};
 use super::find::Found;
-use crate::jose::path::Path;
+use crate::jose::path::{Path, harmless};
+
+/// Takes what is to be said: of what, where in it, how much it matters.
+type Say<'s> = dyn FnMut(&Node, &str, Severity, String) + 's;
 
 /// Something that is to be said.
 pub(super) struct Remark {
@@ -57,18 +63,31 @@ pub(super) fn remarks(found: &Found) -> Vec<Remark> {
     };
     let mut remarks = Vec::new();
     of_trust(found, &value, &mut remarks);
-    let Some(plugin) = found.around.last().filter(|plugin| plugin.member("vm_config").is_some()) else {
+    let Some(around) = found.around.last() else {
         return remarks;
     };
     let mut say = |node: &Node, path: &str, severity, message: String| {
         remarks.push(Remark { place: node.place, path: path.to_owned(), severity, message });
     };
+    if around.member("vm_config").is_none() {
+        planes::remarks(around, &value, &mut say);
+        return remarks;
+    }
+    let plugin = around;
     of_failures(plugin, &mut say);
-    of_variables(plugin, &value, &mut say);
+    let environment = plugin.at(&["vm_config", "environment_variables"]);
+    let keys = environment.and_then(|environment| environment.at(&["host_env_keys"])).map(Node::items);
+    let values = environment.and_then(|environment| environment.at(&["key_values"]));
+    let listed = |name: &str| {
+        keys.unwrap_or_default().iter().any(|key| key.text() == Some(name))
+            || values.is_some_and(|values| values.member(name).is_some())
+    };
+    let path = "vm_config.environment_variables.host_env_keys";
+    of_variables(&value, listed, |message| say(environment.unwrap_or(plugin), path, Severity::Error, message));
     of_capabilities(plugin, &value, &mut say);
     let manager = found.around.iter().rev().find(|node| node.member("http_filters").is_some());
     if let Some(manager) = manager {
-        of_manager(manager, &value, &mut say);
+        manager::remarks(manager, plugin, &value, &mut say);
     }
     of_clusters(found, &value, &mut say);
     remarks
@@ -92,7 +111,7 @@ fn of_trust(found: &Found, value: &Value, remarks: &mut Vec<Remark>) {
     }
 }
 
-fn of_failures(plugin: &Node, say: &mut impl FnMut(&Node, &str, Severity, String)) {
+fn of_failures(plugin: &Node, say: &mut Say<'_>) {
     let policy = plugin.member("failure_policy");
     let is_open = policy.is_some_and(|policy| policy.text() == Some("FAIL_OPEN"))
         || plugin.member("fail_open").is_some_and(|open| open.text() == Some("true"));
@@ -107,38 +126,23 @@ fn of_failures(plugin: &Node, say: &mut impl FnMut(&Node, &str, Severity, String
     }
 }
 
-/// Every text of this name, wherever it stands in a value.
-fn texts<'v>(value: &'v Value, name: &str, found: &mut Vec<&'v str>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| texts(item, name, found)),
-        Value::Object(members) => {
-            found.extend(members.get(name).and_then(Value::as_str));
-            members.values().for_each(|member| texts(member, name, found));
+/// The variables that a configuration names, and that are not listed where the filter would get them from.
+fn of_variables(value: &Value, listed: impl Fn(&str) -> bool, mut say: impl FnMut(String)) {
+    let items = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let peers = items(value, "peers");
+    let keys = peers.iter().flat_map(|peer| items(peer, "keys")).chain(items(value, "signingKeyRefs"));
+    let sources = keys.filter_map(|key| key.get("key").cloned());
+    let sources = sources.chain(peers.iter().filter_map(|peer| peer.get("jwks").cloned()));
+    for source in sources {
+        let name = source.get("environmentVariable").and_then(Value::as_str);
+        if let Some(name) = name.filter(|name| !listed(name)) {
+            let shown = harmless(name).map_or("a variable".to_owned(), |name| format!("`{name}`"));
+            say(format!("does not list {shown}, so the filter does not see it"));
         }
-        _ => {}
     }
 }
 
-fn of_variables(plugin: &Node, value: &Value, say: &mut impl FnMut(&Node, &str, Severity, String)) {
-    let mut variables = Vec::new();
-    texts(value, "environmentVariable", &mut variables);
-    let environment = plugin.at(&["vm_config", "environment_variables"]);
-    let listed = |name: &str| {
-        let keys = environment.and_then(|environment| environment.at(&["host_env_keys"])).map(Node::items);
-        let is_of_host = keys.unwrap_or_default().iter().any(|key| key.text() == Some(name));
-        let values = environment.and_then(|environment| environment.at(&["key_values"]));
-        is_of_host || values.is_some_and(|values| values.member(name).is_some())
-    };
-    for name in variables.into_iter().filter(|name| !listed(name)) {
-        let path = "vm_config.environment_variables.host_env_keys";
-        let is_name = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let shown = if is_name { format!("`{name}`") } else { "a variable".to_owned() };
-        let message = format!("does not list {shown}, so the filter does not see it");
-        say(environment.unwrap_or(plugin), path, Severity::Error, message);
-    }
-}
-
-fn of_capabilities(plugin: &Node, value: &Value, say: &mut impl FnMut(&Node, &str, Severity, String)) {
+fn of_capabilities(plugin: &Node, value: &Value, say: &mut Say<'_>) {
     let path = ["vm_config", "capability_restriction_config", "allowed_capabilities"];
     let Some(allowed) = plugin.at(&path).filter(|allowed| !allowed.members().is_empty()) else {
         return;
@@ -158,92 +162,57 @@ fn of_capabilities(plugin: &Node, value: &Value, say: &mut impl FnMut(&Node, &st
     }
 }
 
-fn of_manager(manager: &Node, value: &Value, say: &mut impl FnMut(&Node, &str, Severity, String)) {
-    let underscores = manager.at(&["common_http_protocol_options", "headers_with_underscores_action"]);
-    let writes = ["outputClaimToHeaders", "outputPayloadToHeader"];
-    let writes = writes.iter().any(|name| value.get("verify").is_some_and(|verify| verify.get(name).is_some()));
-    if underscores.is_none() && writes {
-        let message = "is missing: some servers take `x_wristband_sub` for `x-wristband-sub`, which a client may send; use \
-             `DROP_HEADER`";
-        let path = "common_http_protocol_options.headers_with_underscores_action";
-        say(manager, path, Severity::Warning, message.to_owned());
-    }
-    let mut headers = Vec::new();
-    if let Some(identity) = value.pointer("/issue/identity") {
-        texts(identity, "header", &mut headers);
-    }
-    let filters = manager.member("http_filters").map(|filters| filters.items()).unwrap_or_default();
-    let before = filters.iter().take_while(|filter| filter.at(&["typed_config", "config", "vm_config"]).is_none());
-    for header in headers {
-        let is_removed = before.clone().any(|filter| mentions(filter, "remove", header));
-        if !is_removed {
-            let message =
-                format!("nothing removes `{header}` from what clients send, so a client can be anyone who writes it");
-            say(manager, "http_filters", Severity::Warning, message);
-        }
-    }
-    // The passwords of the samples, as basic_auth has them.
-    for password in ["{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ=", "{SHA}9SMYoF5RilWWASry7TjeaKwmpGg="] {
-        if filters.iter().any(|filter| contains(filter, password)) {
-            say(
-                manager,
-                "http_filters",
-                Severity::Warning,
-                "has a password of the samples, which everyone knows".to_owned(),
-            );
-        }
-    }
-}
-
-/// Whether there is a member of this name with this text somewhere inside.
-fn mentions(node: &Node, name: &str, text: &str) -> bool {
-    let is_it = |(known, _, inner): &(String, Place, std::rc::Rc<Node>)| {
-        known == name && inner.text().is_some_and(|found| found.eq_ignore_ascii_case(text))
-            || mentions(inner, name, text)
-    };
-    node.members().iter().any(is_it) || node.items().iter().any(|item| mentions(item, name, text))
-}
-
-/// Whether a text stands somewhere inside.
-fn contains(node: &Node, text: &str) -> bool {
-    node.text().is_some_and(|found| found.contains(text))
-        || node.members().iter().any(|(.., inner)| contains(inner, text))
-        || node.items().iter().any(|item| contains(item, text))
-}
-
-/// The clusters that keys are fetched over, where the file has clusters at all.
-fn of_clusters(found: &Found, value: &Value, say: &mut impl FnMut(&Node, &str, Severity, String)) {
-    let clusters = found.around.iter().find_map(|node| node.at(&["static_resources", "clusters"]));
-    let Some(clusters) = clusters else {
+/// The clusters that keys are fetched over, where the file has all that there are.
+fn of_clusters(found: &Found, value: &Value, say: &mut Say<'_>) {
+    let Some(bootstrap) = found.around.iter().find(|node| node.at(&["static_resources", "clusters"]).is_some()) else {
         return;
     };
+    let Some(clusters) = bootstrap.at(&["static_resources", "clusters"]) else {
+        return;
+    };
+    let has_others = bootstrap.at(&["dynamic_resources", "cds_config"]).is_some()
+        || bootstrap.at(&["dynamic_resources", "ads_config"]).is_some();
     let of_name =
         |name: &str| clusters.items().iter().find(|cluster| cluster.at(&["name"]).and_then(Node::text) == Some(name));
     let remote = value.get("peers").and_then(Value::as_array).into_iter().flatten();
     let remote = remote.filter_map(|peer| Some((peer.pointer("/remoteJwks/cluster")?.as_str()?, true)));
     let own = value.pointer("/signingKeyRefs/0/key/cluster").and_then(Value::as_str).map(|name| (name, false));
     for (name, is_remote) in remote.chain(own) {
+        let shown = harmless(name).map_or("such a cluster".to_owned(), |name| format!("`{name}`"));
         match of_name(name) {
-            None => {
-                let message = format!("has no `{name}`, over which keys are to be fetched");
+            None if !has_others => {
+                let message = format!("has no {shown}, over which keys are to be fetched");
                 say(clusters, "static_resources.clusters", Severity::Warning, message);
             }
-            Some(cluster) if is_remote => {
-                let is_checked = ["trusted_ca", "auto_san_validation"].iter().all(|name| has_name(cluster, name));
-                if !is_checked {
-                    let message = format!(
-                        "nobody checks who answers over `{name}`, and whoever does names the keys; it needs TLS with \
-                         `trusted_ca`, `auto_sni` and `auto_san_validation`"
-                    );
-                    say(cluster, "static_resources.clusters", Severity::Warning, message);
-                }
+            Some(cluster) if is_remote && !is_checked(cluster) => {
+                let message = format!(
+                    "nobody checks who answers over {shown}, and whoever does names the keys; it needs TLS with \
+                     `trusted_ca`, `auto_sni` and `auto_san_validation`"
+                );
+                say(cluster, "static_resources.clusters", Severity::Warning, message);
             }
-            Some(_) => {}
+            _ => {}
         }
     }
 }
 
-fn has_name(node: &Node, name: &str) -> bool {
-    node.members().iter().any(|(known, _, inner)| known == name || has_name(inner, name))
-        || node.items().iter().any(|item| has_name(item, name))
+/// Whether a cluster checks the certificate and the name of who answers, as far as its text says it.
+fn is_checked(cluster: &Node) -> bool {
+    let is_true = |node: &Node| node.text().is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let is_some = |node: &Node| node.text().is_some_and(|text| !text.is_empty()) || !node.items().is_empty();
+    let is_there = |node: &Node| is_some(node) || !node.members().is_empty();
+    let is_by_secret = has(cluster, "validation_context_sds_secret_config", &is_there);
+    let has_anchor = has(cluster, "trusted_ca", &is_there) || has(cluster, "system_root_certs", &|_| true);
+    let has_name = ["auto_san_validation", "auto_sni_san_validation"].iter().any(|name| has(cluster, name, &is_true))
+        || ["match_typed_subject_alt_names", "match_subject_alt_names"].iter().any(|name| has(cluster, name, &is_some));
+    let accepts_all = has(cluster, "trust_chain_verification", &|node| node.text() == Some("ACCEPT_UNTRUSTED"));
+    // What a secret says stands elsewhere.
+    (has_anchor && has_name || is_by_secret) && !accepts_all
+}
+
+/// Whether a member of this name that is like this stands somewhere inside.
+fn has(node: &Node, name: &str, is_it: &dyn Fn(&Node) -> bool) -> bool {
+    node.member(name).is_some_and(|member| is_it(member))
+        || node.members().iter().any(|(.., inner)| has(inner, name, is_it))
+        || node.items().iter().any(|item| has(item, name, is_it))
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
+use zeroize::Zeroizing;
+
 use crate::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
 use crate::time::{Moment, Timestamp};
 
@@ -20,24 +22,42 @@ impl Shell {
     /// With the variables of a file of lines `NAME=VALUE`, or those of the process. In a value `\n` is a line feed, so that a
     /// key fits into a line.
     pub(super) fn new(env_file: Option<&Path>) -> Result<Self, String> {
-        let variables = match env_file {
-            None => None,
-            Some(file) => {
-                let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-                Some(text.lines().filter_map(variable).collect())
-            }
+        let Some(file) = env_file else {
+            return Ok(Self { variables: None, expressions: RefCell::default() });
         };
-        Ok(Self { variables, expressions: RefCell::default() })
+        let text = fs::read_to_string(file).map(Zeroizing::new);
+        let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+        let mut variables = HashMap::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') {
+                // What stands there may be a part of a key.
+                let number = index.saturating_add(1);
+                let expected = "expected NAME=VALUE; in VALUE, a line feed is written \\n";
+                let (name, value) = variable(line).ok_or_else(|| format!("{}:{number}: {expected}", file.display()))?;
+                variables.insert(name, value);
+            }
+        }
+        Ok(Self { variables: Some(variables), expressions: RefCell::default() })
+    }
+
+    /// With none, for a configuration that needs none.
+    pub(super) fn without_variables() -> Self {
+        Self { variables: Some(HashMap::new()), expressions: RefCell::default() }
     }
 }
 
 fn variable(line: &str) -> Option<(String, String)> {
-    let line = line.trim();
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let (name, value) = line.split_once('=').filter(|_| !line.starts_with('#'))?;
+    let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with(|first: char| first.is_ascii_digit())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let name = Some(name.trim()).filter(|name| is_name(name))?;
     let is_quoted = |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     let value = if is_quoted('"') || is_quoted('\'') { value.get(1..value.len().saturating_sub(1))? } else { value };
-    Some((name.trim().to_owned(), value.replace("\\n", "\n")))
+    Some((name.to_owned(), value.replace("\\n", "\n")))
 }
 
 impl Crypto for Shell {
@@ -79,7 +99,9 @@ pub(super) fn now() -> Timestamp {
 impl Expressions for Shell {
     /// Whether it is CEL; what Envoy's attributes are, only Envoy knows.
     fn compile(&self, source: &str) -> Option<ExpressionId> {
-        cel::Program::compile(source).ok()?;
+        if super::cel::problem(source).is_some() {
+            return None;
+        }
         let mut count = self.expressions.borrow_mut();
         *count = count.saturating_add(1);
         Some(ExpressionId(*count))

@@ -1,6 +1,6 @@
 //! `keygen`: a private key that nobody else has, and the stanzas in which it and its public half stand.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,10 @@ use std::process::ExitCode;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 
-use super::output::{Failure, print};
-use super::stanzas::{self, Key};
+use super::output::{Failure, note, print};
+use super::stanzas::{self, Key, PLACEHOLDER};
 use crate::jose::algorithm::Algorithm;
 use crate::keys::{self, Material, PublicKey};
-
-/// What stands where an issuer has to: `check` refuses it.
-const PLACEHOLDER: &str = "<issuer URL of this gateway>";
 
 /// Writes the key and its public half, and prints both stanzas.
 pub(super) fn run(
@@ -37,14 +34,12 @@ pub(super) fn run(
     let private = private.ok_or_else(|| Failure::Usage("no key can be made; is there no randomness?".to_owned()))?;
     let public = public_half(&private, algorithm)?;
     let public_text = stanzas::pem(&public)?;
-    // Neither without the other.
-    if public_file.exists() {
-        return Err(Failure::Usage(format!("{}: is there already, and is not overwritten", public_file.display())));
-    }
-    write(&out, &private, 0o600)?;
+    let text = text(name, issuer.unwrap_or(PLACEHOLDER), &public)?;
     write(&public_file, &public_text, 0o644)?;
-    eprintln!("wristband: wrote {} (keep it secret) and {}", out.display(), public_file.display());
-    print(&text(name, issuer.unwrap_or(PLACEHOLDER), &public)?)
+    // Neither without the other.
+    write(&out, &private, 0o600).inspect_err(|_| drop(fs::remove_file(&public_file)))?;
+    note(&format!("wristband: wrote {} (keep it secret) and {}", out.display(), public_file.display()));
+    print(&text)
 }
 
 /// `east.pem` has `east.pub.pem` beside it.
@@ -54,15 +49,15 @@ fn beside(out: &Path) -> PathBuf {
 }
 
 fn write(file: &Path, text: &str, mode: u32) -> Result<(), Failure> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
-    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-        let why = if error.kind() == ErrorKind::AlreadyExists {
-            "is there already, and is not overwritten".to_owned()
-        } else {
-            error.to_string()
-        };
+    let failure = |error: std::io::Error| {
+        let is_there = error.kind() == ErrorKind::AlreadyExists;
+        let why = if is_there { "is there already, and is not overwritten".to_owned() } else { error.to_string() };
         Failure::Usage(format!("{}: {why}", file.display()))
-    })
+    };
+    let mut opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file).map_err(failure)?;
+    // A half of a key is none.
+    let written = opened.write_all(text.as_bytes()).and_then(|()| opened.sync_all());
+    written.map_err(failure).inspect_err(|_| drop(fs::remove_file(file)))
 }
 
 /// The public half, as the filter reads it.
@@ -76,7 +71,7 @@ fn public_half(private: &str, algorithm: Algorithm) -> Result<PublicKey, Failure
 fn text(name: &str, issuer: &str, public: &PublicKey) -> Result<String, Failure> {
     let algorithm = public.algorithm().name();
     let variable = stanzas::variable(name);
-    let peers = stanzas::peers(issuer, &[Key { name: name.to_owned(), key: public.clone(), not_after: None }], None)?;
+    let peers = stanzas::peers(issuer, &[Key::new(name.to_owned(), public.clone())])?;
     Ok(format!(
         "# At this gateway. The variable holds the text of the private key, and stands in `host_env_keys` too.\n\
          issuer: {}\nsigningKeyRefs:\n- name: {}\n  algorithm: {algorithm}\n  key: {{environmentVariable: {variable}}}\n\

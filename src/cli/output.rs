@@ -1,5 +1,6 @@
 //! What is printed, and how the command ends.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -36,7 +37,37 @@ impl fmt::Display for Failure {
 /// Prints a text, with a line feed at its end.
 pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
     let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
-    print_bytes(format!("{text}{end}").as_bytes())
+    print_bytes(format!("{}{end}", visible(text)).as_bytes())
+}
+
+/// Writes a line to standard error. Nothing can be done where nobody takes it.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", visible(text));
+}
+
+/// The text with escapes, as JSON has them, for what a terminal would obey and a reader not see: control characters, and those
+/// that turn the direction of a line. Files, tokens and error messages may have them.
+fn visible(text: &str) -> Cow<'_, str> {
+    let is_shown = |character: char| match character {
+        '\n' | '\t' | ' '..='~' => true,
+        '\0'..='\x1f' | '\x7f' => false,
+        // The standard library escapes what cannot be printed.
+        _ => character.escape_debug().count() == 1,
+    };
+    if text.chars().all(is_shown) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_shown(character) {
+            shown.push(character);
+        } else {
+            let units =
+                character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            shown += &units;
+        }
+    }
+    shown.into()
 }
 
 /// Prints bytes. Who reads them may have had enough.
@@ -45,5 +76,22 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<ExitCode, Failure> {
     match output.write_all(bytes).and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::from_writing(error)),
         _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_that_a_terminal_obeys_or_a_reader_does_not_see() {
+        for (text, expected) in [
+            ("J\u{fc}rgen \u{20ac}\n\tx", "J\u{fc}rgen \u{20ac}\n\tx"),
+            ("\x1b[2J\r", "\\u001b[2J\\u000d"),
+            ("a\u{202e}b\u{9b}\x7f", "a\\u202eb\\u009b\\u007f"),
+            ("\u{e0041}", "\\udb40\\udc41"),
+        ] {
+            assert_eq!(visible(text), expected);
+        }
     }
 }

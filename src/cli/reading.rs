@@ -9,6 +9,7 @@ use super::find::{self, Found};
 use super::host::Shell;
 use super::output::Failure;
 use crate::compile::{self, Compiled};
+use crate::jose::path::harmless;
 
 /// The text of a file; `-` is standard input.
 pub(super) fn text(file: &Path) -> Result<String, Failure> {
@@ -50,7 +51,8 @@ impl Request {
         let found = find::configurations(&source).map_err(|error| {
             Failure::Usage(format!("{file}:{}:{}: {}", error.place.line, error.place.column, error.message))
         })?;
-        let names: Vec<_> = found.iter().map(|found| found.name.clone().unwrap_or_default()).collect();
+        let shown = |found: &Found| found.name.as_deref().and_then(harmless).unwrap_or("<plugin>").to_owned();
+        let names: Vec<_> = found.iter().map(shown).collect();
         let mut chosen = found.into_iter().filter(|found| self.plugin.is_none() || found.name == self.plugin);
         match (chosen.next(), chosen.next()) {
             (Some(only), None) => Ok(only),

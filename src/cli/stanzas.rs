@@ -3,21 +3,35 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 use super::find::Found;
-use super::host::now;
-use super::output::{Failure, print};
+use super::host::{Shell, now};
+use super::output::{Failure, note, print};
 use super::reading::{self, Request};
+use crate::compile;
 use crate::gateway::Admission;
 use crate::http::discovery::{CERTS, without_slash};
 use crate::http::headers::Headers;
 use crate::keys::{JwkSet, PublicKey};
 use crate::time::Timestamp;
 
+/// What stands where an issuer has to: `check` refuses it.
+pub(super) const PLACEHOLDER: &str = "<issuer URL of this gateway>";
+
 /// A public key and its name.
 pub(super) struct Key {
     pub(super) name: String,
     pub(super) key: PublicKey,
+    pub(super) not_before: Option<Timestamp>,
     pub(super) not_after: Option<Timestamp>,
+}
+
+impl Key {
+    /// One that counts for good.
+    pub(super) fn new(name: String, key: PublicKey) -> Self {
+        Self { name, key, not_before: None, not_after: None }
+    }
 }
 
 /// A text as YAML has it, in quotes where it could be read as something else.
@@ -36,7 +50,8 @@ pub(super) fn quoted(text: &str) -> String {
 pub(super) fn variable(name: &str) -> String {
     let capital =
         |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
-    format!("{}_SIGNING_KEY", name.chars().map(capital).collect::<String>())
+    let start = if name.starts_with(|first: char| first.is_ascii_digit()) { "_" } else { "" };
+    format!("{start}{}_SIGNING_KEY", name.chars().map(capital).collect::<String>())
 }
 
 /// A public key as PEM.
@@ -49,40 +64,54 @@ pub(super) fn pem(key: &PublicKey) -> Result<String, Failure> {
     Ok(pem)
 }
 
-/// The `peers` stanza with these keys. `audiences` are what is signed for.
-pub(super) fn peers(issuer: &str, keys: &[Key], audiences: Option<&[String]>) -> Result<String, Failure> {
+/// The `peers` stanza with these keys, as the filter takes it.
+pub(super) fn peers(issuer: &str, keys: &[Key]) -> Result<String, Failure> {
     let mut text = format!("peers:\n- issuer: {}\n  keys:\n", quoted(issuer));
-    for Key { name, key, not_after } in keys {
+    for Key { name, key, not_before, not_after } in keys {
         text += &format!(
             "  - name: {}\n    algorithm: {}\n    key:\n      inlineString: |\n",
             quoted(name),
             key.algorithm().name()
         );
         pem(key)?.lines().for_each(|line| text += &format!("        {line}\n"));
-        if let Some(end) = not_after.and_then(Timestamp::to_rfc3339) {
-            text += &format!("    notAfter: \"{end}\"\n");
+        for (field, time) in [("notBefore", not_before), ("notAfter", not_after)] {
+            if let Some(time) = time.and_then(Timestamp::to_rfc3339) {
+                text += &format!("    {field}: \"{time}\"\n");
+            }
         }
     }
-    if let Some(audiences) = audiences.filter(|audiences| !audiences.is_empty()) {
-        let listed: Vec<_> = audiences.iter().map(|audience| quoted(audience)).collect();
-        text += &format!(
-            "# It signs for {0}: one of them has to stand in `verify`:\n#   audiences: [{0}]\n",
-            listed.join(", ")
-        );
+    accepted(issuer, keys).map(|()| text)
+}
+
+/// That the filter takes such a peer. For a name that stands for another there is nothing to ask.
+fn accepted(issuer: &str, keys: &[Key]) -> Result<(), Failure> {
+    let issuer = if issuer == PLACEHOLDER { "https://issuer.invalid" } else { issuer };
+    let mut entries = Vec::new();
+    for Key { name, key, .. } in keys {
+        entries.push(json!({"name": name, "algorithm": key.algorithm().name(), "key": {"inlineString": pem(key)?}}));
     }
-    Ok(text)
+    // Whoever verifies with a key of the samples has to say so.
+    let value = json!({"peers": [{"issuer": issuer, "keys": entries}], "verify": {}, "allowWorthlessKeys": true});
+    let Err(problems) = compile::load(value.to_string().as_bytes(), &Shell::without_variables()) else {
+        return Ok(());
+    };
+    let lines = problems.iter().map(|problem| problem.to_string().trim_start_matches("peers[0].").to_owned());
+    Err(Failure::Usage(lines.collect::<Vec<_>>().join("\nwristband: ")))
 }
 
 /// `jwks`: what would be published.
 pub(super) fn jwks(request: &Request) -> Result<ExitCode, Failure> {
     let host = request.host()?;
-    let gateway = request.compiled(&host)?.gateway;
+    let found = request.found()?;
+    let gateway = request.compile(&found, &host)?.gateway;
     let issuer = gateway.ring().own().map(|own| own.name.clone());
     let issuer = issuer.ok_or_else(|| Failure::No("without `issuer` nothing is published".to_owned()))?;
     let authority = without_slash(&issuer).split_once("://").map_or("", |(_, rest)| rest);
     let (authority, path) =
         authority.split_at_checked(authority.find('/').unwrap_or(authority.len())).unwrap_or_default();
     let path = format!("{path}{CERTS}");
+    let value = found.value().unwrap_or_default();
+    let authority = value.pointer("/discovery/hosts/0").and_then(Value::as_str).unwrap_or(authority);
     let pairs: [(&[u8], &[u8]); 3] =
         [(b":method", b"GET"), (b":path", path.as_bytes()), (b":authority", authority.as_bytes())];
     match gateway.on_request(&Headers::new(pairs.to_vec()), now(), &host) {
@@ -104,17 +133,43 @@ pub(super) fn peer(request: &Request) -> Result<ExitCode, Failure> {
             "its key is fetched at run time: let peers fetch its JWK Set, by `remoteJwks: {cluster: NAME}`".to_owned(),
         ));
     }
-    let published = own.keys.keys().iter().filter(|key| key.is_published(now()));
+    let is_revoked = |name: &str| {
+        gateway.verification.as_ref().is_some_and(|verification| verification.verifier.revoked.covers_key(name))
+    };
+    let published = own.keys.keys().iter().filter(|key| key.is_published(now()) && !is_revoked(&key.name));
     let keys: Vec<_> = published
-        .map(|key| Key { name: key.name.clone(), key: key.key.public().clone(), not_after: key.not_after })
+        .map(|key| Key {
+            name: key.name.clone(),
+            key: key.key.public().clone(),
+            not_before: key.not_before,
+            not_after: key.not_after,
+        })
         .collect();
-    print(&peers(&own.name, &keys, Some(&audiences(&found)))?)
+    if keys.is_empty() {
+        return Err(Failure::No("it has no key that counts".to_owned()));
+    }
+    print(&(peers(&own.name, &keys)? + &hints(&found)))
 }
 
-fn audiences(found: &Found) -> Vec<String> {
+/// What its tokens need of those who verify them, as comments.
+fn hints(found: &Found) -> String {
     let value = found.value().unwrap_or_default();
-    let audiences = value.pointer("/issue/audiences").and_then(serde_json::Value::as_array);
-    audiences.into_iter().flatten().filter_map(|audience| audience.as_str().map(str::to_owned)).collect()
+    let mut text = String::new();
+    let audiences = value.pointer("/issue/audiences").and_then(Value::as_array).into_iter().flatten();
+    let audiences: Vec<_> = audiences.filter_map(Value::as_str).map(quoted).collect();
+    if !audiences.is_empty() {
+        text += &format!(
+            "# It signs for {0}: one of them has to stand in `verify`:\n#   audiences: [{0}]\n",
+            audiences.join(", ")
+        );
+    }
+    if let Some(kind) = value.pointer("/issue/typ").and_then(Value::as_str).filter(|kind| *kind != "JWT") {
+        text += &format!(
+            "# Its tokens are of this type, which has to stand in the entry of `peers`:\n#   typ: [{}]\n",
+            quoted(kind)
+        );
+    }
+    text
 }
 
 /// `import jwks`: a stanza of a set.
@@ -123,8 +178,8 @@ pub(super) fn import_jwks(issuer: &str, file: &Path) -> Result<ExitCode, Failure
     let set = JwkSet::parse(text.as_bytes(), None, |_| None)
         .map_err(|error| Failure::No(format!("{}: {error}", reading::shown(file))))?;
     for (index, problem) in &set.skipped {
-        eprintln!("wristband: keys[{index}] is left out: {problem}");
+        note(&format!("wristband: keys[{index}] is left out: {problem}"));
     }
-    let keys: Vec<_> = set.keys.into_iter().map(|(name, key)| Key { name, key, not_after: None }).collect();
-    print(&peers(issuer, &keys, None)?)
+    let keys: Vec<_> = set.keys.into_iter().map(|(name, key)| Key::new(name, key)).collect();
+    print(&peers(issuer, &keys)?)
 }

@@ -4,17 +4,23 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::Output;
 use super::host::{Shell, now};
-use super::output::{Failure, print};
+use super::output::{Failure, note, print};
 use super::reading::{self, Request};
 use crate::compile;
+use crate::denial::Denial;
 use crate::gateway::{Admission, Decision, Event, Gateway};
 use crate::http::headers::Headers;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::base64url;
+use crate::jose::json;
 use crate::jose::token::{Untrusted, printable};
-use crate::keys::Material;
+use crate::keys::{Bundled, Material, bundle};
 use crate::time::Timestamp;
 
 /// The header in which the subject comes to the gateway.
@@ -44,11 +50,16 @@ pub(super) fn sign(
 ) -> Result<ExitCode, Failure> {
     let host = request.host()?;
     let found = request.found()?;
-    // That it is right as it stands.
-    if key.is_none() {
-        request.compile(&found, &host)?;
-    }
     let mut value = found.value().unwrap_or_default();
+    let is_fetched = value.pointer("/signingKeyRefs/0/key/cluster").is_some();
+    if is_fetched && key.is_none() {
+        return Err(Failure::Usage("its key is fetched at run time: give it by --key FILE".to_owned()));
+    }
+    if !is_fetched && key.is_some() {
+        return Err(Failure::Usage("--key: the configuration says itself where its key is".to_owned()));
+    }
+    // That it is right as it stands.
+    request.compile(&found, &host)?;
     let claims: Map<String, Value> = claims.iter().map(|claim| custom(claim)).collect::<Result<_, _>>()?;
     for_subject(&mut value, claims)?;
     if let Some(file) = key {
@@ -92,13 +103,19 @@ fn for_subject(value: &mut Value, claims: Map<String, Value>) -> Result<(), Fail
         .filter(|(name, claim)| claim.get("expression").is_some() && !claims.contains_key(*name))
         .map(|(name, _)| name.clone())
         .collect();
+    let needs = |name: &String| customs.get(name).and_then(|claim| claim.get("required")) == Some(&Value::Bool(true));
+    if let Some(name) = missing.iter().find(|name| needs(name)) {
+        return Err(Failure::No(format!(
+            "without the claim `{name}` nothing is signed; give it by --claim '{name}=JSON'"
+        )));
+    }
     customs.retain(|_, claim| claim.get("expression").is_none());
     customs.extend(claims);
     if customs.is_empty() {
         issue.remove("customClaims");
     }
     if !missing.is_empty() {
-        eprintln!("wristband: only a request has {}; give them by --claim", missing.join(", "));
+        note(&format!("wristband: only a request has {}; give them by --claim", missing.join(", ")));
     }
     Ok(())
 }
@@ -107,15 +124,17 @@ fn for_subject(value: &mut Value, claims: Map<String, Value>) -> Result<(), Fail
 fn with_key(value: &mut Value, text: &str) -> Result<(), Failure> {
     let entry = value.pointer_mut("/signingKeyRefs/0").and_then(Value::as_object_mut);
     let entry = entry.ok_or_else(|| Failure::No("it has no `signingKeyRefs`".to_owned()))?;
-    let algorithm =
-        entry.get("algorithm").and_then(Value::as_str).and_then(crate::jose::algorithm::Algorithm::from_name);
-    let name = match algorithm.map(|algorithm| Material::parse(text, algorithm)) {
-        Some(Ok(Material::Private(key))) => key.public_key().thumbprint(),
-        Some(Err(error)) => return Err(Failure::No(format!("--key: {error}"))),
-        _ => return Err(Failure::No("--key: expected a private key".to_owned())),
+    let algorithm = entry.get("algorithm").and_then(Value::as_str).and_then(Algorithm::from_name);
+    let algorithm = algorithm.ok_or_else(|| Failure::No("its first key has no `algorithm`".to_owned()))?;
+    // As the filter reads it: the first one signs, and its text names it.
+    let keys = bundle::parse(text.as_bytes(), algorithm).map_err(|error| Failure::No(format!("--key: {error}")))?;
+    let Some(Bundled { name, material: Material::Private(key) }) = keys.into_iter().next() else {
+        return Err(Failure::No("--key: expected a private key first".to_owned()));
     };
-    entry.entry("name").or_insert_with(|| name.into());
-    entry.insert("key".to_owned(), json!({"inlineString": text}));
+    let name = name.unwrap_or_else(|| key.public_key().thumbprint());
+    let der = key.to_pkcs8().ok_or_else(|| Failure::No("--key: cannot be written".to_owned()))?;
+    entry.insert("name".to_owned(), name.into());
+    entry.insert("key".to_owned(), json!({"inlineString": STANDARD.encode(&*der)}));
     Ok(())
 }
 
@@ -168,6 +187,11 @@ pub(super) fn verify(request: &Request, token: &str, output: Output) -> Result<E
                 format!("accepted: {} of {}, key {key}, good for {left} seconds", printable(&text("sub")), text("iss"));
             (answer, line)
         }
+        Err(refused) if refused.cause.denial() == Denial::KeysUnavailable => {
+            return Err(Failure::Usage(
+                "the keys of its issuer are fetched at run time, so only the gateway itself can say".to_owned(),
+            ));
+        }
         Err(refused) => {
             let (denial, detail) = (refused.cause.denial(), refused.cause.detail());
             let answer = json!({
@@ -185,11 +209,16 @@ pub(super) fn verify(request: &Request, token: &str, output: Output) -> Result<E
 /// `explain`: what a token says, and nobody has vouched for.
 pub(super) fn explain(token: &str, output: Output) -> Result<ExitCode, Failure> {
     let token = argument(token)?;
-    let read = Untrusted::parse(token.as_bytes(), LARGEST)
-        .map_err(|unreadable| Failure::No(format!("no token: {}", unreadable.cause.detail())))?;
-    let (header, claims) = (Value::Object(read.header().clone()), Value::Object(read.claims().clone()));
+    // What the filter denies unread can still be shown where it is JSON.
+    let problem = Untrusted::parse(token.as_bytes(), LARGEST).err().map(|unreadable| unreadable.cause.detail());
+    let part = |index| json::parse_object(&base64url::decode(token.split('.').nth(index)?)?).ok().map(Value::Object);
+    let parts = Some(()).filter(|()| token.len() <= LARGEST).and_then(|()| Some((part(0)?, part(1)?)));
+    let Some((header, claims)) = parts else {
+        return Err(Failure::No(format!("no token: {}", problem.unwrap_or_default())));
+    };
     if output == Output::Json {
-        return print(&json!({"verified": false, "header": header, "claims": claims}).to_string());
+        let answer = json!({"verified": false, "header": header, "claims": claims, "problem": problem});
+        return print(&answer.to_string());
     }
     let pretty = |value: &Value| serde_json::to_string_pretty(value).map_err(|error| Failure::Usage(error.to_string()));
     let now = now();
@@ -198,8 +227,11 @@ pub(super) fn explain(token: &str, output: Output) -> Result<ExitCode, Failure> 
         pretty(&header)?,
         pretty(&claims)?
     );
+    if let Some(problem) = problem {
+        text += &format!("malformed for every gateway: {problem}\n");
+    }
     for name in ["iat", "nbf", "exp"] {
-        let time = read.claims().get(name).and_then(Value::as_f64).map(Timestamp::at_or_before);
+        let time = claims.get(name).and_then(Value::as_f64).map(Timestamp::at_or_before);
         if let Some((time, written)) = time.and_then(|time| Some((time, time.to_rfc3339()?))) {
             let seconds = time.0.saturating_sub(now.0);
             let apart = if seconds >= 0 {

@@ -77,7 +77,7 @@ pub const REFERENCE: &[(&str, &[Field])] = {
     use Type::*;
     &[
         ("", &[
-            field("issuer", Pattern("^https?://[^?#]+$"), "", "`iss` of our wristbands: an absolute http(s) URL without query and fragment, which peers write letter for letter the same. Needed unless only peers are verified"),
+            field("issuer", Pattern("^[Hh][Tt][Tt][Pp][Ss]?://[^?#]+$"), "", "`iss` of our wristbands: an absolute http(s) URL without query and fragment, which peers write letter for letter the same. Needed unless only peers are verified"),
             field("tokenDuration", Integer(1, 86_400), "300", "Seconds that a wristband lives"),
             field("signingKeyRefs", Objects("signingKeyRefs[]"), "", "Our own keys; all their public halves are published. With `issue` the first one is private and signs; every other key is public"),
             field("peers", Objects("peers[]"), "", "Other issuers, and the public keys that speak for them"),
@@ -108,7 +108,7 @@ pub const REFERENCE: &[(&str, &[Field])] = {
         ]),
         ("peers[].remoteJwks", &[
             required("cluster", Text, "The cluster of Envoy's over which the set is fetched. Give it TLS that is checked"),
-            field("uri", Pattern("^https?://[^#]+$"), "", "Where the set is. By default the issuer and `/.well-known/openid-connect/certs`"),
+            field("uri", Pattern("^[Hh][Tt][Tt][Pp][Ss]?://[^#]+$"), "", "Where the set is. By default the issuer and `/.well-known/openid-connect/certs`"),
             field("refresh", Integer(1, 86_400), "300", "Seconds between two fetches"),
             field("timeout", Integer(1, 60), "5", "Seconds to wait for an answer"),
             field("staleFor", Integer(0, 2_592_000), "86400", "Seconds for which a set counts longer that cannot be fetched again"),

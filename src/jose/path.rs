@@ -80,10 +80,14 @@ impl fmt::Display for Path {
     }
 }
 
-/// A member's name as messages show it. It may be a key by mistake, so only what is too short for one is shown: a line of
-/// PEM has 64 characters, the private part of a P-256 key 43.
-fn shown(name: &str) -> &str {
+/// A name of an operator's choice that messages may show. It may be a key by mistake, so only what is too short for one is
+/// shown: a line of PEM has 64 characters, the private part of a P-256 key 43.
+#[must_use]
+pub fn harmless(name: &str) -> Option<&str> {
     const LONGEST: usize = 40;
-    let is_harmless = name.len() <= LONGEST && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_harmless { name } else { "<member>" }
+    Some(name).filter(|name| name.len() <= LONGEST && name.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+fn shown(name: &str) -> &str {
+    harmless(name).unwrap_or("<member>")
 }

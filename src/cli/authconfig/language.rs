@@ -49,7 +49,7 @@ impl Language {
         let translated = cel.replace("auth.identity", identity);
         let is_known =
             !translated.contains("auth.") && !translated.contains("context.") && !translated.contains("source.");
-        (is_known && cel::Program::compile(&translated).is_ok()).then_some(translated)
+        (is_known && crate::cli::cel::problem(&translated).is_none()).then_some(translated)
     }
 
     /// A condition; `None` where it cannot be translated.
