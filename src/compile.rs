@@ -63,6 +63,8 @@ pub fn examine(bytes: &[u8], setup: &impl Setup) -> Examined {
     let compiled = Config::read(bytes, &problems).and_then(|config| compile(config, &problems, setup));
     match compiled {
         Some((gateway, keys)) if !problems.has_errors() => {
+            #[cfg(test)]
+            crate::config::reference::accept(bytes);
             let report = Report::new(bytes, &gateway, keys.arithmetic, keys.sets, problems.into_found().1);
             Examined { compiled: Some(Compiled { gateway, report }), errors: Vec::new(), warnings: Vec::new() }
         }

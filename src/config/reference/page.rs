@@ -1,6 +1,6 @@
 //! The reference page of the configuration.
 
-use super::{Type, at};
+use super::{Field, Type, at};
 use crate::config::fields::OBJECTS;
 
 /// The reference page, as it is kept in `docs`.
@@ -13,10 +13,11 @@ pub fn page() -> String {
             .to_owned();
     for object in OBJECTS {
         let title = if object.place.is_empty() { "the configuration" } else { object.place };
-        page += &format!("\n## `{title}`\n\n| field | type | default | meaning |\n|---|---|---|---|\n");
+        page += &format!("\n## `{title}`\n\n| field | type | default | meaning | example |\n|---|---|---|---|---|\n");
         for field in at(object.place).iter().filter(|field| field.name != "publish") {
             let default = if field.is_required { "needed".to_owned() } else { code(field.default) };
-            page += &format!("| `{}` | {} | {default} | {} |\n", field.name, in_words(field.kind), field.about);
+            let Field { name, kind, about, example, .. } = field;
+            page += &format!("| `{name}` | {} | {default} | {about} | `{name}: {example}` |\n", in_words(*kind));
         }
     }
     page.replace("`the configuration`", "The configuration")

@@ -45,6 +45,9 @@ fn of_object(object: &Fields) -> Value {
             if let Ok(default) = serde_json::from_str::<Value>(field.default) {
                 members.insert("default".to_owned(), default);
             }
+            if let Ok(example) = serde_json::from_str::<Value>(field.example) {
+                members.insert("examples".to_owned(), json!([example]));
+            }
         }
         properties.insert(field.name.to_owned(), schema);
         needed.extend(field.is_required.then_some(field.name));

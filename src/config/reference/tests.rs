@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::fields::OBJECTS;
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problem, Problems};
 
 /// A configuration in which every kind of object stands once, but for those that exclude one another.
 fn whole() -> Value {
@@ -46,8 +46,18 @@ fn pointer(place: &str) -> String {
 
 /// What the reader says of a field with this value.
 fn said(place: &str, name: &str, value: Value) -> Option<String> {
+    let (path, errors) = read(place, name, value);
+    errors.into_iter().find(|problem| problem.path.to_string() == path).map(|problem| problem.message)
+}
+
+/// The path of a field with this value, and all that the reader says of the whole.
+fn read(place: &str, name: &str, value: Value) -> (String, Vec<Problem>) {
     let mut configuration = whole();
-    let pointer = if name == "algorithms" { "/peers/1".to_owned() } else { pointer(place) };
+    let pointer = match name {
+        "algorithms" | "jwks" => "/peers/1".to_owned(),
+        "remoteJwks" => "/peers/2".to_owned(),
+        _ => pointer(place),
+    };
     let object = configuration.pointer_mut(&pointer).unwrap();
     let is_alternative = |(known, names): &(&str, &[&str])| *known == place && names.contains(&name);
     match (place, name) {
@@ -60,8 +70,7 @@ fn said(place: &str, name: &str, value: Value) -> Option<String> {
     Config::read(configuration.to_string().as_bytes(), &problems);
     let path = format!("{pointer}/{name}").replace("/0", "[0]").replace("/1", "[1]").replace("/2", "[2]");
     let path = path.trim_start_matches('/').replace('/', ".");
-    let (errors, _) = problems.into_found();
-    errors.into_iter().find(|problem| problem.path.to_string() == path).map(|problem| problem.message)
+    (path, problems.into_found().0)
 }
 
 #[test]
@@ -160,4 +169,33 @@ fn a_default_says_what_an_absent_field_means() {
         }
     }
     assert_eq!(read(&bare), read(&full));
+}
+
+#[test]
+fn each_field_has_an_example_that_the_reader_takes() {
+    for (place, fields) in REFERENCE {
+        for Field { name, example, .. } in fields.iter().filter(|field| field.name != "publish") {
+            let value: Value = serde_json::from_str(example).unwrap_or_else(|error| panic!("{place} {name}: {error}"));
+            let (path, errors) = read(place, name, value);
+            let of_it = errors.iter().find(|problem| problem.path.to_string().starts_with(&path));
+            assert!(of_it.is_none(), "{place} {name}: {}", of_it.unwrap());
+        }
+    }
+}
+
+/// That the schema takes what the filter has taken; every test that loads a configuration asks it.
+pub(crate) fn accept(bytes: &[u8]) {
+    thread_local! {
+        static VALIDATOR: jsonschema::Validator = jsonschema::validator_for(&schema()).unwrap();
+    }
+    let value = serde_json::from_slice(bytes).or_else(|_| {
+        let message = <prost_types::Struct as prost::Message>::decode(bytes).unwrap();
+        crate::encoding::protobuf::from_struct(message).map_err(|_| ())
+    });
+    let value: Value = value.unwrap();
+    VALIDATOR.with(|validator| {
+        if let Some(error) = validator.iter_errors(&value).next() {
+            panic!("the schema refuses {value}: {error} at {}", error.instance_path());
+        }
+    });
 }
