@@ -265,6 +265,12 @@ fn what_is_wrong_is_found_where_it_stands_in_whatever_file() {
             assert!(rest.trim_start_matches('"').starts_with(word), "{name}: {path} is not at {line}:{column}: {rest}");
         }
     }
+    // A mistake in the syntax of a text.
+    let text = plugin(&textual).replace("\"issue\":", "\"issue\"");
+    folder.write("syntax.yaml", &text);
+    let line = text.lines().position(|line| line.contains("\"issue\"")).unwrap() + 1;
+    let checked = folder.run(&["check", "syntax.yaml"]);
+    assert!(checked.output.starts_with(&format!("syntax.yaml:{line}:")), "{checked:?}");
     // Standard input, and nothing to check.
     let piped = folder.run_with(&["check", "--assume-keys", "-"], &[], &broken);
     assert!(piped.code == 1 && piped.output.starts_with("-:"), "{piped:?}");
@@ -895,4 +901,10 @@ spec:
     let imported = folder.run_with(&["import", "authconfig", "-"], &[], &other);
     assert!(imported.output.contains("['envoy.filters.http.ext_authz'].identity.email"), "{imported:?}");
     assert_eq!(folder.run_with(&["import", "authconfig", "-"], &[], "kind: Pod\n").code, 1);
+}
+
+/// `TRYCMD=overwrite` keeps what is printed now.
+#[test]
+fn help_and_output_are_as_they_are_kept() {
+    trycmd::TestCases::new().case("tests/command/*.trycmd");
 }

@@ -153,12 +153,23 @@ fn of_configuration(
         }
         let is_key = problem.message.starts_with(MISSING_VARIABLE) && options.assume_keys;
         let severity = if is_key { Severity::Warning } else { Severity::Error };
-        say(found.place_of(&problem.path), problem.path.to_string(), severity, problem.message);
+        let mut place = found.place_of(&problem.path);
+        if let Some(inside) = syntax(&problem.message) {
+            place = found.place_in(inside);
+            problem.message = "not valid JSON".to_owned();
+        }
+        say(place, problem.path.to_string(), severity, problem.message);
     }
     let in_force = examined.compiled.map(|compiled| compiled.report.warnings).unwrap_or_default();
     for problem in examined.warnings.into_iter().chain(in_force) {
         say(found.place_of(&problem.path), problem.path.to_string(), Severity::Warning, problem.message);
     }
+}
+
+/// The place that a message names itself: that of a mistake in JSON's syntax.
+fn syntax(message: &str) -> Option<Place> {
+    let (line, column) = message.strip_prefix("not valid JSON at line ")?.split_once(", column ")?;
+    Some(Place { line: line.parse().ok()?, column: column.parse().ok()? })
 }
 
 /// What Envoy itself says of the expressions that can be parsed.

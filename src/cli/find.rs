@@ -27,8 +27,8 @@ pub(super) struct Found {
 enum Places {
     /// As they stand in the file.
     Direct(Rc<Node>),
-    /// In a text of the file: its lines begin there.
-    Inside(Rc<Node>, Place),
+    /// In a text of the file, which may be no JSON: its lines begin there.
+    Inside(Option<Rc<Node>>, Place),
     /// In a text that has no lines of its own.
     At(Place),
 }
@@ -50,11 +50,17 @@ impl Found {
         match &self.places {
             Places::Direct(node) => node.place_of(path),
             Places::At(place) => *place,
-            Places::Inside(node, start) => {
-                let inside = node.place_of(path);
-                let line = start.line.saturating_add(inside.line).saturating_sub(1);
-                Place { line, column: start.column.saturating_add(inside.column).saturating_sub(1) }
-            }
+            Places::Inside(None, start) => *start,
+            Places::Inside(Some(node), start) => behind(*start, node.place_of(path)),
+        }
+    }
+
+    /// Where a place of its text stands in the file.
+    pub(super) fn place_in(&self, inside: Place) -> Place {
+        match &self.places {
+            Places::Direct(_) => inside,
+            Places::At(place) => *place,
+            Places::Inside(_, start) => behind(*start, inside),
         }
     }
 
@@ -83,20 +89,28 @@ impl Found {
             return Self { name, bytes: Vec::new(), doubles: Vec::new(), around, places: Places::At(node.place) };
         };
         // JSON is YAML as well.
-        let inner = documents(text).ok().and_then(|documents| documents.into_iter().next()).filter(|_| *is_block);
+        let inner = documents(text).ok().and_then(|documents| documents.into_iter().next());
         // Its place is that of its mark or that of its first line.
         let before = node.place.line.saturating_sub(1);
         let is_mark = |line: &str| line.trim_end().ends_with(['|', '>', '-', '+']) && line.contains(['|', '>']);
         let skipped = before.saturating_add(usize::from(source.lines().nth(before).is_some_and(is_mark)));
         let first = source.lines().enumerate().skip(skipped).find(|(_, line)| !line.trim().is_empty());
-        let places = match (inner, first) {
-            (Some(inner), Some((index, line))) => {
+        let places = match first {
+            Some((index, line)) if *is_block => {
                 let column = line.len().saturating_sub(line.trim_start().len()).saturating_add(1);
                 Places::Inside(inner, Place { line: index.saturating_add(1), column })
             }
             _ => Places::At(node.place),
         };
         Self { name, bytes: text.clone().into_bytes(), doubles: Vec::new(), around, places }
+    }
+}
+
+/// A place in a text that starts there, indented as its first line is.
+fn behind(start: Place, inside: Place) -> Place {
+    Place {
+        line: start.line.saturating_add(inside.line).saturating_sub(1),
+        column: start.column.saturating_add(inside.column).saturating_sub(1),
     }
 }
 
