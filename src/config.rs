@@ -36,7 +36,7 @@ pub const DEFAULT_HEADER: HeaderName = HeaderName::known("x-wristband-token");
 /// The longest that a wristband may live, in seconds: a day.
 pub const LONGEST_DURATION: u32 = 86_400;
 
-/// The whole configuration. Field by field it is documented in the README.
+/// The whole configuration. Field by field it is documented in `docs/configuration.md`.
 ///
 /// What has to be there and is `None` cannot be read, and that has been said.
 pub struct Config {

@@ -1,4 +1,4 @@
-//! A wristband that Authorino signed is accepted by the configurations that `docs/authorino.md` shows, at its time.
+//! A wristband that Authorino signed is accepted by the configurations that `docs/from-authorino.md` shows, at its time.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -21,7 +21,7 @@ const ISSUED: i64 = 1_795_803_861;
 
 /// The gateway that takes Authorino's issuer over, and a peer of it.
 fn gateways() -> [(Value, Gateway); 2] {
-    let page = include_str!("../docs/authorino.md");
+    let page = include_str!("../docs/from-authorino.md");
     let blocks: Vec<_> = page.split("```yaml\n").collect();
     [blocks[2], blocks[3]].map(|block| {
         let configuration: Value = serde_yaml_ng::from_str(block.split("```").next().unwrap()).unwrap();

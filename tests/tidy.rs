@@ -190,13 +190,13 @@ fn the_headers_that_the_code_names_are_in_lower_case() {
     assert!(names > 5, "{names}");
 }
 
-fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// The words that stand as code in a section of the README.
-fn words_of(readme: &str, section: &str) -> HashSet<String> {
-    let (_, text) = readme.split_once(&format!("\n## {section}\n")).unwrap();
+/// The words that stand as code in a section of a page.
+fn words_of(page: &str, section: &str) -> HashSet<String> {
+    let (_, text) = page.split_once(&format!("\n## {section}\n")).unwrap();
     let text = text.split("\n## ").next().unwrap();
     let words = text.split('`').skip(1).step_by(2).flat_map(|code| {
         code.split(|character: char| !character.is_ascii_alphanumeric() && character != '_').map(str::to_owned)
@@ -205,42 +205,70 @@ fn words_of(readme: &str, section: &str) -> HashSet<String> {
 }
 
 #[test]
-fn the_readme_has_every_denial_with_its_text_and_every_code() {
-    let readme = readme();
+fn the_pages_have_every_denial_with_its_text_and_every_code() {
+    let denials = page("docs/verifying.md");
     for denial in wristband::denial::Denial::ALL {
         let row = format!("| `{}` | {} |", denial.code(), denial.text());
-        assert!(readme.contains(&row), "{row}");
+        assert!(denials.contains(&row), "{row}");
     }
-    let metrics = words_of(&readme, "Metrics");
+    let metrics = words_of(&page("docs/monitoring.md"), "Metrics");
     for skip in wristband::issue::Skip::ALL {
         assert!(metrics.contains(skip.code()), "{}", skip.code());
     }
 }
 
-/// The fields and words are those that the reading of the configuration names, so a new one cannot be forgotten.
-#[test]
-fn the_readme_has_every_field_of_the_configuration() {
-    let documented = words_of(&readme(), "Configuration");
-    let sources = sources();
-    let is_read = |path: &Path| {
-        path.starts_with("src/config/read") || path.ends_with("config/read.rs") || path.ends_with("config/fields.rs")
-    };
-    let read: Vec<_> = sources.iter().filter(|(path, _)| is_read(path)).collect();
-    assert!(read.len() > 2);
-    let all: String = read.iter().map(|(_, text)| without_tests(text)).collect();
-    let (before, framing) = all.split_once("const FRAMING").unwrap();
-    let (_, after) = framing.split_once("];").unwrap();
-    let fields: Vec<_> = before
-        .lines()
-        .chain(after.lines())
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| line.split('"').skip(1).step_by(2))
-        .filter(|text| text.starts_with(|first: char| first.is_ascii_lowercase()))
-        .filter(|text| text.chars().all(|character| character.is_ascii_alphanumeric()))
-        .filter(|text| !["http", "https", "authorization"].contains(text))
-        .collect();
-    assert!(fields.contains(&"bindClientCertificate") && fields.contains(&"maxAge"), "{fields:?}");
-    for field in fields {
-        assert!(documented.contains(field), "{field}");
+/// Every page for people.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_ours = ["docs", "deploy", "testdata"].iter().any(|name| path.starts_with(root.join(name)));
+            if path.is_dir() && is_ours {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
     }
+    pages
+}
+
+/// What GitHub calls a heading in links.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase();
+    let kept = kept.chars().filter(|character| character.is_alphanumeric() || matches!(character, ' ' | '-' | '_'));
+    kept.map(|character| if character == ' ' { '-' } else { character }).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut links = 0;
+    for path in pages() {
+        let text = fs::read_to_string(&path).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("http") {
+                continue;
+            }
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {link}", path.display());
+            if !place.is_empty() {
+                let headings = fs::read_to_string(&target).unwrap();
+                let mut headings = headings.lines().filter(|line| line.starts_with('#'));
+                let is_there = headings.any(|line| anchor(line.trim_start_matches('#')) == place);
+                assert!(is_there, "{}: {link}", path.display());
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 100, "{links}");
+}
+
+/// A page that one reads in five minutes.
+#[test]
+fn the_readme_is_short() {
+    assert!(page("README.md").lines().count() <= 120);
 }

@@ -212,7 +212,7 @@ impl Wristband<'_> {
                     continue;
                 };
                 if !self.is_jwt && expression.contains(EXT_AUTHZ) {
-                    notes.add(self.name, &format!("the claim `{name}` is what Authorino has to hand over in `dynamicMetadata`, as `identity`: see docs/authorino.md"));
+                    notes.add(self.name, &format!("the claim `{name}` is what Authorino has to hand over in `dynamicMetadata`, as `identity`: see docs/from-authorino.md"));
                 }
                 format!("{{expression: {}}}", Value::from(expression))
             };

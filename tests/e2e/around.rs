@@ -1,4 +1,4 @@
-//! What the README says of the parts of Envoy around the filter: what they do to it, and what it cannot do about that.
+//! What `docs/security.md` says of the parts of Envoy around the filter: what they do to it, and what it cannot do about that.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What `docs/authorino.md` shows is run as it stands there. Authorino's wristband and its answers were recorded.
+//! What `docs/from-authorino.md` shows is run as it stands there. Authorino's wristband and its answers were recorded.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -96,7 +96,7 @@ fn published(url: &str) -> Vec<Value> {
 
 #[test]
 fn from_authorino_s_key_to_the_gateway_s_nobody_is_refused_who_was_not_before() {
-    let shown = page::blocks("authorino");
+    let shown = page::blocks("from-authorino");
     let alone = |plugin: &Value| json!({"http_filters": [filter(plugin)]});
     let (_envoy, urls) = start(&[alone(&shown[1]), alone(&shown[2]), shown[3].clone()]);
     let [first, peer, second] = &urls[..] else { panic!("{urls:?}") };
@@ -133,7 +133,7 @@ fn from_authorino_s_key_to_the_gateway_s_nobody_is_refused_who_was_not_before() 
 
 #[test]
 fn whom_authorino_knows_gets_a_wristband_and_nobody_else() {
-    let (envoy, urls) = start(&page::blocks("authorino")[5..]);
+    let (envoy, urls) = start(&page::blocks("from-authorino")[5..]);
     let url = &urls[0];
     let answer = login(url, "wonderland");
     let claims = token::payload(answer.wristband().unwrap());
@@ -154,7 +154,7 @@ fn whom_authorino_knows_gets_a_wristband_and_nobody_else() {
 /// Authorino says nothing of `x-user` here.
 #[test]
 fn a_header_that_authorino_does_not_set_is_the_client_s_unless_it_is_removed() {
-    let mut careless = page::blocks("authorino").remove(3);
+    let mut careless = page::blocks("from-authorino").remove(3);
     let issue = &mut careless["http_filters"][1]["typed_config"]["config"]["configuration"]["value"]["issue"];
     issue["identity"] = json!({"header": "x-user"});
     let mut careful = careless.clone();

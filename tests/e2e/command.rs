@@ -194,14 +194,12 @@ fn diff_says_what_an_update_does_to_tokens_under_way() {
     }
 }
 
-/// The commands of the README, one after the other, in an empty folder.
+/// The commands of its page, one after the other, in an empty folder.
 #[test]
-fn the_readme_s_first_federation_works_as_it_stands() {
+fn the_page_of_the_command_works_as_it_stands() {
     let folder = tempfile::TempDir::new().unwrap();
-    let page = read("README.md");
-    let (_, section) = page.split_once("## The command\n").unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let commands = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let page = read("docs/command.md");
+    let commands = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
     let bin = std::path::Path::new(env!("CARGO_BIN_EXE_wristband")).parent().unwrap();
     let paths = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let output = Command::new("bash")

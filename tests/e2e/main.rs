@@ -18,6 +18,7 @@ mod discovery;
 mod drill;
 mod federation;
 mod gate;
+mod guide;
 mod issuing;
 mod jwks_server;
 mod live;

@@ -81,11 +81,11 @@ fn the_access_log_of_the_samples_says_who_was_denied_and_why() {
     );
 }
 
-/// The three steps of the README.
+/// The three steps of the guide.
 #[test]
 fn a_rollout_begins_with_looking_and_finds_who_would_be_denied() {
-    let page = read("README.md");
-    let (_, steps) = page.split_once("### Rolling it out\n").unwrap();
+    let page = read("docs/setup.md");
+    let (_, steps) = page.split_once("## Rolling it out\n").unwrap();
     let steps = steps.split("\n#").next().unwrap();
     let commands: Vec<_> = steps.lines().map(str::trim_start).filter(|line| line.starts_with("grep ")).collect();
     let modes: Vec<_> = steps.split("mode: ").skip(1).map(|rest| rest.split(['`', ',', ' ']).next().unwrap()).collect();

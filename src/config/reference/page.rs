@@ -8,8 +8,8 @@ use crate::config::fields::OBJECTS;
 pub fn page() -> String {
     let mut page =
         "# Configuration\n\nEvery field, made of the same definitions as the schema ([`configuration.schema.json`]\
-        (configuration.schema.json), which `wristband schema` prints). What fields mean together is in the \
-        [README](../README.md#configuration).\n"
+        (configuration.schema.json), which `wristband schema` prints). What fields mean together is in \
+        [issuing.md](issuing.md) and [verifying.md](verifying.md).\n"
             .to_owned();
     for object in OBJECTS {
         let title = if object.place.is_empty() { "the configuration" } else { object.place };

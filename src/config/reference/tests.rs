@@ -185,17 +185,13 @@ fn each_field_has_an_example_that_the_reader_takes() {
 
 /// That the schema takes what the filter has taken; every test that loads a configuration asks it.
 pub(crate) fn accept(bytes: &[u8]) {
-    thread_local! {
-        static VALIDATOR: jsonschema::Validator = jsonschema::validator_for(&schema()).unwrap();
-    }
     let value = serde_json::from_slice(bytes).or_else(|_| {
         let message = <prost_types::Struct as prost::Message>::decode(bytes).unwrap();
         crate::encoding::protobuf::from_struct(message).map_err(|_| ())
     });
     let value: Value = value.unwrap();
-    VALIDATOR.with(|validator| {
-        if let Some(error) = validator.iter_errors(&value).next() {
-            panic!("the schema refuses {value}: {error} at {}", error.instance_path());
-        }
-    });
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    if let Some(error) = validator.iter_errors(&value).next() {
+        panic!("the schema refuses {value}: {error} at {}", error.instance_path());
+    }
 }
