@@ -896,6 +896,20 @@ spec:
     let checked = folder.run(&["check", "--assume-keys", "--output", "json", "imported.yaml"]).json();
     let errors = checked["problems"].as_array().unwrap().iter().filter(|problem| problem["severity"] == "error");
     assert_eq!(errors.map(|problem| problem["path"].clone()).collect::<Vec<_>>(), [json!("signingKeyRefs[2].key")]);
+    // As its page says.
+    let page = repository("docs/from-authorino.md");
+    let rows = page.lines().skip_while(|line| *line != "| selector | CEL |").skip(2);
+    let rows: Vec<Vec<_>> = rows
+        .map_while(|line| line.strip_prefix("| `"))
+        .map(|row| row.trim_end_matches("` |").split("` | `").collect())
+        .collect();
+    assert!(rows.len() > 5);
+    for row in &rows {
+        let other = config.replace("auth.identity.email}", &format!("{}}}", row[0]));
+        let imported = folder.run_with(&["import", "authconfig", "-"], &[], &other);
+        let value: Value = serde_yaml_ng::from_str(&imported.output).unwrap();
+        assert_eq!(value["issue"]["customClaims"]["mail"]["expression"], row[1]);
+    }
     // Authorino's own identity, handed over by dynamic metadata.
     let other = config.replace("sso: {jwt: {issuerUrl: \"https://sso.example.com\"}}", "friends: {apiKey: {}}");
     let imported = folder.run_with(&["import", "authconfig", "-"], &[], &other);

@@ -78,7 +78,10 @@ fn start(gateways: &[Value]) -> (Envoy, Vec<String>) {
     let clusters =
         json!([cluster("echo", upstream), cluster("upstream", upstream), cluster("recorded", recorded), grpc]);
     let bootstrap = json!({"static_resources": {"listeners": listeners, "clusters": clusters}});
-    (Envoy::start(&bootstrap, &[("GATEWAY_SIGNING_KEY", &key(GATEWAY_S))]), urls)
+    let keys = [("GATEWAY_SIGNING_KEY", GATEWAY_S), ("SHOP_SIGNING_KEY", GATEWAY_S), ("BANK_SIGNING_KEY", AUTHORINO_S)];
+    let keys = keys.map(|(variable, name)| (variable, key(name)));
+    let keys: Vec<_> = keys.iter().map(|(variable, key)| (*variable, key.as_str())).collect();
+    (Envoy::start(&bootstrap, &keys), urls)
 }
 
 fn present(url: &str, wristband: &str) -> Answer {
@@ -133,7 +136,7 @@ fn from_authorino_s_key_to_the_gateway_s_nobody_is_refused_who_was_not_before() 
 
 #[test]
 fn whom_authorino_knows_gets_a_wristband_and_nobody_else() {
-    let (envoy, urls) = start(&page::blocks("from-authorino")[5..]);
+    let (envoy, urls) = start(&page::blocks("from-authorino")[5..6]);
     let url = &urls[0];
     let answer = login(url, "wonderland");
     let claims = token::payload(answer.wristband().unwrap());
@@ -149,6 +152,44 @@ fn whom_authorino_knows_gets_a_wristband_and_nobody_else() {
     }
     assert_eq!(envoy.count("issued"), 1);
     assert!(get(&format!("{url}/.well-known/openid-connect/certs")).json()["keys"][0].is_object(), "without a key");
+}
+
+/// Two issuers in one listener, each at its own host.
+#[test]
+fn several_authconfigs_are_several_filters_and_none_speaks_for_another() {
+    let shown = page::blocks("from-authorino");
+    // The first source that has a value.
+    let identity = &shown[6]["issue"]["identity"];
+    let mut both = shown[7].clone();
+    for filter in [0, 1] {
+        let issue = both.pointer_mut(&format!("/http_filters/{filter}/typed_config/config/configuration/value/issue"));
+        issue.unwrap()["identity"] = identity.clone();
+    }
+    let (_envoy, urls) = start(&[both]);
+    let ask = |host: &str, path: &str, headers: &[(&str, &str)]| {
+        let mut all = vec![("host", host)];
+        all.extend(headers);
+        get_with(&format!("{}{path}", urls[0]), &all)
+    };
+    let login = |host: &str| ask(host, "/", &[("authorization", "APIKEY wonderland")]);
+    let mut issued = Vec::new();
+    for name in ["shop", "bank"] {
+        let answer = login(&format!("{name}.example.com"));
+        let wristband = answer.wristband().unwrap_or_else(|| panic!("{name}: {}", answer.body)).to_owned();
+        let issuer = format!("https://authorino.example.com/east/{name}/x-wristband-token");
+        assert_eq!(
+            (&token::payload(&wristband)["iss"], &token::payload(&wristband)["sub"]),
+            (&json!(issuer), &json!("alice"))
+        );
+        issued.push(wristband);
+    }
+    assert_eq!(outcome(&ask("bank.example.com", "/", &[("x-wristband-token", &issued[0])])), "unknown_issuer");
+    let certs = "/.well-known/openid-connect/certs";
+    let of = |host: &str, path: &str| {
+        ask(host, &format!("/east/{path}/x-wristband-token{certs}"), &[]).json()["keys"][0]["kid"].clone()
+    };
+    assert_eq!(of("shop.example.com", "shop"), "shop-2027-02");
+    assert_eq!(of("bank.example.com", "bank"), "bank-2027-02");
 }
 
 /// Authorino says nothing of `x-user` here.
