@@ -58,6 +58,10 @@ pub struct Location {
     pub path: String,
 }
 
+/// How many sets of peers a configuration fetches at a time, in each worker: of a thousand that are due at once neither Envoy's
+/// circuit breakers nor whoever answers for many of them gets more. What somebody waits for comes in addition.
+const MOST_AT_ONCE: usize = 64;
+
 /// Which source of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -153,8 +157,18 @@ impl Sources {
     /// What has to be fetched now. `caller` lives as long as whoever can receive the outcome.
     pub fn due(&self, now: Moment, caller: &Rc<()>) -> Vec<Fetch> {
         let own = self.own.as_ref().and_then(|own| own.due(now, caller));
-        let peers = self.peers.iter().enumerate().filter_map(|(index, peer)| peer.due(index, now, caller));
+        let mut room = self.room_at(now);
+        let peers = self.peers.iter().enumerate().filter_map(|(index, peer)| {
+            let fetch = peer.due(index, now, caller, room > 0)?;
+            room = room.saturating_sub(1);
+            Some(fetch)
+        });
         own.into_iter().chain(peers).collect()
+    }
+
+    /// How many more sets of peers may be fetched at a time.
+    fn room_at(&self, now: Moment) -> usize {
+        MOST_AT_ONCE.saturating_sub(self.peers.iter().filter(|peer| peer.is_calling(now)).count())
     }
 
     /// Takes in what came of a fetch. Its keys count once the ring is [renewed](Self::renew).
@@ -207,7 +221,8 @@ impl Sources {
     #[must_use]
     pub fn wake(&self, now: Moment) -> Moment {
         let own = self.own.iter().map(|own| own.wake(now));
-        own.chain(self.peers.iter().map(|peer| peer.wake(now))).min().unwrap_or(Moment(u64::MAX))
+        let has_room = self.room_at(now) > 0;
+        own.chain(self.peers.iter().filter_map(|peer| peer.wake(now, has_room))).min().unwrap_or(Moment(u64::MAX))
     }
 
     /// Asks for a peer's set earlier than it is due: whether it is on its way then.

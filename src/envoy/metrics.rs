@@ -5,7 +5,7 @@
 //! something to show.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::abi::{self, Refused};
@@ -84,24 +84,24 @@ impl Metrics {
 
     /// Sets the gauges of one name, and those to zero that are no more.
     pub(super) fn record_all<'l>(&self, name: &str, values: impl Iterator<Item = (Labels<'l>, u64)>) {
-        let mut shown = Vec::new();
+        let mut shown = BTreeSet::new();
         for (labels, value) in values {
             // A gauge that does not show is no reason to fail anything.
             let _ = self.record(name, labels, value);
-            shown.push(self.name(name, labels));
+            shown.insert(self.name(name, labels));
         }
         self.forget(name, &shown);
     }
 
     /// Sets the gauges of one name to zero, but for those of these peers.
     pub(super) fn forget_all_but<'p>(&self, name: &str, peers: impl Iterator<Item = &'p str>) {
-        self.forget(name, &peers.map(|peer| self.name(name, &[("peer", peer)])).collect::<Vec<_>>());
+        self.forget(name, &peers.map(|peer| self.name(name, &[("peer", peer)])).collect());
     }
 
-    fn forget(&self, name: &str, shown: &[String]) {
+    fn forget(&self, name: &str, shown: &BTreeSet<String>) {
         let start = self.name(name, &[]) + ".";
         with_metrics(|known| {
-            let gone = known.ids.iter().filter(|(full, _)| full.starts_with(&start) && !shown.contains(full));
+            let gone = known.ids.iter().filter(|(full, _)| full.starts_with(&start) && !shown.contains(*full));
             gone.for_each(|(_, gauge)| abi::record(*gauge, 0));
         });
     }

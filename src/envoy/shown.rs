@@ -13,7 +13,7 @@ use crate::crypto::{Backend, Chosen, Operation};
 use crate::jose::algorithm::Algorithm;
 use crate::sources::{News, PeerSource, Sources};
 use crate::time::Timestamp;
-use crate::trust::{Origin, label};
+use crate::trust::{Origin, TrustedIssuer, label};
 
 /// How many failures in a row it takes until they are worth a warning.
 const PATIENCE: u32 = 3;
@@ -78,17 +78,31 @@ impl Active {
     /// Shows how many keys each issuer has, with those that have ended.
     pub(super) fn show_keys(&self) {
         let ring = self.gateway.ring();
-        if self.shown.borrow().as_ref().is_some_and(|shown| Rc::ptr_eq(shown, &ring)) {
+        let before = self.shown.replace(Some(Rc::clone(&ring)));
+        if before.as_ref().is_some_and(|shown| Rc::ptr_eq(shown, &ring)) {
             return;
         }
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let is_shown = |issuer: &Rc<TrustedIssuer>| {
+            let shown = before.as_ref().and_then(|before| before.select(&issuer.name).ok());
+            shown.is_some_and(|shown| Rc::ptr_eq(shown, issuer))
+        };
+        let changed = ring.issuers().filter(|issuer| !is_shown(issuer));
+        let mut counts: BTreeMap<&str, u64> = changed.map(|issuer| (&*issuer.label, 0)).collect();
         for issuer in ring.issuers() {
-            let count = counts.entry(&issuer.label).or_default();
-            *count = count.saturating_add(u64::try_from(issuer.keys.keys().len()).unwrap_or(u64::MAX));
+            if let Some(count) = counts.get_mut(&*issuer.label) {
+                *count = count.saturating_add(u64::try_from(issuer.keys.keys().len()).unwrap_or(u64::MAX));
+            }
         }
         let labels: Vec<_> = counts.keys().map(|peer| [("peer", *peer)]).collect();
-        self.metrics.record_all("keys", labels.iter().map(|label| &label[..]).zip(counts.values().copied()));
-        self.shown.replace(Some(ring));
+        let counts = labels.iter().map(|label| &label[..]).zip(counts.values().copied());
+        if before.is_some() {
+            // Issuers come and go with configurations only.
+            for (labels, count) in counts {
+                let _ = self.metrics.record("keys", labels, count);
+            }
+        } else {
+            self.metrics.record_all("keys", counts);
+        }
     }
 
     /// Shows how many keys of a peer's set are used.

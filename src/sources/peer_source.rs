@@ -78,9 +78,18 @@ impl PeerSource {
         self.state.replace(state);
     }
 
-    pub(super) fn due(&self, index: usize, now: Moment, caller: &Rc<()>) -> Option<Fetch> {
+    /// Whether an answer is awaited.
+    pub(super) fn is_calling(&self, now: Moment) -> bool {
+        self.state().borrow().schedule.is_calling(now)
+    }
+
+    /// What is to be fetched now. Without `room` for it only what somebody waits for is.
+    pub(super) fn due(&self, index: usize, now: Moment, caller: &Rc<()>, room: bool) -> Option<Fetch> {
         let state = self.state();
         let mut state = state.borrow_mut();
+        if !room && !state.schedule.is_wanted() {
+            return None;
+        }
         state.schedule.begin(now, self.policy.timeout, caller).then(|| {
             let mut fetch = Fetch::get(Which::Peer(index), now, &self.location, self.policy.timeout);
             fetch.headers.push(("accept", "application/jwk-set+json, application/json".to_owned()));
@@ -181,7 +190,10 @@ impl PeerSource {
     }
 
     /// When there is something to fetch next. That a set expires is found at a tick.
-    pub(super) fn wake(&self, now: Moment) -> Moment {
-        self.state().borrow().schedule.wake(now)
+    /// When there is something to do next: without `room` for another fetch, `None` where that is all.
+    pub(super) fn wake(&self, now: Moment, room: bool) -> Option<Moment> {
+        let state = self.state();
+        let schedule = &state.borrow().schedule;
+        (room || schedule.is_wanted() || schedule.is_calling(now)).then(|| schedule.wake(now))
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Schedule {
     failures: u32,
     calling: Option<Call>,
     early: Option<Moment>,
+    /// Someone waits for the next call.
+    is_wanted: bool,
     /// When the last call began that has come to an end.
     answered: Option<Moment>,
 }
@@ -33,8 +35,13 @@ struct Call {
 }
 
 impl Schedule {
-    fn is_calling(&self, now: Moment) -> bool {
+    pub(super) fn is_calling(&self, now: Moment) -> bool {
         self.calling.as_ref().is_some_and(|call| now < call.until && call.caller.strong_count() > 0)
+    }
+
+    /// Whether somebody waits for the next call, which so comes before others.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_wanted
     }
 
     /// Begins a call if one is due.
@@ -47,6 +54,7 @@ impl Schedule {
         }
         let is_due = self.calling.is_none() && self.next <= now;
         if is_due {
+            self.is_wanted = false;
             let until = now.after(timeout).after(GRACE);
             self.calling = Some(Call { since: now, until, caller: Rc::downgrade(caller) });
         }
@@ -86,15 +94,18 @@ impl Schedule {
 
     /// Asks early for someone, unless it was done for someone lately: whether an answer is on its way.
     pub(super) fn hurry(&mut self, now: Moment) -> bool {
-        if self.is_calling(now) || self.next <= now {
+        if self.is_calling(now) {
             return true;
         }
-        let is_allowed = self.early.is_none_or(|early| now.since(early) >= EARLY);
-        if is_allowed {
+        if self.next > now {
+            if self.early.is_some_and(|early| now.since(early) < EARLY) {
+                return false;
+            }
             self.early = Some(now);
             self.next = now;
         }
-        is_allowed
+        self.is_wanted = true;
+        true
     }
 
     /// Whether a call that began then or later has come to an end.

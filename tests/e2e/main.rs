@@ -17,6 +17,7 @@ mod differential;
 mod discovery;
 mod drill;
 mod federation;
+mod fleet;
 mod gate;
 mod guide;
 mod issuing;

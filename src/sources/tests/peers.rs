@@ -287,6 +287,35 @@ fn only_so_many_wait_and_each_gives_its_place_back() {
 }
 
 #[test]
+fn of_many_peers_only_some_are_asked_at_a_time_and_first_whom_somebody_waits_for() {
+    let issuer = |index: usize| format!("https://c{index}.example");
+    let peers: Vec<_> =
+        (0..100).map(|index| json!({"issuer": issuer(index), "remoteJwks": {"cluster": "sets"}})).collect();
+    let mut world = World::new(&json!({"peers": peers, "verify": {}}));
+    let peer = Which::Peer;
+    assert_eq!(world.tick_at(0).0, (0..64).map(peer).collect::<Vec<_>>());
+    // Nothing to do until one of them has answered, or should have.
+    let now = world.now().moment;
+    let wake = world.gateway.sources().unwrap().wake(now);
+    assert!(wake.since(now) > Duration::from_secs(4), "{wake:?}");
+    let token = sign(B, "b", &json!({"iss": issuer(99), "exp": NOW.0 + 100}));
+    let waiting = waits(world.present(&token));
+    assert_eq!(world.gateway.sources().unwrap().wake(now), now);
+    assert_eq!(world.tick_at(0).0, [peer(99)]);
+    for _ in 0..64 {
+        world.answer(&failed());
+    }
+    // Who has failed comes later.
+    assert_eq!(world.tick_at(0).0, (64..99).map(peer).collect::<Vec<_>>());
+    world.answer(&set(&[(B, "b")]));
+    assert!(matches!(again(&world, &token, waiting), Admission::Admitted(..)));
+    for _ in 0..35 {
+        world.answer(&set(&[(B, "b")]));
+    }
+    assert_eq!(world.tick_at(1).0.len(), 64);
+}
+
+#[test]
 fn observing_asks_and_does_not_wait() {
     let mut configuration = configuration(&json!({}));
     configuration["verify"]["mode"] = "observe".into();
