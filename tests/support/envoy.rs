@@ -92,6 +92,12 @@ impl Envoy {
         fs::write(&file, bootstrap.to_string()).unwrap();
         // Envoy takes an argument once.
         let concurrency: &[_] = if arguments.contains(&"--concurrency") { &[] } else { &["--concurrency", "2"] };
+        // At `info` it lists all its extensions.
+        let levels: &[_] = if arguments.contains(&"--component-log-level") {
+            &[]
+        } else {
+            &["--component-log-level", "main:warning"]
+        };
         let hot_restart: &[_] = if arguments.contains(&"--restart-epoch") { &[] } else { &["--disable-hot-restart"] };
         let child = Command::new(binary)
             .arg("-c")
@@ -100,8 +106,7 @@ impl Envoy {
             .args(hot_restart)
             // Access logs at once.
             .args(["--file-flush-interval-msec", "20"])
-            // At `info` it lists all its extensions.
-            .args(["--component-log-level", "main:warning"])
+            .args(levels)
             .args(arguments)
             .current_dir(super::path(""))
             .env_clear()
