@@ -1,1 +1,298 @@
-//! x
+//! `deploy/envoy-gateway`, as Envoy Gateway 1.9 makes it into a configuration of Envoy: the module is fetched from the control
+//! plane, the filter is off but on the routes that a policy names, and it comes by LDS. Left out is the TLS of the listener.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use sha2::Digest as _;
+
+use super::rig::{Gateway, HOST, Surroundings, assert_metric, of_b, wrong};
+use super::{object, objects};
+use crate::jwks_server::{JwksServer, answer};
+use crate::live::Client;
+use crate::support::config::{self, listener, of_a_test, public};
+use crate::support::envoy::Envoy;
+use crate::support::sample;
+use crate::support::{key, path, read};
+
+const OLD: &str = "cluster-a-2026-11";
+const NEW: &str = "cluster-a-2027-02";
+const ISSUE: &str = "wristband-issue";
+
+/// What a change of a policy's configuration makes of it.
+type Change<'c> = &'c dyn Fn(&str, Value) -> Value;
+
+fn as_it_is(_: &str, configuration: Value) -> Value {
+    configuration
+}
+
+fn manifests(kind: &str) -> Vec<Value> {
+    let files = ["issue", "verify"].map(|name| read(&format!("deploy/envoy-gateway/{name}.yaml")));
+    files.iter().flat_map(|text| objects(text)).filter(|object| object["kind"] == kind).collect()
+}
+
+fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap()
+}
+
+/// The policy of a kind that is for a route.
+fn policy_for(kind: &str, route: &str) -> Option<Value> {
+    manifests(kind).into_iter().find(|policy| {
+        let targets = policy["spec"]["targetRefs"].as_array().unwrap();
+        targets.iter().any(|target| target["kind"] == "HTTPRoute" && target["name"] == route)
+    })
+}
+
+fn filter_name(policy: &str) -> String {
+    format!("envoy.filters.http.wasm/envoyextensionpolicy/federation/{policy}/wasm/0")
+}
+
+/// The filter of a policy. The module is what a server of the control plane has.
+fn filter(policy: &Value, change: Change) -> Value {
+    let wasm = &policy["spec"]["wasm"][0];
+    let module = std::fs::read(path("target/wristband.wasm")).unwrap();
+    let digest: String = sha2::Sha256::digest(module).iter().map(|byte| format!("{byte:02x}")).collect();
+    let configuration = change(name(policy), of_a_test(&wasm["config"]));
+    let mut machine = json!({
+        "vm_id": format!("envoyextensionpolicy/federation/{}/wasm/0", name(policy)),
+        "runtime": "envoy.wasm.runtime.v8",
+        "code": {"remote": {
+            "http_uri": {"uri": format!("https://envoy-gateway:18002/{digest}.wasm"), "cluster": "wasm_cluster", "timeout": "10s"},
+            "sha256": digest,
+            "retry_policy": {"num_retries": 10, "retry_back_off": {"base_interval": "1s", "max_interval": "30s"}},
+        }},
+    });
+    if let Some(names) = wasm["env"].get("hostKeys") {
+        machine["environment_variables"] = json!({"host_env_keys": names});
+    }
+    assert_eq!(wasm["failOpen"], false);
+    json!({
+        "name": filter_name(name(policy)),
+        "disabled": true,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": wasm["name"],
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": configuration.to_string(),
+                },
+                "vm_config": machine,
+            },
+        },
+    })
+}
+
+/// What a `SecurityPolicy` becomes: it is asked for on routes of their own, and the payload goes where the provider's name says.
+fn authentication() -> Value {
+    let provider = &manifests("SecurityPolicy")[0]["spec"]["jwt"]["providers"][0];
+    json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"provider": {
+                "issuer": provider["issuer"],
+                "audiences": provider["audiences"],
+                "payload_in_metadata": provider["name"],
+                "forward": true,
+                "remote_jwks": {
+                    "http_uri": {"uri": provider["remoteJWKS"]["uri"], "cluster": "login_example_com_443", "timeout": "10s"},
+                    "async_fetch": {},
+                },
+            }},
+            "requirement_map": {"required": {"provider_name": "provider"}},
+        },
+    })
+}
+
+/// The routes of all matches of all `HTTPRoute`s, the exact ones first.
+fn routes() -> Vec<Value> {
+    let mut routes = Vec::new();
+    for route in manifests("HTTPRoute") {
+        assert_eq!(route["spec"]["hostnames"], json!([HOST]));
+        let mut filters = Map::new();
+        if let Some(policy) = policy_for("EnvoyExtensionPolicy", name(&route)) {
+            let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
+            filters.insert(filter_name(name(&policy)), on);
+        }
+        if policy_for("SecurityPolicy", name(&route)).is_some() {
+            let kind = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig";
+            let required = json!({"@type": kind, "requirement_name": "required"});
+            filters.insert("envoy.filters.http.jwt_authn".to_owned(), required);
+        }
+        for found in route["spec"]["rules"][0]["matches"].as_array().unwrap() {
+            let member = if found["path"]["type"] == "Exact" { "path" } else { "path_separated_prefix" };
+            routes.push(json!({
+                "match": {member: found["path"]["value"]},
+                "route": {"cluster": "echo"},
+                "typed_per_filter_config": filters,
+            }));
+        }
+    }
+    routes.sort_by_key(|route| route["match"].get("path").is_none());
+    routes
+}
+
+/// What LDS has.
+fn listeners(surroundings: &Surroundings, change: Change) -> Value {
+    let mut filters = vec![authentication()];
+    filters.extend(manifests("EnvoyExtensionPolicy").iter().map(|policy| filter(policy, change)));
+    let mut listener = listener("gateway", surroundings.port, filters, routes().into());
+    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+    manager["route_config"]["virtual_hosts"][0]["domains"] = json!([HOST]);
+    manager["common_http_protocol_options"] = json!({"headers_with_underscores_action": "REJECT_REQUEST"});
+    listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
+    json!({"resources": [listener]})
+}
+
+struct Running {
+    envoy: Envoy,
+    gateway: Gateway,
+    /// Its surroundings without the folder, which Envoy has.
+    surroundings: Surroundings,
+    _module: JwksServer,
+}
+
+impl Running {
+    fn update(&self, change: Change) {
+        self.envoy.replace("listeners.json", &listeners(&self.surroundings, change));
+    }
+}
+
+/// Starts it as the `EnvoyProxy` says.
+fn start(change: Change) -> Running {
+    let mut surroundings = Surroundings::new();
+    let module = std::fs::read(path("target/wristband.wasm")).unwrap();
+    let module = JwksServer::start(answer("200 OK", "", &module));
+    let proxy = object("envoy-gateway/gateway.yaml", "EnvoyProxy", "wristband");
+    let (kubernetes, levels) = (&proxy["spec"]["provider"]["kubernetes"], &proxy["spec"]["logging"]["level"]);
+    let variables = kubernetes["envoyDeployment"]["container"]["env"].as_array().unwrap().iter();
+    let variables: Vec<_> = variables
+        .map(|variable| match variable["valueFrom"]["secretKeyRef"]["key"].as_str().unwrap() {
+            "a.pem" => (variable["name"].as_str().unwrap(), key(OLD)),
+            "b.pem" => (variable["name"].as_str().unwrap(), key(NEW)),
+            other => panic!("{other}"),
+        })
+        .collect();
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    // Envoy merges as Envoy Gateway does.
+    assert_eq!(proxy["spec"]["bootstrap"]["type"], "Merge");
+    let mut addition = sample::parse(proxy["spec"]["bootstrap"]["value"].as_str().unwrap());
+    surroundings.settle(&mut addition);
+    let addition = addition.to_string();
+    let wasm = format!("wasm:{}", levels["wasm"].as_str().unwrap());
+    let level = levels["default"].as_str().unwrap();
+    let arguments = ["-l", level, "--component-log-level", &wasm, "--config-yaml", &addition];
+    let mut identity_provider = addition_cluster(&surroundings);
+    identity_provider["name"] = "login_example_com_443".into();
+    let clusters = json!([
+        config::cluster("echo", surroundings.service),
+        config::cluster("wasm_cluster", module.port),
+        identity_provider,
+    ]);
+    let directory = surroundings.directory.path();
+    std::fs::write(directory.join("listeners.json"), listeners(&surroundings, change).to_string()).unwrap();
+    let bootstrap = json!({
+        "node": {"id": "gateway", "cluster": "federation"},
+        "stats_config": {"use_all_default_tags": true},
+        "dynamic_resources": {"lds_config": {
+            "path_config_source": {"path": directory.join("listeners.json")},
+            "resource_api_version": "V3",
+        }},
+        "static_resources": {"listeners": std::mem::take(&mut surroundings.listeners), "clusters": clusters},
+    });
+    let gateway = surroundings.gateway();
+    let directory = std::mem::replace(&mut surroundings.directory, tempfile::TempDir::new().unwrap());
+    let envoy = Envoy::try_start_in(directory, &bootstrap, &variables, &arguments).unwrap();
+    Running { envoy, gateway, surroundings, _module: module }
+}
+
+/// A cluster like the one of the peer, for the keys of the identity provider, which Envoy Gateway makes.
+fn addition_cluster(surroundings: &Surroundings) -> Value {
+    let proxy = object("envoy-gateway/gateway.yaml", "EnvoyProxy", "wristband");
+    let mut addition = sample::parse(proxy["spec"]["bootstrap"]["value"].as_str().unwrap());
+    surroundings.settle(&mut addition);
+    addition["static_resources"]["clusters"][0].take()
+}
+
+#[test]
+fn the_gateway_issues_and_accepts_wristbands_on_the_routes_of_its_policies() {
+    let running = start(&as_it_is);
+    let Running { envoy, gateway, .. } = &running;
+    envoy.wait_until("the keys of the identity provider are there", |_| gateway.login().status == 200);
+    gateway.does_its_work(401);
+    assert_eq!(gateway.get("/orders", &[("x_wristband_sub", "mallory")]).status, 400);
+    // The routes of one policy know nothing of the other.
+    assert_eq!(gateway.get("/login", &[("x-wristband-token", &of_b("cluster-b-2026-10"))]).status, 401);
+    assert_eq!(gateway.get("/.well-known/anything", &[]).status, 404);
+    for expected in [
+        "wristband_issued{filter=\"issue\"}",
+        "wristband_verified{filter=\"verify\",peer=\"cluster-b_example_com\"} 1",
+        "wristband_denied{filter=\"verify\",peer=\"none\",code=\"missing\"} 1",
+        "wristband_keys{filter=\"issue\",peer=\"self\"} 1",
+        "wristband_build_info{version=",
+    ] {
+        assert_metric(envoy, expected);
+    }
+    assert!(envoy.log().contains("wasm log: issue: configuration in force: own keys 1"));
+}
+
+#[test]
+fn a_key_is_rotated_in_the_steps_of_the_guide_and_nobody_notices() {
+    let running = start(&as_it_is);
+    let Running { envoy, gateway, .. } = &running;
+    envoy.wait_until("the keys of the identity provider are there", |_| gateway.login().status == 200);
+    let asked = gateway.clone();
+    let client = Client::start(move || assert_eq!(asked.login().status, 200));
+    let with_keys = |keys: &dyn Fn(Value) -> Value| {
+        running.update(&|policy, mut configuration| {
+            if policy == ISSUE {
+                configuration["signingKeyRefs"] = keys(configuration["signingKeyRefs"][0].take());
+            }
+            configuration
+        });
+    };
+    let all = |holds: &dyn Fn() -> bool| (0..20).all(|_| holds());
+    with_keys(&|signing| json!([signing, public(NEW)]));
+    envoy.wait_until("the new key is announced", |_| all(&|| gateway.published() == [OLD, NEW]));
+    assert_eq!(gateway.wristband().1, OLD);
+    let next = json!({"name": NEW, "algorithm": "ES256", "key": {"environmentVariable": "WRISTBAND_KEY_B"}});
+    with_keys(&|_| json!([next, public(OLD)]));
+    envoy.wait_until("the new key signs", |_| all(&|| gateway.wristband().1 == NEW));
+    assert_eq!(gateway.published(), [NEW, OLD]);
+    with_keys(&|_| json!([next]));
+    envoy.wait_until("the old key is gone", |_| all(&|| gateway.published() == [NEW]));
+    assert!(client.stop() > 20);
+}
+
+#[test]
+fn a_wrong_configuration_changes_nothing_at_an_update_and_is_503_at_a_start() {
+    let wrong = |policy: &str, configuration: Value| {
+        if policy == ISSUE { wrong(&configuration) } else { configuration }
+    };
+    let running = start(&as_it_is);
+    let Running { envoy, gateway, .. } = &running;
+    envoy.wait_until("the keys of the identity provider are there", |_| gateway.login().status == 200);
+    running.update(&wrong);
+    envoy.wait_until("it is refused", |envoy| envoy.counter("listener_manager.lds.update_rejected") == 1);
+    gateway.does_its_work(401);
+    assert!(envoy.log().contains("configuration rejected: nonsense: unknown field"));
+    // The gauge goes with the listener that was refused; Envoy's own counter stays.
+    assert_metric(envoy, "envoy_listener_manager_lds_update_rejected{} 1");
+    assert_eq!(envoy.count_of("configuration_rejected_timestamp_seconds.filter.issue"), None);
+
+    let running = start(&wrong);
+    let Running { envoy, gateway, .. } = &running;
+    envoy.wait_until("it is refused", |envoy| envoy.log().contains("configuration rejected: nonsense"));
+    assert_eq!(envoy.admin("/ready"), "LIVE\n");
+    assert_eq!(gateway.certs().status, 503);
+    // Its own policy only.
+    envoy.wait_until("the other policy works", |_| gateway.present(&of_b("cluster-b-2026-10")).status == 200);
+    assert_metric(envoy, "wristband_configuration_rejected_timestamp_seconds{filter=\"issue\"} 1");
+    let configured = |envoy: &Envoy| envoy.count_of("configured_timestamp_seconds.filter.issue");
+    assert_eq!(configured(envoy), None);
+    running.update(&as_it_is);
+    envoy.wait_until("the next one is taken", |envoy| gateway.certs().status == 200 && configured(envoy).is_some());
+    std::thread::sleep(Duration::from_millis(100));
+    gateway.does_its_work(401);
+}
