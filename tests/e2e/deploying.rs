@@ -5,6 +5,7 @@ mod envoy_gateway;
 mod istio;
 mod kubernetes;
 mod manifests;
+mod pages;
 mod rig;
 mod systemd;
 

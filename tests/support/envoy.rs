@@ -93,11 +93,8 @@ impl Envoy {
         // Envoy takes an argument once.
         let concurrency: &[_] = if arguments.contains(&"--concurrency") { &[] } else { &["--concurrency", "2"] };
         // At `info` it lists all its extensions.
-        let levels: &[_] = if arguments.contains(&"--component-log-level") {
-            &[]
-        } else {
-            &["--component-log-level", "main:warning"]
-        };
+        let levels: &[_] =
+            if arguments.contains(&"--component-log-level") { &[] } else { &["--component-log-level", "main:warning"] };
         let hot_restart: &[_] = if arguments.contains(&"--restart-epoch") { &[] } else { &["--disable-hot-restart"] };
         let child = Command::new(binary)
             .arg("-c")

@@ -14,7 +14,9 @@ use crate::support::read;
 fn validator() -> Option<PathBuf> {
     let validator = std::env::var_os("MANIFESTS").filter(|path| !path.is_empty());
     if validator.is_none() {
-        eprintln!("skipped: MANIFESTS is not set, so deploy/ is not checked against the schemas of Kubernetes and others");
+        eprintln!(
+            "skipped: MANIFESTS is not set, so deploy/ is not checked against the schemas of Kubernetes and others"
+        );
     }
     validator.map(PathBuf::from)
 }
@@ -44,11 +46,23 @@ fn mistakes() -> Vec<(&'static str, &'static str, &'static str, Value, &'static 
         ("istio/wristband", "WasmPlugin", "/spec/failureStrategy", json!("FAIL_RELOAD"), "unknown field"),
         ("istio/wristband", "WasmPlugin", "/spec/failStrategy", json!("FAIL_FAST"), "Unsupported value"),
         ("istio/wristband", "WasmPlugin", "/spec/vmConfig/env/0/valueFrom", json!("SECRET"), "Unsupported value"),
-        ("istio/wristband", "WasmPlugin", "/spec/vmConfig/env/0/value", json!("x"), "only be set when valueFrom is INLINE"),
+        (
+            "istio/wristband",
+            "WasmPlugin",
+            "/spec/vmConfig/env/0/value",
+            json!("x"),
+            "only be set when valueFrom is INLINE",
+        ),
         ("istio/wristband", "WasmPlugin", "/spec/vmConfig/env/1/name", json!("WRISTBAND_KEY_A"), "Duplicate value"),
         ("istio/wristband", "WasmPlugin", "/spec/url", json!("ftp://example.com/x"), "url must have schema one of"),
         ("istio/wristband", "WasmPlugin", "/spec/targetRef", json!({"kind": "Gateway", "name": "g"}), "only one of"),
-        ("istio/gateway-patch", "Deployment", "/spec/template/spec/containers/0/environment", json!([]), "unknown field"),
+        (
+            "istio/gateway-patch",
+            "Deployment",
+            "/spec/template/spec/containers/0/environment",
+            json!([]),
+            "unknown field",
+        ),
         ("istio/metrics", "ConfigMap", "/spec", json!({}), "unknown field"),
         ("istio/authentication", "RequestAuthentication", "/spec/jwtRules/0/jwksURI", json!("x"), "unknown field"),
         ("istio/authentication", "AuthorizationPolicy", "/spec/action", json!("ALLOWED"), "Unsupported value"),
@@ -56,16 +70,40 @@ fn mistakes() -> Vec<(&'static str, &'static str, &'static str, Value, &'static 
         ("istio/authentication", "EnvoyFilter", "/spec/configPatches/0/applyTo", json!("HCM"), "Unsupported value"),
         ("istio/peers", "ServiceEntry", "/spec/ports/0/number", zero.clone(), "port must be between 1-65535"),
         ("istio/peers", "DestinationRule", "/spec/trafficPolicy/tls/caCert", json!("system"), "unknown field"),
-        ("envoy-gateway/gateway", "EnvoyProxy", "/spec/bootstrap/value", Value::Null, "provided bootstrap patch doesn't match"),
+        (
+            "envoy-gateway/gateway",
+            "EnvoyProxy",
+            "/spec/bootstrap/value",
+            Value::Null,
+            "provided bootstrap patch doesn't match",
+        ),
         ("envoy-gateway/gateway", "EnvoyProxy", "/spec/logging/level/wasm", json!("all"), "Unsupported value"),
         ("envoy-gateway/gateway", "EnvoyProxy", "/spec/env", json!([]), "unknown field"),
         ("envoy-gateway/gateway", "Gateway", "/spec/listeners/0/port", zero.clone(), "greater than or equal to 1"),
-        ("envoy-gateway/issue", "HTTPRoute", "/spec/rules/0/matches/0/path/value", json!("login"), "must be an absolute path"),
+        (
+            "envoy-gateway/issue",
+            "HTTPRoute",
+            "/spec/rules/0/matches/0/path/value",
+            json!("login"),
+            "must be an absolute path",
+        ),
         ("envoy-gateway/issue", "HTTPRoute", "/spec/rules/0/backend", json!([]), "unknown field"),
         ("envoy-gateway/issue", "SecurityPolicy", "/spec/jwt/providers/0/localJWKS", json!({}), "one of"),
         ("envoy-gateway/issue", "EnvoyExtensionPolicy", "/spec/wasm/0/failStrategy", json!("x"), "unknown field"),
-        ("envoy-gateway/issue", "EnvoyExtensionPolicy", "/spec/wasm/0/code/type", json!("HTTP"), "http field needs to be set"),
-        ("kubernetes/gateway", "Deployment", "/spec/template/spec/containers/0/volumeMounts/0/path", json!("/x"), "unknown field"),
+        (
+            "envoy-gateway/issue",
+            "EnvoyExtensionPolicy",
+            "/spec/wasm/0/code/type",
+            json!("HTTP"),
+            "http field needs to be set",
+        ),
+        (
+            "kubernetes/gateway",
+            "Deployment",
+            "/spec/template/spec/containers/0/volumeMounts/0/path",
+            json!("/x"),
+            "unknown field",
+        ),
         ("kubernetes/gateway", "Secret", "/stringdata", json!({}), "unknown field"),
         ("kubernetes/gateway", "Service", "/spec/ports/0/port", json!("80x"), "cannot unmarshal string"),
     ]

@@ -62,7 +62,8 @@ impl Surroundings {
         });
         let hosts = OUTSIDE.iter().zip(["cluster-b-2026-10", "identity-provider"]).map(|(name, key)| {
             let body = json!({"inline_string": config::jwks(key).to_string()});
-            let routes = json!([{"match": {"prefix": "/.well-known/"}, "direct_response": {"status": 200, "body": body}}]);
+            let routes =
+                json!([{"match": {"prefix": "/.well-known/"}, "direct_response": {"status": 200, "body": body}}]);
             json!({"name": name, "domains": [name], "routes": routes})
         });
         chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"] = hosts.collect();

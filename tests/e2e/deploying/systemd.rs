@@ -6,13 +6,13 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::pages;
 use super::rig::{Gateway, Surroundings, assert_metric, wrong};
 use crate::support::config::of_a_test;
 use crate::support::envoy::{self, Envoy, Refusal};
 use crate::support::{key, path, read, sample};
 
 const OLD: &str = "cluster-a-2026-11";
-const NEW: &str = "cluster-a-2027-02";
 const UNIT: &str = "wristband-envoy.service";
 
 fn unit() -> String {
@@ -60,7 +60,8 @@ fn systemd_takes_the_unit_and_refuses_a_mistake() {
 /// Starts what the unit starts.
 fn start(text_of_key: &str, change: &dyn Fn(&Value) -> Value) -> Result<(Envoy, Gateway), Refusal> {
     let mut surroundings = Surroundings::new();
-    let (name, _) = setting("LoadCredential").split_once(':').map(|(name, file)| (name.to_owned(), file.to_owned())).unwrap();
+    let (name, _) =
+        setting("LoadCredential").split_once(':').map(|(name, file)| (name.to_owned(), file.to_owned())).unwrap();
     let credentials = surroundings.directory.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
     fs::write(credentials.join(name), text_of_key).unwrap();
@@ -101,14 +102,17 @@ fn the_gateway_reads_its_credential_and_does_its_work() {
 /// A restart in each step: first the text with the new public half behind, then the one with the old public half behind.
 #[test]
 fn a_key_is_rotated_by_two_restarts() {
-    let announced = format!("{}{}", key(OLD), key(&format!("{NEW}.pub")));
-    let (envoy, gateway) = start(&announced, &Value::clone).unwrap();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("key.pem");
+    fs::write(&file, key(OLD)).unwrap();
+    pages::run("systemd", "**First, announce.**", folder.path());
+    let (envoy, gateway) = start(&fs::read_to_string(&file).unwrap(), &Value::clone).unwrap();
     let (old, first) = gateway.wristband();
     let published = gateway.published();
     assert_eq!((published.len(), &published[0]), (2, &first));
     drop(envoy);
-    let switched = format!("{}{}", key(NEW), key(&format!("{OLD}.pub")));
-    let (_envoy, gateway) = start(&switched, &Value::clone).unwrap();
+    pages::run("systemd", "**Second, switch.**", folder.path());
+    let (_envoy, gateway) = start(&fs::read_to_string(&file).unwrap(), &Value::clone).unwrap();
     assert_eq!(gateway.wristband().1, published[1]);
     assert_eq!(gateway.published(), [published[1].clone(), first]);
     assert_eq!(gateway.present(&old).status, 200);
