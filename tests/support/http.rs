@@ -117,6 +117,17 @@ pub fn try_get(url: &str) -> Option<Answer> {
     agent().get(url).call().ok().map(read)
 }
 
+/// The bytes of a good answer.
+pub fn download(url: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+    let mut request = agent().get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = request.call().unwrap_or_else(|error| panic!("{url}: {error}"));
+    assert_eq!(response.status(), 200, "{url}");
+    response.body_mut().read_to_vec().unwrap()
+}
+
 /// A connection that is kept, for many requests with exactly these bytes. It is opened again if the server closes it.
 pub struct Connection {
     authority: String,
