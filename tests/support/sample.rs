@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::envoy::free_port;
+use super::config::allow_one_level_higher;
+use super::envoy::{free_port, is_before_1_40};
 
 /// A sample, moved to free ports, its key file to a folder of its own.
 pub struct Sample {
@@ -37,6 +38,9 @@ impl Sample {
     /// Loads `envoy/{name}.yaml`. Equal ports stay equal, so listeners and clusters still find each other.
     pub fn load(name: &str) -> Self {
         let mut bootstrap = parse(&super::read(&format!("envoy/{name}.yaml")));
+        if is_before_1_40() {
+            allow_one_level_higher(&mut bootstrap);
+        }
         let (mut moved, keys) = (BTreeMap::new(), TempDir::new().unwrap());
         visit(&mut bootstrap, &mut |members| {
             if let Some(port) = members.get_mut("port_value") {
