@@ -32,6 +32,9 @@ def run(version, envoy):
     log = tests(envoy, "--exact", FIRST)
     if LOADS_NONE not in log:
         log = tests(envoy)
+        # A machine that has much else to do lets some of them wait too long.
+        failed = [name for name, outcome in outcomes(log).items() if outcome == "FAILED"]
+        log += tests(envoy, "--exact", *failed) if failed else ""
     (LOGS / f"{version}.log").write_text(log)
     return log
 
@@ -41,6 +44,11 @@ def tests(envoy, *arguments):
     environment = {**os.environ, "ENVOY": envoy}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return done.stdout.decode(errors="replace")
+
+
+def outcomes(log):
+    """Of each test the last."""
+    return dict(re.findall(r"^test (\S+) \.\.\. (ok|FAILED)", log, re.MULTILINE))
 
 
 def write(logs):
@@ -62,14 +70,13 @@ def write(logs):
 def row(version, log):
     if LOADS_NONE in log and " 0 passed" in log:
         return f"| none | it loads no Wasm module (`{LOADS_NONE}`) |", []
-    outcomes = re.findall(r"^test (\S+) \.\.\. (ok|FAILED)", log, re.MULTILINE)
-    passed = sum(outcome == "ok" for _, outcome in outcomes)
-    failed = sorted(name for name, outcome in outcomes if outcome == "FAILED")
+    found = outcomes(log)
+    failed = sorted(name for name, outcome in found.items() if outcome == "FAILED")
     minor = int(version.split(".")[1])
     reasons = {name: why for name in failed for before, why in [SINCE.get(name, (0, ""))] if minor < before}
     unexpected = [f"{name} ({version})" for name in failed if name not in reasons]
     told = sorted(set(reasons.values())) + [f"FAILED: {name}" for name in unexpected]
-    return f"| {passed} of {len(outcomes)} | {'; '.join(told)} |", unexpected
+    return f"| {len(found) - len(failed)} of {len(found)} | {'; '.join(told)} |", unexpected
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ mod authorino;
 mod clients;
 mod command;
 mod configuration;
+mod contributing;
 mod credentials;
 mod deploying;
 mod differential;

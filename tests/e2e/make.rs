@@ -7,14 +7,22 @@ use std::process::{Command, Output};
 
 use crate::support::envoy;
 
-/// `make` as a user would call it, and not as a part of the `make` and the `cargo` that run this test.
-fn make(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new("make");
+/// A program as a user would call it, and not as a part of the `make` and the `cargo` that run this test. Whatever `cargo`
+/// sets for tests would have it build things again.
+pub fn as_a_user(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(program);
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-    for name in ["MAKEFLAGS", "MAKELEVEL", "LD_LIBRARY_PATH", "ENVOY", "ENVOY_PATH"] {
+    let of_cargo = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CARGO_"));
+    let of_cargo = of_cargo.filter(|name| !["CARGO_HOME", "CARGO_TARGET_DIR"].contains(&name.as_str()));
+    let of_tests = ["MAKEFLAGS", "MAKELEVEL", "LD_LIBRARY_PATH", "ENVOY", "ENVOY_PATH", "CRYPTO"];
+    for name in of_cargo.chain(of_tests.map(str::to_owned)) {
         command.env_remove(name);
     }
     command.envs(environment.iter().copied()).output().unwrap()
+}
+
+fn make(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    as_a_user("make", arguments, environment)
 }
 
 fn text(output: &Output) -> String {

@@ -1,0 +1,72 @@
+//! What the pages for contributors and for whoever checks a release tell one to do.
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::make::as_a_user;
+use crate::support::config::{allow_one_level_higher, filter, gateways, public};
+use crate::support::envoy::{Envoy, binary_without_sign};
+use crate::support::token::A;
+use crate::support::{page, path, read};
+
+/// The commands of a page, block by block.
+fn commands(name: &str) -> Vec<String> {
+    read(name).split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+fn run(script: &str) -> String {
+    let output = as_a_user("bash", &["-euc", script], &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{script}\n{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn a_part_of_the_tests_runs_by_the_commands_of_the_page() {
+    let blocks = commands("CONTRIBUTING.md");
+    // Whoever runs this has run the first.
+    let [whole, parts] = &blocks[..] else { panic!("{blocks:?}") };
+    assert!(whole.lines().all(|line| line.starts_with("make ")), "{whole}");
+    let text = run(parts);
+    let results: Vec<_> = text.lines().filter(|line| line.starts_with("test result: ok. ")).collect();
+    assert_eq!(results.len(), parts.matches("cargo test ").count(), "{text}");
+    assert!(results.iter().all(|line| !line.contains(" 0 passed")), "{results:?}");
+}
+
+#[test]
+fn the_digest_of_the_module_is_what_the_page_on_security_prints() {
+    let [command] = &commands("SECURITY.md")[..] else { panic!() };
+    let digest: String = Sha256::digest(std::fs::read(path("target/wristband.wasm")).unwrap())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(run(command), format!("{digest}  target/wristband.wasm\n"));
+}
+
+/// With the last Envoy that does not sign: what 1.40 reads it does not know, and what the page shows it does.
+#[test]
+fn before_1_40_what_the_filter_may_ask_for_stands_where_the_page_has_it() {
+    let shown = page::blocks("compatibility").remove(0);
+    let mut old = filter(&json!({"verify": {}, "peers": [{"issuer": A, "keys": [public("cluster-a-2026-11")]}]}));
+    let mut new = old.clone();
+    allow_one_level_higher(&mut old);
+    let has = |config: &serde_json::Value| {
+        config.as_object().unwrap().keys().filter(|name| shown["config"].get(name).is_some()).count()
+    };
+    assert_eq!(has(&old["typed_config"]["config"]), shown["config"].as_object().unwrap().len());
+    let start = |filter: &serde_json::Value| {
+        let bootstrap = gateways(vec![vec![filter.clone()]]).bootstrap;
+        Envoy::try_start_binary(&binary_without_sign(), TempDir::new().unwrap(), &bootstrap, &[], &[])
+    };
+    assert!(start(&old).is_ok());
+    let config = &mut new["typed_config"]["config"];
+    let allowed = shown["config"]["capability_restriction_config"].clone();
+    config.as_object_mut().unwrap().remove("capability_restriction_config");
+    config["vm_config"]["capability_restriction_config"] = allowed;
+    let Err(refusal) = start(&new) else { panic!("it knows the field there") };
+    // Envoy breaks the line and doubles spaces, so that nobody counts on its words.
+    let log = refusal.log.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = "no such field: 'capability_restriction_config'";
+    assert!(log.contains(message) && read("docs/compatibility.md").contains(message), "{log}");
+}
