@@ -15,7 +15,14 @@ FIRST = "discovery::without_an_issuer_there_is_nothing_to_discover"
 LOADS_NONE = "Failed to load Wasm code"
 
 # What cannot pass before a version, and why.
-SINCE = {}
+SAMPLES = "the samples as they are: `capability_restriction_config` has to move"
+NULLS = "in the JSON access log what is empty is `null`, `omit_empty_values` or not"
+SINCE = {
+    "samples::every_sample_is_valid_as_it_is": (40, SAMPLES),
+    "seen::a_rollout_begins_with_looking_and_finds_who_would_be_denied": (40, NULLS),
+    "seen::the_access_log_of_the_samples_says_who_was_denied_and_why": (40, NULLS),
+    "troubles::what_is_not_denied_here_is_found_too": (40, NULLS),
+}
 
 
 def main(envoys):

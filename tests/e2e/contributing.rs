@@ -1,13 +1,15 @@
 //! What the pages for contributors and for whoever checks a release tell one to do.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::make::as_a_user;
 use crate::support::config::{allow_one_level_higher, filter, gateways, public};
-use crate::support::envoy::{Envoy, binary_without_sign};
-use crate::support::token::A;
+use crate::support::envoy::{Envoy, binary, binary_without_sign};
+use crate::support::http::get_with;
+use crate::support::sample::Sample;
+use crate::support::token::{self, A};
 use crate::support::{page, path, read};
 
 /// The commands of a page, block by block.
@@ -51,11 +53,10 @@ fn before_1_40_what_the_filter_may_ask_for_stands_where_the_page_has_it() {
     let mut old = filter(&json!({"verify": {}, "peers": [{"issuer": A, "keys": [public("cluster-a-2026-11")]}]}));
     let mut new = old.clone();
     allow_one_level_higher(&mut old);
-    let has = |config: &serde_json::Value| {
-        config.as_object().unwrap().keys().filter(|name| shown["config"].get(name).is_some()).count()
-    };
+    let has =
+        |config: &Value| config.as_object().unwrap().keys().filter(|name| shown["config"].get(name).is_some()).count();
     assert_eq!(has(&old["typed_config"]["config"]), shown["config"].as_object().unwrap().len());
-    let start = |filter: &serde_json::Value| {
+    let start = |filter: &Value| {
         let bootstrap = gateways(vec![vec![filter.clone()]]).bootstrap;
         Envoy::try_start_binary(&binary_without_sign(), TempDir::new().unwrap(), &bootstrap, &[], &[])
     };
@@ -69,4 +70,34 @@ fn before_1_40_what_the_filter_may_ask_for_stands_where_the_page_has_it() {
     let log = refusal.log.split_whitespace().collect::<Vec<_>>().join(" ");
     let message = "no such field: 'capability_restriction_config'";
     assert!(log.contains(message) && read("docs/compatibility.md").contains(message), "{log}");
+}
+
+/// In either Envoy they find the same.
+#[test]
+fn the_access_log_is_searched_by_the_commands_of_the_page_before_1_40_and_since() {
+    let [commands] = &commands("docs/compatibility.md")[..] else { panic!() };
+    let mut claims = token::claims(A);
+    claims["aud"] = "federation".into();
+    let good = token::sign("cluster-a-2026-11", &claims);
+    claims["aud"] = "elsewhere".into();
+    let other = token::sign("cluster-a-2026-11", &claims);
+    for binary in [binary(), binary_without_sign()] {
+        let mut sample = Sample::load("verify-only");
+        if binary == binary_without_sign() {
+            allow_one_level_higher(&mut sample.bootstrap);
+        }
+        let directory = TempDir::new().unwrap();
+        let envoy = Envoy::try_start_binary(&binary, directory, &sample.bootstrap, &[], &[]).unwrap();
+        let url = sample.url("verify-only");
+        for (path, token) in [("/good", &*good), ("/other", &*other), ("/nobody", "")] {
+            get_with(&format!("{url}{path}"), &[("x-wristband-token", token)]);
+        }
+        envoy.wait_until("the log is written", |envoy| envoy.access_log().len() == 3);
+        let log = envoy.directory().join("out");
+        let found = as_a_user("sh", &["-c", commands], &[("LOG", log.to_str().unwrap())]);
+        let lines = String::from_utf8(found.stdout).unwrap();
+        let paths: Vec<_> =
+            lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["path"].take()).collect();
+        assert_eq!(paths, ["/other", "/nobody"], "{binary:?}");
+    }
 }
