@@ -233,6 +233,13 @@ fn what_is_wrong_is_found_where_it_stands_in_whatever_file() {
         ("bootstrap.yaml", plugin(&structured)),
         ("text.yaml", plugin(&textual)),
         (
+            "configmap.yaml",
+            format!(
+                "kind: ConfigMap\ndata:\n  other: x\n  envoy.yaml: |\n{}  more: |\n    y\n",
+                indented(&plugin(&structured), 4)
+            ),
+        ),
+        (
             "resource.yaml",
             format!(
                 "resources:\n- \"@type\": x\n  name: a\n  typed_config:\n    config:\n      vm_config: {{}}\n      configuration:\n        \"@type\": type.googleapis.com/google.protobuf.Struct\n        value:\n{}",
@@ -278,6 +285,10 @@ fn what_is_wrong_is_found_where_it_stands_in_whatever_file() {
     assert!(nothing.code == 1 && nothing.output.contains("no configuration of wristband is in it"), "{nothing:?}");
     let unreadable = folder.run_with(&["check", "-"], &[], "a: [1,\nb: }\n");
     assert!(unreadable.code == 1 && unreadable.output.starts_with("-:2:"), "{unreadable:?}");
+    // Among others.
+    folder.write("pod.yaml", "kind: Pod\n");
+    let among = folder.run(&["check", "pod.yaml", "plain.yaml"]);
+    assert!(among.output.contains("pod.yaml:1:1: hint: no configuration"), "{among:?}");
     // One that cannot be read does not keep the others from being looked at.
     let both = folder.run(&["check", "--assume-keys", "absent.yaml", "plain.yaml"]);
     assert!(
@@ -458,6 +469,19 @@ fn names_that_could_be_keys_are_not_shown() {
 #[test]
 fn every_sample_passes_and_is_accepted_by_the_schema() {
     let folder = Folder::new();
+    let manifests = [
+        "istio/wristband.yaml",
+        "istio/verify-only.yaml",
+        "envoy-gateway/issue.yaml",
+        "envoy-gateway/verify.yaml",
+        "kubernetes/configuration.yaml",
+        "systemd/envoy.yaml",
+    ];
+    for name in manifests {
+        folder.write("manifest.yaml", &repository(&format!("deploy/{name}")));
+        let checked = folder.run(&["check", "--assume-keys", "manifest.yaml"]);
+        assert!(checked.code == 0 && !checked.output.contains("no configuration"), "{name}: {checked:?}");
+    }
     let validator = jsonschema::validator_for(&reference::schema()).unwrap();
     let mut count = 0;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy")).unwrap() {

@@ -60,10 +60,12 @@ pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) 
     let host = Shell::new(env_file).map_err(Failure::Usage)?;
     let mut problems = Vec::new();
     let mut is_unreadable = false;
+    let mut without = Vec::new();
     for file in files {
         let mut of_file = Vec::new();
         match check(file, &options, &host, &mut of_file) {
-            Ok(()) => {}
+            Ok(true) => {}
+            Ok(false) => without.push(name(file)),
             // The others are worth a look.
             Err(failure) => {
                 note(&format!("wristband: {failure}"));
@@ -72,6 +74,12 @@ pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) 
         }
         of_file.sort_by_key(|problem| (problem.line, problem.column));
         problems.append(&mut of_file);
+    }
+    // Among others there may be such files; of nothing but them something is wrong.
+    let severity = if without.len() < files.len() { Severity::Hint } else { Severity::Error };
+    for file in without {
+        let message = "no configuration of wristband is in it".to_owned();
+        problems.push(Problem { file, line: 1, column: 1, path: String::new(), severity, message });
     }
     let count = |severity| problems.iter().filter(|problem: &&Problem| problem.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -100,9 +108,15 @@ fn line(problem: &Problem) -> String {
     format!("{file}:{line}:{column}: {severity}: {path}{message}\n")
 }
 
-fn check(file: &Path, options: &Options, host: &Shell, problems: &mut Vec<Problem>) -> Result<(), Failure> {
+/// A file as its problems name it.
+fn name(file: &Path) -> String {
+    if file == Path::new("-") { "-".to_owned() } else { file.display().to_string() }
+}
+
+/// Whether there is a configuration in a file, or could be.
+fn check(file: &Path, options: &Options, host: &Shell, problems: &mut Vec<Problem>) -> Result<bool, Failure> {
     let source = reading::text(file)?;
-    let name = if file == Path::new("-") { "-".to_owned() } else { file.display().to_string() };
+    let name = name(file);
     let mut say = |Place { line, column }: Place, path: String, severity: Severity, message: String| {
         problems.push(Problem { file: name.clone(), line, column, path, severity, message });
     };
@@ -110,13 +124,9 @@ fn check(file: &Path, options: &Options, host: &Shell, problems: &mut Vec<Proble
         Ok(found) => found,
         Err(error) => {
             say(error.place, String::new(), Severity::Error, format!("cannot be read: {}", error.message));
-            return Ok(());
+            return Ok(true);
         }
     };
-    if found.is_empty() {
-        let message = "no configuration of wristband is in it".to_owned();
-        say(Place { line: 1, column: 1 }, String::new(), Severity::Error, message);
-    }
     for found in &found {
         of_configuration(found, options, host, &mut say);
         if let Some(envoy) = &options.envoy {
@@ -126,7 +136,7 @@ fn check(file: &Path, options: &Options, host: &Shell, problems: &mut Vec<Proble
             say(remark.place, remark.path, remark.severity, remark.message);
         }
     }
-    Ok(())
+    Ok(!found.is_empty())
 }
 
 /// What the filter says of a configuration.

@@ -90,12 +90,7 @@ impl Found {
         };
         // JSON is YAML as well.
         let inner = documents(text).ok().and_then(|documents| documents.into_iter().next());
-        // Its place is that of its mark or that of its first line.
-        let before = node.place.line.saturating_sub(1);
-        let is_mark = |line: &str| line.trim_end().ends_with(['|', '>', '-', '+']) && line.contains(['|', '>']);
-        let skipped = before.saturating_add(usize::from(source.lines().nth(before).is_some_and(is_mark)));
-        let first = source.lines().enumerate().skip(skipped).find(|(_, line)| !line.trim().is_empty());
-        let places = match first {
+        let places = match first_line(node, source) {
             Some((index, line)) if *is_block => {
                 let column = line.len().saturating_sub(line.trim_start().len()).saturating_add(1);
                 Places::Inside(inner, Place { line: index.saturating_add(1), column })
@@ -104,6 +99,25 @@ impl Found {
         };
         Self { name, bytes: text.clone().into_bytes(), doubles: Vec::new(), around, places }
     }
+}
+
+/// The first line of a text that stands below, and its number from zero on.
+fn first_line<'s>(node: &Node, source: &'s str) -> Option<(usize, &'s str)> {
+    // Its place is that of its mark or that of its first line.
+    let before = node.place.line.saturating_sub(1);
+    let is_mark = |line: &str| line.trim_end().ends_with(['|', '>', '-', '+']) && line.contains(['|', '>']);
+    let skipped = before.saturating_add(usize::from(source.lines().nth(before).is_some_and(is_mark)));
+    source.lines().enumerate().skip(skipped).find(|(_, line)| !line.trim().is_empty())
+}
+
+/// A text that stands below, with all before it blank: so that everything in it stands where it stands in the file.
+fn alone(node: &Node, source: &str) -> Option<String> {
+    let Kind::Scalar { text, is_block: true, .. } = &node.kind else {
+        return None;
+    };
+    let (index, _) = first_line(node, source)?;
+    let lines: Vec<_> = source.lines().skip(index).take(text.trim_start_matches('\n').lines().count()).collect();
+    Some("\n".repeat(index) + &lines.join("\n") + "\n")
 }
 
 /// A place in a text that starts there, indented as its first line is.
@@ -174,6 +188,16 @@ impl Search<'_> {
                         let name = name(extension, &["name"]);
                         let around = [&around[..], &[Rc::clone(extension)]].concat();
                         self.found.push(Found::of_object(name, configuration, Form::Json, around));
+                    }
+                }
+            }
+            // Files of Envoy's, which a pod mounts.
+            Some("ConfigMap") if around.len() == 1 => {
+                let files = node.at(&["data"]).map(Node::members).unwrap_or_default();
+                for source in files.iter().filter_map(|(.., file)| alone(file, self.source)) {
+                    for document in documents(&source).unwrap_or_default() {
+                        let mut search = Search { source: &source, form: Form::Struct, found: self.found };
+                        search.look(&document, &mut vec![Rc::clone(node)]);
                     }
                 }
             }
