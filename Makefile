@@ -192,7 +192,8 @@ CRDS_OF_GATEWAY_API := sigs.k8s.io/gateway-api v1.6.1 h1:mock6phZbI6rvZerwrVNk7h
 	$(call crds,$(CRDS_OF_ISTIO))
 	$(call crds,$(CRDS_OF_ENVOY_GATEWAY))
 	$(call crds,$(CRDS_OF_GATEWAY_API))
-	cd tests/manifests && $(GO) build -o ../../$@ .
+	@# Without inlining it is compiled a quarter faster, and it runs for a second.
+	cd tests/manifests && $(GO) build -gcflags=all=-l -o ../../$@ .
 
 # One word each, so that a line can be handed on as it is.
 define crds

@@ -1,5 +1,6 @@
 //! What the pages of `docs/deploying` show: their commands find what they name, and their YAML is what the other tests here run.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -7,10 +8,11 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{files, objects};
+use super::{files, object, objects};
+use crate::support::config::{CAPABILITIES, FETCHING, stats_tags};
 use crate::support::page::blocks;
 use crate::support::prometheus::promtool;
-use crate::support::{path, read};
+use crate::support::{path, read, sample};
 
 const PAGES: [&str; 4] = ["istio", "envoy-gateway", "kubernetes", "systemd"];
 
@@ -125,7 +127,42 @@ fn promtool_takes_the_alert_for_envoy_gateway() {
     promtool("deploy", &["check", "rules", file.to_str().unwrap()]).unwrap();
 }
 
-/// One image everywhere, by its digest, and each variable that a plugin names is one that its Envoy has.
+/// The labels of metrics, the access log, what a filter may ask of Envoy: as in the samples.
+#[test]
+fn what_the_samples_have_is_here_too() {
+    let additions = object("istio/metrics.yaml", "ConfigMap", "wristband-bootstrap");
+    let additions = sample::parse(additions["data"]["custom_bootstrap.json"].as_str().unwrap());
+    let proxy = object("envoy-gateway/gateway.yaml", "EnvoyProxy", "wristband");
+    let proxy = sample::parse(proxy["spec"]["bootstrap"]["value"].as_str().unwrap());
+    let map = |name: &str, file: &str| {
+        let map = object("kubernetes/configuration.yaml", "ConfigMap", name);
+        sample::parse(map["data"][file].as_str().unwrap())
+    };
+    let bootstraps = [map("wristband-envoy", "envoy.yaml"), sample::parse(&read("deploy/systemd/envoy.yaml"))];
+    for bootstrap in [&additions, &proxy].into_iter().chain(&bootstraps) {
+        assert_eq!(bootstrap["stats_config"]["stats_tags"], stats_tags());
+    }
+    let verifier = sample::parse(&read("envoy/verify-only.yaml"));
+    let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    for name in ["access_log", "common_http_protocol_options"] {
+        let expected = &verifier.pointer(manager).unwrap()[name];
+        assert!(bootstraps.iter().all(|bootstrap| &bootstrap.pointer(manager).unwrap()[name] == expected), "{name}");
+    }
+    let expected: BTreeSet<_> = CAPABILITIES.iter().chain(&FETCHING).map(|name| (*name).to_owned()).collect();
+    let mut filters = 0;
+    for mut configuration in [map("wristband-filter", "wristband.yaml"), bootstraps[1].clone()] {
+        sample::visit(&mut configuration, &mut |members| {
+            let Some(machine) = members.get("vm_config") else { return };
+            let allowed = machine["capability_restriction_config"]["allowed_capabilities"].as_object().unwrap();
+            assert_eq!(allowed.keys().cloned().collect::<BTreeSet<_>>(), expected);
+            assert_eq!(members["failure_policy"], "FAIL_RELOAD");
+            filters += 1;
+        });
+    }
+    assert_eq!(filters, 2);
+}
+
+/// One image everywhere, by its digest.
 #[test]
 fn every_plugin_is_an_image_by_its_digest() {
     let digest = format!("registry.example.com/wristband@sha256:{}", "0".repeat(64));
