@@ -1,8 +1,6 @@
 //! `deploy/envoy-gateway`, as Envoy Gateway 1.9 makes it into a configuration of Envoy: the module is fetched from the control
 //! plane, the filter is off but on the routes that a policy names, and it comes by LDS. Left out is the TLS of the listener.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 
@@ -274,7 +272,15 @@ fn a_wrong_configuration_changes_nothing_at_an_update_and_is_503_at_a_start() {
     let running = start(&as_it_is);
     let Running { envoy, gateway, .. } = &running;
     envoy.wait_until("the keys of the identity provider are there", |_| gateway.login().status == 200);
-    running.update(&wrong);
+    // A change of the other policy that comes with it is refused too.
+    running.update(&|policy, configuration| match policy {
+        ISSUE => wrong(policy, configuration),
+        _ => {
+            let mut other = configuration;
+            other["verify"]["audiences"] = json!(["other"]);
+            other
+        }
+    });
     envoy.wait_until("it is refused", |envoy| envoy.counter("listener_manager.lds.update_rejected") == 1);
     gateway.does_its_work(401);
     assert!(envoy.log().contains("configuration rejected: nonsense: unknown field"));
@@ -293,7 +299,7 @@ fn a_wrong_configuration_changes_nothing_at_an_update_and_is_503_at_a_start() {
     let configured = |envoy: &Envoy| envoy.count_of("configured_timestamp_seconds.filter.issue");
     assert_eq!(configured(envoy), None);
     running.update(&as_it_is);
-    envoy.wait_until("the next one is taken", |envoy| gateway.certs().status == 200 && configured(envoy).is_some());
-    std::thread::sleep(Duration::from_millis(100));
+    let is_taken = || (0..20).all(|_| gateway.certs().status == 200);
+    envoy.wait_until("the next one is taken", |envoy| is_taken() && configured(envoy).is_some());
     gateway.does_its_work(401);
 }
