@@ -16,7 +16,7 @@ use crate::support::token::{self, B};
 use crate::support::{http, path};
 
 /// The filter with `unreachable` in the place of a function that it exports.
-fn trapping(export: &str) -> Vec<u8> {
+pub fn trapping(export: &str) -> Vec<u8> {
     const UNREACHABLE: [u8; 3] = [0, 0, 0x0b];
     let module = fs::read(path("target/wristband.wasm")).unwrap();
     let (mut imports, mut victim) = (0, None);

@@ -1,6 +1,10 @@
 //! `deploy/envoy-gateway`, as Envoy Gateway 1.9 makes it into a configuration of Envoy: the module is fetched from the control
 //! plane, the filter is off but on the routes that a policy names, and it comes by LDS. Left out is the TLS of the listener.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 
@@ -13,6 +17,7 @@ use crate::support::config::{self, listener, of_a_test};
 use crate::support::envoy::Envoy;
 use crate::support::sample;
 use crate::support::{key, path, read};
+use crate::traps::trapping;
 
 const OLD: &str = "cluster-a-2026-11";
 const NEW: &str = "cluster-a-2027-02";
@@ -47,9 +52,8 @@ fn filter_name(policy: &str) -> String {
 }
 
 /// The filter of a policy. The module is what a server of the control plane has.
-fn filter(policy: &Value, change: Change) -> Value {
+fn filter(policy: &Value, module: &[u8], change: Change) -> Value {
     let wasm = &policy["spec"]["wasm"][0];
-    let module = std::fs::read(path("target/wristband.wasm")).unwrap();
     let digest: String = sha2::Sha256::digest(module).iter().map(|byte| format!("{byte:02x}")).collect();
     let configuration = change(name(policy), of_a_test(&wasm["config"]));
     let mut machine = json!({
@@ -133,9 +137,9 @@ fn routes() -> Vec<Value> {
 }
 
 /// What LDS has.
-fn listeners(surroundings: &Surroundings, change: Change) -> Value {
+fn listeners(surroundings: &Surroundings, module: &[u8], change: Change) -> Value {
     let mut filters = vec![authentication()];
-    filters.extend(manifests("EnvoyExtensionPolicy").iter().map(|policy| filter(policy, change)));
+    filters.extend(manifests("EnvoyExtensionPolicy").iter().map(|policy| filter(policy, module, change)));
     let mut listener = listener("gateway", surroundings.port, filters, routes().into());
     let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
     manager["route_config"]["virtual_hosts"][0]["domains"] = json!([HOST]);
@@ -149,20 +153,24 @@ struct Running {
     gateway: Gateway,
     /// Its surroundings without the folder, which Envoy has.
     surroundings: Surroundings,
-    _module: JwksServer,
+    module: Vec<u8>,
+    _server: JwksServer,
 }
 
 impl Running {
     fn update(&self, change: Change) {
-        self.envoy.replace("listeners.json", &listeners(&self.surroundings, change));
+        self.envoy.replace("listeners.json", &listeners(&self.surroundings, &self.module, change));
     }
 }
 
-/// Starts it as the `EnvoyProxy` says.
 fn start(change: Change) -> Running {
+    start_module(std::fs::read(path("target/wristband.wasm")).unwrap(), change)
+}
+
+/// Starts it as the `EnvoyProxy` says.
+fn start_module(module: Vec<u8>, change: Change) -> Running {
     let mut surroundings = Surroundings::new();
-    let module = std::fs::read(path("target/wristband.wasm")).unwrap();
-    let module = JwksServer::start(answer("200 OK", "", &module));
+    let server = JwksServer::start(answer("200 OK", "", &module));
     let proxy = object("envoy-gateway/gateway.yaml", "EnvoyProxy", "wristband");
     let (kubernetes, levels) = (&proxy["spec"]["provider"]["kubernetes"], &proxy["spec"]["logging"]["level"]);
     let variables = kubernetes["envoyDeployment"]["container"]["env"].as_array().unwrap().iter();
@@ -186,11 +194,11 @@ fn start(change: Change) -> Running {
     identity_provider["name"] = "login_example_com_443".into();
     let clusters = json!([
         config::cluster("echo", surroundings.service),
-        config::cluster("wasm_cluster", module.port),
+        config::cluster("wasm_cluster", server.port),
         identity_provider,
     ]);
     let directory = surroundings.directory.path();
-    std::fs::write(directory.join("listeners.json"), listeners(&surroundings, change).to_string()).unwrap();
+    std::fs::write(directory.join("listeners.json"), listeners(&surroundings, &module, change).to_string()).unwrap();
     let bootstrap = json!({
         "node": {"id": "gateway", "cluster": "federation"},
         "stats_config": {"use_all_default_tags": true},
@@ -203,7 +211,7 @@ fn start(change: Change) -> Running {
     let gateway = surroundings.gateway();
     let directory = std::mem::replace(&mut surroundings.directory, tempfile::TempDir::new().unwrap());
     let envoy = Envoy::try_start_in(directory, &bootstrap, &variables, &arguments).unwrap();
-    Running { envoy, gateway, surroundings, _module: module }
+    Running { envoy, gateway, surroundings, module, _server: server }
 }
 
 /// A cluster like the one of the peer, for the keys of the identity provider, which Envoy Gateway makes.
@@ -302,4 +310,30 @@ fn a_wrong_configuration_changes_nothing_at_an_update_and_is_503_at_a_start() {
     let is_taken = || (0..20).all(|_| gateway.certs().status == 200);
     envoy.wait_until("the next one is taken", |envoy| is_taken() && configured(envoy).is_some());
     gateway.does_its_work(401);
+}
+
+/// What the page says of a crash, with a build of the filter that has one when a request has a body.
+#[test]
+fn after_a_crash_nothing_passes_and_no_other_vm_takes_its_place() {
+    let running = start_module(trapping("proxy_on_request_body"), &as_it_is);
+    let Running { envoy, gateway, surroundings, .. } = &running;
+    let orders = || gateway.present(&of_b("cluster-b-2026-10")).status;
+    envoy.wait_until("it works", |_| orders() == 200);
+    let post = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", surroundings.port)).unwrap();
+        let head =
+            format!("POST /orders HTTP/1.1\r\nhost: {HOST}\r\nx-wristband-token: {}\r\n", of_b("cluster-b-2026-10"));
+        stream.write_all(format!("{head}content-length: 1\r\nconnection: close\r\n\r\nx").as_bytes()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    };
+    let is_down = || (0..20).all(|_| orders() == 503);
+    envoy.wait_until("both workers have had one", |_| {
+        post();
+        is_down()
+    });
+    // Longer than Envoy waits with FAIL_RELOAD.
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(is_down());
+    assert_eq!((envoy.counter("wasm.verify.vm_reload_success"), envoy.admin("/ready").as_str()), (0, "LIVE\n"));
+    assert_eq!(gateway.certs().status, 200, "the other policy has a VM of its own");
 }
