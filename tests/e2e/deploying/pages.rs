@@ -68,6 +68,17 @@ fn the_pages_name_every_file_and_none_that_is_not_there() {
     }
 }
 
+/// The policy believes a header that only the filter removes, so it comes after it.
+#[test]
+fn the_policy_of_istio_is_applied_after_the_filter() {
+    let commands = commands("istio");
+    let applied = |file: &str| {
+        let found = commands.iter().position(|line| line.starts_with("kubectl apply") && line.contains(file));
+        found.unwrap_or_else(|| panic!("{file}"))
+    };
+    assert!(applied("wristband.yaml") < applied("authentication.yaml"));
+}
+
 /// What `kubectl create secret` makes is what the manifests of that page read.
 #[test]
 fn the_secrets_of_the_pages_are_those_of_the_manifests() {
