@@ -14,7 +14,7 @@ fn read(file: &str) -> String {
         .unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-const PAGES: [&str; 4] = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/compatibility.md"];
+const PAGES: [&str; 5] = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/compatibility.md", "docs/image.md"];
 
 /// The pieces of a page that stand as code, and the lines of its commands.
 fn code(page: &str) -> Vec<String> {

@@ -171,9 +171,12 @@ fn remote(sha256: &str) -> Value {
 #[test]
 fn from_a_registry_it_gets_into_envoy_by_the_ways_of_istio_and_of_envoy_gateway() {
     let registry = Registry::start();
-    registry.push("target/image", &format!("team/wristband:{VERSION}"));
+    let page = read("docs/image.md");
+    let commands = page.split("```sh\nmake image\n").nth(1).unwrap().split("```").next().unwrap();
+    let printed = registry.run(commands);
     let (manifest, bytes) = registry.manifest("team/wristband", VERSION, MANIFEST);
     let digest = hex(&bytes);
+    assert_eq!(printed, format!("sha256:{digest}\n"));
     assert!(read("target/image/index.json").contains(&digest), "a client that pins the digest gets another one");
     assert_eq!(manifest["mediaType"], MANIFEST);
     let layer = manifest["layers"].as_array().unwrap().last().unwrap();
