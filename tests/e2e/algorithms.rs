@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::configuration::refusals;
 use crate::gate::outcome;
 use crate::support::config::{
-    allow_one_level_higher, as_struct, as_text, cluster, echo, filter, filter_with, gateways, listener, to_upstream,
+    as_before_1_40, as_struct, as_text, cluster, echo, filter, filter_with, gateways, listener, to_upstream,
 };
 use crate::support::envoy::{Envoy, binary_without_sign, free_port};
 use crate::support::http::{self, Connection};
@@ -337,7 +337,7 @@ fn an_envoy_that_does_not_sign_verifies_all_the_same() {
     let pem = key(row.1);
     let start = |plugin: Value| {
         let mut filter = filter(&plugin);
-        allow_one_level_higher(&mut filter);
+        as_before_1_40(&mut filter);
         let setup = gateways(vec![vec![filter]]);
         let environment = [(row.variable(), pem.as_str())];
         let directory = TempDir::new().unwrap();

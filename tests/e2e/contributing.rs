@@ -5,12 +5,12 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::make::as_a_user;
-use crate::support::config::{allow_one_level_higher, filter, gateways, public};
+use crate::support::config::{as_before_1_40, filter, gateways, private, public};
 use crate::support::envoy::{Envoy, binary, binary_without_sign};
 use crate::support::http::get_with;
 use crate::support::sample::Sample;
-use crate::support::token::{self, A};
-use crate::support::{page, path, read};
+use crate::support::token::{self, A, B};
+use crate::support::{key, page, path, read};
 
 /// The commands of a page, block by block.
 fn commands(name: &str) -> Vec<String> {
@@ -52,7 +52,7 @@ fn before_1_40_what_the_filter_may_ask_for_stands_where_the_page_has_it() {
     let shown = page::blocks("compatibility").remove(0);
     let mut old = filter(&json!({"verify": {}, "peers": [{"issuer": A, "keys": [public("cluster-a-2026-11")]}]}));
     let mut new = old.clone();
-    allow_one_level_higher(&mut old);
+    as_before_1_40(&mut old);
     let has =
         |config: &Value| config.as_object().unwrap().keys().filter(|name| shown["config"].get(name).is_some()).count();
     assert_eq!(has(&old["typed_config"]["config"]), shown["config"].as_object().unwrap().len());
@@ -84,7 +84,7 @@ fn the_access_log_is_searched_by_the_commands_of_the_page_before_1_40_and_since(
     for binary in [binary(), binary_without_sign()] {
         let mut sample = Sample::load("verify-only");
         if binary == binary_without_sign() {
-            allow_one_level_higher(&mut sample.bootstrap);
+            as_before_1_40(&mut sample.bootstrap);
         }
         let directory = TempDir::new().unwrap();
         let envoy = Envoy::try_start_binary(&binary, directory, &sample.bootstrap, &[], &[]).unwrap();
@@ -99,5 +99,42 @@ fn the_access_log_is_searched_by_the_commands_of_the_page_before_1_40_and_since(
         let paths: Vec<_> =
             lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["path"].take()).collect();
         assert_eq!(paths, ["/other", "/nobody"], "{binary:?}");
+    }
+}
+
+/// With the last Envoy that does not sign.
+#[test]
+fn before_1_39_each_filter_with_variables_of_its_own_has_a_vm_of_its_own_where_the_page_names_it() {
+    let shown = page::blocks("compatibility").remove(1);
+    let variable = shown["vm_config"]["environment_variables"]["host_env_keys"][0].as_str().unwrap().to_owned();
+    let signs = |issuer: &str, name: &str, variable: &str| {
+        let plugin = json!({
+            "issuer": issuer,
+            "signingKeyRefs": [private(name, variable)],
+            "issue": {"identity": {"header": "x-user"}},
+        });
+        let mut filter = filter(&plugin);
+        as_before_1_40(&mut filter);
+        filter["typed_config"]["config"]["vm_config"].as_object_mut().unwrap().remove("vm_id");
+        filter
+    };
+    let (of_a, of_b) = (key("cluster-a-2026-11"), key("cluster-b-2026-10"));
+    let environment = [("A_SIGNING_KEY", &*of_a), (&variable, &of_b)];
+    let start = |vm_id: Option<&Value>| {
+        let (a, mut b) = (signs(A, "cluster-a-2026-11", "A_SIGNING_KEY"), signs(B, "cluster-b-2026-10", &variable));
+        if let Some(vm_id) = vm_id {
+            b["typed_config"]["config"]["vm_config"]["vm_id"] = vm_id.clone();
+        }
+        let setup = gateways(vec![vec![a], vec![b]]);
+        let directory = TempDir::new().unwrap();
+        let started = Envoy::try_start_binary(&binary_without_sign(), directory, &setup.bootstrap, &environment, &[]);
+        started.map(|envoy| (envoy, setup.urls))
+    };
+    let Err(refusal) = start(None) else { panic!("they have a VM each") };
+    let missing = format!("the environment variable `{variable}` is missing or empty");
+    assert!(refusal.log.contains(&missing), "{}", refusal.log);
+    let (_envoy, urls) = start(Some(&shown["vm_config"]["vm_id"])).unwrap();
+    for url in &urls {
+        assert!(get_with(url, &[("x-user", "alice")]).wristband().is_some(), "{url}");
     }
 }

@@ -57,16 +57,20 @@ pub fn filter_with(configuration: Value, environment: &[&str]) -> Value {
         },
     });
     if is_before_1_40() {
-        allow_one_level_higher(&mut filter);
+        as_before_1_40(&mut filter);
     }
     filter
 }
 
-/// Puts what filters may ask of Envoy where it stood before 1.40: beside `vm_config`, and not in it.
-pub fn allow_one_level_higher(value: &mut Value) {
+/// Writes filters as Envoy read them before 1.40: what they may ask of it stood beside `vm_config`, and not in it. And
+/// before 1.39 two filters shared a VM although their variables were different, unless each had a `vm_id`.
+pub fn as_before_1_40(value: &mut Value) {
     visit(value, &mut |members| {
-        let machine = members.get_mut("vm_config").and_then(Value::as_object_mut);
-        if let Some(allowed) = machine.and_then(|machine| machine.remove(RESTRICTION)) {
+        let Some(machine) = members.get_mut("vm_config").and_then(Value::as_object_mut) else { return };
+        if let Some(variables) = machine.get("environment_variables").map(Value::to_string) {
+            machine.insert("vm_id".to_owned(), variables.into());
+        }
+        if let Some(allowed) = machine.remove(RESTRICTION) {
             members.insert(RESTRICTION.to_owned(), allowed);
         }
     });

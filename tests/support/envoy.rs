@@ -34,7 +34,7 @@ pub fn binary() -> PathBuf {
     std::env::var_os("ENVOY").expect("ENVOY is not set: use `make test` or `make run`").into()
 }
 
-/// Whether it is one of those in which some of the configuration is different: see [`super::config::allow_one_level_higher`].
+/// Whether it is one of those in which some of the configuration is different: see [`super::config::as_before_1_40`].
 pub fn is_before_1_40() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::config::allow_one_level_higher;
+use super::config::as_before_1_40;
 use super::envoy::{free_port, is_before_1_40};
 
 /// A sample, moved to free ports, its key file to a folder of its own.
@@ -39,7 +39,7 @@ impl Sample {
     pub fn load(name: &str) -> Self {
         let mut bootstrap = parse(&super::read(&format!("envoy/{name}.yaml")));
         if is_before_1_40() {
-            allow_one_level_higher(&mut bootstrap);
+            as_before_1_40(&mut bootstrap);
         }
         let (mut moved, keys) = (BTreeMap::new(), TempDir::new().unwrap());
         visit(&mut bootstrap, &mut |members| {
