@@ -152,7 +152,8 @@ impl Envoy {
 
     /// Everything that Envoy has logged so far.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.directory.path().join("log")).unwrap_or_default()).into_owned()
+        let log = fs::read(self.directory.path().join("log")).unwrap_or_default();
+        without_vm_ids(&String::from_utf8_lossy(&log))
     }
 
     /// The lines of an access log that goes to standard output and is JSON.
@@ -226,6 +227,13 @@ impl Drop for Envoy {
     }
 }
 
+/// A log without what [`super::config::as_before_1_40`] gives a VM for its name, which Envoy writes before each line of it.
+fn without_vm_ids(log: &str) -> String {
+    let mut parts = log.split(" {\"host_env_keys\":");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |text, rest| text + rest.split_once('}').map_or(rest, |(_, line)| line))
+}
+
 fn tail(text: &str, length: usize) -> String {
     let skip = text.chars().count().saturating_sub(length);
     text.chars().skip(skip).collect()
@@ -250,5 +258,6 @@ pub fn validate_file(file: &Path, environment: &[(&str, &str)]) -> Result<String
         .output()
         .unwrap();
     let log = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let log = without_vm_ids(&log);
     if output.status.success() { Ok(log) } else { Err(log) }
 }
