@@ -18,7 +18,7 @@ LOADS_NONE = "Failed to load Wasm code"
 SAMPLES = "the samples as they are: `capability_restriction_config` has to move"
 NULLS = "in the JSON access log what is empty is `null`, `omit_empty_values` or not"
 AUTHORIZER = "`www-authenticate` of the authorizer in `authorizer.yaml` does not reach the client"
-SIGN = "`crypto: host` cannot sign"
+SIGN = "Envoy does not sign: the VM does, and `crypto: host` cannot"
 SINCE = {
     "samples::every_sample_is_valid_as_it_is": (40, SAMPLES),
     "seen::a_rollout_begins_with_looking_and_finds_who_would_be_denied": (40, NULLS),
@@ -27,6 +27,7 @@ SINCE = {
     "samples::whom_the_authorizer_names_gets_a_wristband_and_nobody_else": (38, AUTHORIZER),
     "algorithms::a_key_that_is_only_published_may_be_one_that_the_host_does_not_have": (37, SIGN),
     "algorithms::every_algorithm_of_the_host_is_everyone_elses_too": (37, SIGN),
+    "metrics::counters_say_which_filter_and_whose_token_it_was": (37, SIGN),
 }
 
 
