@@ -22,7 +22,8 @@ run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by
 test: check image workflows skopeo ## Test everything, the end-to-end tests in a real Envoy included
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
 	  PROMETHEUS="$$($(MAKE) -s prometheus)"; MANIFESTS="$$($(MAKE) -s manifests)"; REGISTRY="$$($(MAKE) -s registry)"; \
-	  export ENVOY ENVOY_WITHOUT_SIGN PROMETHEUS MANIFESTS REGISTRY; cargo test --locked --test e2e; \
+	  RATELIMIT="$$($(MAKE) -s ratelimit)"; REDIS="$$($(MAKE) -s redis)"; \
+	  export ENVOY ENVOY_WITHOUT_SIGN PROMETHEUS MANIFESTS REGISTRY RATELIMIT REDIS; cargo test --locked --test e2e; \
 	  for backend in host wasm; do \
 	    CRYPTO=$$backend cargo test --locked --test e2e -- federation:: tokens:: trust::; \
 	  done
@@ -282,6 +283,31 @@ registry:
 	  echo '$(CURDIR)/.registry/usr/bin/docker-registry'; \
 	fi
 
+# Prints the path of the rate limit service of the Envoy project, in the version of tests/ratelimit/go.mod; nothing where there
+# is no Go, but for where CI says that all has to be.
+.PHONY: ratelimit
+ratelimit:
+	@if command -v go >/dev/null; then $(MAKE) -s .ratelimit/ratelimit >&2; echo '$(CURDIR)/.ratelimit/ratelimit'; \
+	elif [ "$${CI:-}" = true ]; then echo 'the rate limit service needs Go' >&2; exit 1; \
+	else echo 'skipped: envoy/fleet.yaml is not run, since the rate limit service needs Go' >&2; fi
+
+.ratelimit/ratelimit: tests/ratelimit/go.mod tests/ratelimit/go.sum
+	cd tests/ratelimit && GOMODCACHE='$(CURDIR)/.ratelimit/modules' GOFLAGS=-modcacherw \
+	  go build -o ../../$@ github.com/envoyproxy/ratelimit/src/service_cmd
+
+# $REDIS, then the one on the PATH, then that of Debian's `redis-tools`: a program that is the server when it is called so. The
+# package `redis-server` would run it as a service.
+.PHONY: redis
+redis:
+	@if [ -n "$${REDIS:-}" ]; then command -v "$$REDIS"; \
+	elif command -v redis-server; then :; \
+	else \
+	  command -v redis-check-rdb >/dev/null || { $(SUDO) apt-get update -qq \
+	    && $(SUDO) apt-get install -qq -y --no-install-recommends redis-tools; } >&2; \
+	  mkdir -p .ratelimit; ln -sf "$$(command -v redis-check-rdb)" .ratelimit/redis-server; \
+	  echo '$(CURDIR)/.ratelimit/redis-server'; \
+	fi
+
 .PHONY: skopeo
 skopeo:
 	@command -v skopeo >/dev/null || { $(SUDO) apt-get update -qq \
@@ -316,4 +342,4 @@ HASHES_1.37.0 := ee3e51fb44bb8f1a7053556b6e216ecd7a92cae07d092cd8315bd336586bd31
   bf7a89ecfa8133a77d066c3d3f9cd0b9b975ed26a5d5d9e508896e57b78cabfc
 
 clean: ## Remove everything that was built or installed here
-	rm -rf target .envoy .prometheus .manifests .registry .tools
+	rm -rf target .envoy .prometheus .manifests .registry .ratelimit .tools

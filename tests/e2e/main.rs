@@ -20,6 +20,7 @@ mod discovery;
 mod drill;
 mod federation;
 mod fleet;
+mod fleet_replay;
 mod gate;
 mod guide;
 mod image;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sha2::Digest as _;
 use wasmparser::{Parser, Payload};
 
-use crate::support::config::{CAPABILITIES, FETCHING, WAITING, stats_tags};
+use crate::support::config::{CAPABILITIES, FETCHING, REMEMBERING, WAITING, stats_tags};
 use crate::support::envoy::{self, Envoy, free_port};
 use crate::support::http::{self, Answer, get, get_with};
 use crate::support::sample::{self, Sample};
@@ -98,7 +98,8 @@ fn every_sample_is_valid_as_it_is() {
 
 #[test]
 fn every_sample_is_in_the_guide_and_run_by_a_test() {
-    let (guide, tests) = (read("docs/setup.md"), read("tests/e2e/samples.rs"));
+    let guide = read("docs/setup.md");
+    let tests = ["samples", "fleet_replay"].map(|name| read(&format!("tests/e2e/{name}.rs"))).concat();
     for (name, _) in samples() {
         assert!(guide.contains(&format!("(../envoy/{name}.yaml)")), "{name}");
         assert!(tests.contains(&format!("Sample::load(\"{name}\")")), "{name}");
@@ -128,14 +129,18 @@ fn check_filter(name: &str, config: &Value) {
     let machine = &config["vm_config"];
     let allowed = machine["capability_restriction_config"]["allowed_capabilities"].as_object();
     let allowed: BTreeSet<_> = allowed.unwrap().keys().map(String::as_str).collect();
-    let (mut has_key, mut has_peer) = (false, false);
+    let (mut has_key, mut has_peer, mut has_replay) = (false, false, false);
     sample::visit(&mut config["configuration"].clone(), &mut |members| {
         has_key |= members.get("key").is_some_and(|key| key["cluster"].is_string());
         has_peer |= members.contains_key("remoteJwks");
+        has_replay |= members.contains_key("replay");
     });
     let mut needed: BTreeSet<_> = CAPABILITIES.into();
     if has_key || has_peer {
         needed.extend(FETCHING);
+    }
+    if has_replay {
+        needed.extend(REMEMBERING);
     }
     if has_key && !has_peer {
         needed.retain(|name| !WAITING.contains(name));
@@ -165,7 +170,7 @@ fn nothing_is_granted_that_the_filter_does_not_have() {
             _ => {}
         }
     }
-    for name in CAPABILITIES.iter().chain(&FETCHING) {
+    for name in CAPABILITIES.iter().chain(&FETCHING).chain(&REMEMBERING) {
         assert!(names.contains(name), "{name}");
     }
 }

@@ -115,9 +115,12 @@ pub fn capabilities(filter: &mut Value) -> &mut serde_json::Map<String, Value> {
     place[RESTRICTION]["allowed_capabilities"].as_object_mut().unwrap()
 }
 
-/// Allows the host calls that `replay` needs beside the others.
+/// The host calls that `replay` needs beside the others.
+pub const REMEMBERING: [&str; 2] = ["proxy_get_shared_data", "proxy_set_shared_data"];
+
+/// Allows them.
 pub fn allow_replay(filter: &mut Value) {
-    for name in ["proxy_get_shared_data", "proxy_set_shared_data"] {
+    for name in REMEMBERING {
         capabilities(filter).insert(name.to_owned(), json!({}));
     }
 }
