@@ -66,46 +66,46 @@ struct Fleet {
     service: Server,
     health: String,
     redis: Server,
-    redis_port: u16,
+    redis_address: String,
     _directory: TempDir,
 }
 
 impl Fleet {
     /// Nothing where the programs are missing that `make test` has brought.
-    fn start(change: impl Fn(&mut Value)) -> Option<Self> {
+    fn start(change: impl Fn(&mut Sample)) -> Option<Self> {
         let programs = ["REDIS", "RATELIMIT"].map(|name| std::env::var(name).ok().filter(|path| !path.is_empty()));
         let [Some(redis), Some(ratelimit)] = programs else {
             eprintln!("skipped: REDIS and RATELIMIT are not set, so envoy/fleet.yaml is not run");
             return None;
         };
         let directory = TempDir::new().unwrap();
-        let [grpc, redis_port, health, debug] = [(); 4].map(|()| free_port());
-        let text = read("envoy/fleet.yaml");
-        let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
-        let command = |line: &str| {
-            let mut line = line.replace("\"$(make -s redis)\"", &redis).replace("\"$(make -s ratelimit)\"", &ratelimit);
-            for (port, free) in [(10_002, grpc), (10_003, redis_port), (10_004, health), (10_005, debug)] {
-                line = line.replace(&port.to_string(), &free.to_string());
-            }
-            line.replace("--dir target", &format!("--dir {}", directory.path().display()))
+        let [grpc, redis_port, health, debug] = [(); 4].map(|()| free_port().to_string());
+        let [redis, service, ..] = &commands(&[
+            ("\"$(make -s redis)\"", &redis),
+            ("\"$(make -s ratelimit)\"", &ratelimit),
+            ("--dir target", &format!("--dir {}", directory.path().display())),
+            ("10002", &grpc),
+            ("10003", &redis_port),
+            ("10004", &health),
+            ("10005", &debug),
+        ])[..] else {
+            panic!("two commands are expected")
         };
-        let commands: Vec<_> = lines.join("\n").replace("\\\n", " ").lines().map(command).collect();
-        let redis = Server::start(commands[0].clone());
-        wait_until("Redis is ready", || TcpStream::connect(("127.0.0.1", redis_port)).is_ok());
-        let service = Server::start(commands[1].clone());
+        let redis_address = format!("127.0.0.1:{redis_port}");
+        let redis = Server::start(redis.clone());
+        wait_until("Redis is ready", || TcpStream::connect(&redis_address).is_ok());
+        let service = Server::start(service.clone());
         let mut samples = [(); 2].map(|()| Sample::load("fleet"));
         for sample in &mut samples {
-            let cluster = &mut sample.bootstrap["static_resources"]["clusters"][1];
-            assert_eq!(cluster["name"], "ratelimit");
-            let endpoint = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
-            endpoint["address"]["socket_address"]["port_value"] = grpc.into();
-            change(sample.plugin("fleet"));
+            *port_of_the_service(sample) = grpc.parse::<u16>().unwrap().into();
+            change(sample);
         }
-        let urls = [0, 1].map(|index| samples[index].url("fleet"));
-        let health = format!("http://127.0.0.1:{health}/healthcheck");
+        let urls = samples.each_ref().map(|sample| sample.url("fleet"));
         let envoys = samples.map(|sample| Envoy::start(&sample.bootstrap, &[]));
-        let fleet = Self { urls, envoys, service, health, redis, redis_port, _directory: directory };
+        let health = format!("http://127.0.0.1:{health}/healthcheck");
+        let fleet = Self { urls, envoys, service, health, redis, redis_address, _directory: directory };
         fleet.wait_for_the_service();
+        fleet.recovers("start");
         Some(fleet)
     }
 
@@ -119,7 +119,7 @@ impl Fleet {
 
     /// What Redis answers, a line for each value.
     fn redis(&self, command: &str) -> Vec<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.redis_port)).unwrap();
+        let mut stream = TcpStream::connect(&self.redis_address).unwrap();
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -136,6 +136,25 @@ impl Fleet {
             });
         }
     }
+}
+
+/// The commands in the first lines of the sample, with this in the place of that.
+fn commands(changes: &[(&str, &str)]) -> Vec<String> {
+    let text = read("envoy/fleet.yaml");
+    let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    let mut commands = lines.join("\n").replace("\\\n", " ");
+    for (from, to) in changes {
+        assert!(commands.contains(from), "{from}");
+        commands = commands.replace(from, to);
+    }
+    commands.lines().map(str::to_owned).collect()
+}
+
+fn port_of_the_service(sample: &mut Sample) -> &mut Value {
+    let cluster = &mut sample.bootstrap["static_resources"]["clusters"][1];
+    assert_eq!(cluster["name"], "ratelimit");
+    let endpoint = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+    &mut endpoint["address"]["socket_address"]["port_value"]
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -161,7 +180,6 @@ fn of_a(jti: &str) -> String {
 #[test]
 fn a_token_passes_once_in_all_envoys_together() {
     let Some(fleet) = Fleet::start(|_| ()) else { return };
-    fleet.recovers("warm");
     for (first, second) in [(0, 1), (1, 0)] {
         let token = of_a(&format!("order-{first}"));
         assert_eq!(fleet.ask(first, &token).status, 200);
@@ -203,9 +221,8 @@ fn a_token_is_counted_in_a_window_that_does_not_end_while_it_is_good() {
     const DAY: u64 = 24 * HOUR;
     // Tokens of the far future, to come to the ends of windows.
     let year = 365 * DAY;
-    let change = |plugin: &mut Value| plugin["peers"][0]["maxLifetime"] = year.into();
+    let change = |sample: &mut Sample| sample.plugin("fleet")["peers"][0]["maxLifetime"] = year.into();
     let Some(fleet) = Fleet::start(change) else { return };
-    fleet.recovers("warm");
     let now = token::now();
     // The next number but one that is no multiple of this one.
     let after = |number: u64, not: u64| (number + 2..).find(|number| number % not != 0).unwrap();
@@ -246,7 +263,6 @@ fn a_token_is_counted_in_a_window_that_does_not_end_while_it_is_good() {
 #[test]
 fn without_redis_or_the_service_nothing_passes_and_nothing_is_forgotten() {
     let Some(mut fleet) = Fleet::start(|_| ()) else { return };
-    fleet.recovers("warm");
     let used = of_a("used");
     assert_eq!(fleet.ask(0, &used).status, 200);
     let denies = |fleet: &Fleet, why: &str| {
