@@ -32,7 +32,8 @@ install: ## Install the command wristband
 	cargo install --locked --path .
 
 bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: less of it; BESIDE=FILE: beside another module)
-	@ENVOY="$$($(MAKE) -s envoy)"; export ENVOY BENCH='$(BENCH)' BESIDE='$(BESIDE)'; cargo bench --locked --quiet --bench envoy
+	@ENVOY="$$($(MAKE) -s envoy)"; RATELIMIT="$$($(MAKE) -s ratelimit)"; REDIS="$$($(MAKE) -s redis)"; \
+	  export ENVOY RATELIMIT REDIS BENCH='$(BENCH)' BESIDE='$(BESIDE)'; cargo bench --locked --quiet --bench envoy
 
 weight: ## Show what the parts of the filter weigh (builds it once more)
 	@CARGO_PROFILE_FILTER_STRIP=debuginfo $(MAKE) -s build MODULE=target/with-names.wasm

@@ -15,6 +15,7 @@
 mod support;
 
 mod cpu;
+mod fleet;
 mod floor;
 mod growth;
 mod listeners;
@@ -76,5 +77,6 @@ fn main() {
     report::print_targets(&costs, &start);
     if effort.growth {
         growth::print(&tokens);
+        fleet::print(&tokens);
     }
 }

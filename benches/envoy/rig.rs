@@ -99,7 +99,7 @@ impl Cost {
 /// A running Envoy.
 pub struct Rig {
     pub envoy: Envoy,
-    ports: BTreeMap<String, u16>,
+    pub ports: BTreeMap<String, u16>,
 }
 
 impl Rig {

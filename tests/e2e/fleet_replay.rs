@@ -1,181 +1,14 @@
 //! `envoy/fleet.yaml`: a token passes once in several Envoys together. With the real rate limit service and a real Redis.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::support::envoy::{Envoy, free_port};
-use crate::support::http::{self, Answer};
-use crate::support::read;
+use crate::support::envoy::Envoy;
+use crate::support::fleet::{Fleet, of_a, signed};
 use crate::support::sample::Sample;
 use crate::support::token::{self, A, B};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const OF_A: &str = "cluster-a-2026-11";
 const OF_B: &str = "cluster-b-2026-10";
-
-/// A server that a line of the sample starts, with other ports; ended with its owner.
-struct Server {
-    command: String,
-    child: Child,
-}
-
-impl Server {
-    fn start(command: String) -> Self {
-        let child = Self::run(&command);
-        Self { command, child }
-    }
-
-    fn run(command: &str) -> Child {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("exec env {command}")]).current_dir(crate::support::path(""));
-        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-    }
-
-    /// Without a chance to write anything down.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    fn start_again(&mut self) {
-        self.child = Self::run(&self.command);
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
-        assert!(status.success(), "{name}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Two Envoys, the service and Redis, as the first lines of the sample start them.
-struct Fleet {
-    urls: [String; 2],
-    envoys: [Envoy; 2],
-    service: Server,
-    health: String,
-    redis: Server,
-    redis_address: String,
-    _directory: TempDir,
-}
-
-impl Fleet {
-    /// Nothing where the programs are missing that `make test` has brought.
-    fn start(change: impl Fn(&mut Sample)) -> Option<Self> {
-        let programs = ["REDIS", "RATELIMIT"].map(|name| std::env::var(name).ok().filter(|path| !path.is_empty()));
-        let [Some(redis), Some(ratelimit)] = programs else {
-            eprintln!("skipped: REDIS and RATELIMIT are not set, so envoy/fleet.yaml is not run");
-            return None;
-        };
-        let directory = TempDir::new().unwrap();
-        let [grpc, redis_port, health, debug] = [(); 4].map(|()| free_port().to_string());
-        let [redis, service, ..] = &commands(&[
-            ("\"$(make -s redis)\"", &redis),
-            ("\"$(make -s ratelimit)\"", &ratelimit),
-            ("--dir target", &format!("--dir {}", directory.path().display())),
-            ("10002", &grpc),
-            ("10003", &redis_port),
-            ("10004", &health),
-            ("10005", &debug),
-        ])[..] else {
-            panic!("two commands are expected")
-        };
-        let redis_address = format!("127.0.0.1:{redis_port}");
-        let redis = Server::start(redis.clone());
-        wait_until("Redis is ready", || TcpStream::connect(&redis_address).is_ok());
-        let service = Server::start(service.clone());
-        let mut samples = [(); 2].map(|()| Sample::load("fleet"));
-        for sample in &mut samples {
-            *port_of_the_service(sample) = grpc.parse::<u16>().unwrap().into();
-            change(sample);
-        }
-        let urls = samples.each_ref().map(|sample| sample.url("fleet"));
-        let envoys = samples.map(|sample| Envoy::start(&sample.bootstrap, &[]));
-        let health = format!("http://127.0.0.1:{health}/healthcheck");
-        let fleet = Self { urls, envoys, service, health, redis, redis_address, _directory: directory };
-        fleet.wait_for_the_service();
-        fleet.recovers("start");
-        Some(fleet)
-    }
-
-    fn wait_for_the_service(&self) {
-        wait_until("the service is ready", || http::try_get(&self.health).is_some_and(|answer| answer.status == 200));
-    }
-
-    fn ask(&self, envoy: usize, token: &str) -> Answer {
-        http::get_with(&self.urls[envoy], &[("x-wristband-token", token)])
-    }
-
-    /// What Redis answers, a line for each value.
-    fn redis(&self, command: &str) -> Vec<String> {
-        let mut stream = TcpStream::connect(&self.redis_address).unwrap();
-        stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.lines().map(str::to_owned).collect()
-    }
-
-    /// Fresh tokens pass again in both, some time after what they need is there again.
-    fn recovers(&self, name: &str) {
-        for envoy in [0, 1] {
-            let mut count = 0;
-            wait_until("tokens pass again", || {
-                count += 1;
-                self.ask(envoy, &of_a(&format!("{name}-{envoy}-{count}"))).status == 200
-            });
-        }
-    }
-}
-
-/// The commands in the first lines of the sample, with this in the place of that.
-fn commands(changes: &[(&str, &str)]) -> Vec<String> {
-    let text = read("envoy/fleet.yaml");
-    let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
-    let mut commands = lines.join("\n").replace("\\\n", " ");
-    for (from, to) in changes {
-        assert!(commands.contains(from), "{from}");
-        commands = commands.replace(from, to);
-    }
-    commands.lines().map(str::to_owned).collect()
-}
-
-fn port_of_the_service(sample: &mut Sample) -> &mut Value {
-    let cluster = &mut sample.bootstrap["static_resources"]["clusters"][1];
-    assert_eq!(cluster["name"], "ratelimit");
-    let endpoint = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
-    &mut endpoint["address"]["socket_address"]["port_value"]
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "{what}: it did not come true");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A token for the federation.
-fn signed(key: &str, issuer: &str, change: impl Fn(&mut Value)) -> String {
-    let mut claims = token::claims(issuer);
-    claims["aud"] = "federation".into();
-    change(&mut claims);
-    token::sign(key, &claims)
-}
-
-fn of_a(jti: &str) -> String {
-    signed(OF_A, A, |claims| claims["jti"] = jti.into())
-}
 
 #[test]
 fn a_token_passes_once_in_all_envoys_together() {
@@ -291,4 +124,54 @@ fn without_redis_or_the_service_nothing_passes_and_nothing_is_forgotten() {
     fleet.wait_for_the_service();
     fleet.recovers("service");
     assert_eq!(fleet.ask(1, &used).status, 401);
+
+    // As Redis does by default, it refuses what it has no room for, and forgets nothing to make some.
+    assert_eq!(fleet.redis("CONFIG SET maxmemory 1"), ["+OK", "+OK"]);
+    denies(&fleet, "a full Redis");
+    assert_eq!(fleet.redis("CONFIG SET maxmemory 0"), ["+OK", "+OK"]);
+    fleet.recovers("full");
+    assert_eq!(fleet.ask(0, &used).status, 401);
+}
+
+#[test]
+fn only_routes_that_forward_without_rules_of_their_own_are_counted() {
+    const OWN: &str = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute";
+    let change = |sample: &mut Sample| {
+        let manager = &mut sample.bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+        let log = &mut manager["typed_config"]["access_log"][0]["typed_config"]["log_format"];
+        log["json_format"]["flags"] = "%RESPONSE_FLAGS%".into();
+        let routes = &mut manager["typed_config"]["route_config"]["virtual_hosts"][0]["routes"];
+        let limits = json!([{"actions": [{"generic_key": {"descriptor_value": "other"}}]}]);
+        let (mut limited, to) = (json!({"cluster": "upstream"}), json!({"cluster": "upstream"}));
+        limited["rate_limits"] = limits.clone();
+        let own = json!({"once-in-the-fleet": {"@type": OWN, "rate_limits": limits}});
+        *routes = json!([
+            {"match": {"path": "/direct"}, "direct_response": {"status": 200}},
+            {"match": {"path": "/redirect"}, "redirect": {"path_redirect": "/elsewhere"}},
+            {"match": {"path": "/own"}, "route": to, "typed_per_filter_config": own},
+            {"match": {"path": "/limited"}, "route": limited},
+            {"match": {"prefix": "/"}, "route": to},
+        ]);
+    };
+    let Some(fleet) = Fleet::start(change) else { return };
+    for (path, statuses) in [
+        ("/direct", [200, 200]),
+        ("/redirect", [301, 301]),
+        ("/own", [200, 200]),
+        ("/limited", [200, 401]),
+        ("/other", [200, 401]),
+    ] {
+        let token = of_a(path);
+        assert_eq!([0, 1].map(|envoy| fleet.ask_for(envoy, path, &token).status), statuses, "{path}");
+    }
+    let denied = |envoy: &Envoy| {
+        let mut lines = envoy.access_log();
+        lines.retain(|line| line["status"] == 401);
+        lines
+    };
+    fleet.envoys[1].wait_until("both are in the access log", |envoy| denied(envoy).len() == 2);
+    // It is not ours, so only the flag of the rate limit filter says why.
+    let by_the_limit = |line: &Value| line["flags"] == "RL" && line["code"].is_null();
+    assert!(denied(&fleet.envoys[1]).iter().all(by_the_limit));
+    assert_eq!(fleet.envoys[1].counter("cluster.upstream.ratelimit.over_limit"), 2);
 }

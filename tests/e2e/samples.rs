@@ -99,7 +99,7 @@ fn every_sample_is_valid_as_it_is() {
 #[test]
 fn every_sample_is_in_the_guide_and_run_by_a_test() {
     let guide = read("docs/setup.md");
-    let tests = ["samples", "fleet_replay"].map(|name| read(&format!("tests/e2e/{name}.rs"))).concat();
+    let tests = ["e2e/samples", "support/fleet"].map(|name| read(&format!("tests/{name}.rs"))).concat();
     for (name, _) in samples() {
         assert!(guide.contains(&format!("(../envoy/{name}.yaml)")), "{name}");
         assert!(tests.contains(&format!("Sample::load(\"{name}\")")), "{name}");

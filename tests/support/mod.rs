@@ -6,6 +6,7 @@
 pub mod config;
 pub mod costly;
 pub mod envoy;
+pub mod fleet;
 pub mod http;
 pub mod page;
 pub mod prometheus;

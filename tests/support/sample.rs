@@ -76,10 +76,16 @@ impl Sample {
 
     /// The address of a listener, without a slash at its end.
     pub fn url(&self, listener: &str) -> String {
+        format!("http://127.0.0.1:{}", self.port(listener))
+    }
+
+    /// The port of a listener, which is on the loopback address.
+    pub fn port(&self, listener: &str) -> u16 {
         let listeners = self.bootstrap["static_resources"]["listeners"].as_array().unwrap();
         let found = listeners.iter().find(|found| found["name"] == listener);
         let address = &found.unwrap_or_else(|| panic!("no listener `{listener}`"))["address"]["socket_address"];
-        format!("http://{}:{}", address["address"].as_str().unwrap(), address["port_value"])
+        assert_eq!(address["address"], "127.0.0.1");
+        address["port_value"].as_u64().unwrap().try_into().unwrap()
     }
 
     /// The plugin configuration of this name.
