@@ -62,7 +62,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             let [old, new] = &requests;
             diff::run(old, new, after, output.output)
         }
-        Command::Rotate { source: Source { file, which } } => rotate::run(&reading::Request::new(file, &which)),
+        Command::Rotate { source: Source { file, which }, trust } => {
+            rotate::run(&reading::Request::new(file, &which), &trust)
+        }
         Command::Import { what: Import::Authconfig { files } } => authconfig::run(&files),
         Command::Import { what: Import::Jwks { issuer, file } } => stanzas::import_jwks(&issuer, &file),
         Command::Schema => output::print(&schema::text()),

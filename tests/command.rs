@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use tempfile::TempDir;
 use wristband::config::reference;
 
@@ -829,6 +830,51 @@ fn rotate_leads_from_step_to_step() {
     rotation.folder.write("fetched", &fetched.to_string());
     let ended = rotation.run(&["rotate", "fetched"]);
     assert!(ended.code == 1 && ended.notes.contains("put the next key into the file"), "{ended:?}");
+}
+
+#[test]
+fn rotate_waits_for_the_peers_that_say_whom_they_trust() {
+    let rotation = Rotation::new();
+    rotation.with("now", &["one", "two"], None);
+    let set = rotation.run(&["jwks", "now"]).json();
+    let key = |name: &str| {
+        let jwk = set["keys"].as_array().unwrap().iter().find(|key| key["kid"] == name).unwrap();
+        // RFC 7638, section 3.
+        let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
+        json!({"kid": name, "alg": "ES256", "thumbprint": URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(text))})
+    };
+    let (one, two) = (key("one"), key("two"));
+    let mut other = one.clone();
+    other["kid"] = "two".into();
+    let trusts = |file: &str, issuer: &str, keys: &[&Value]| {
+        let of = json!({"issuer": issuer, "source": "configured", "keys": keys});
+        let peer = format!("https://{file}.example.com");
+        rotation.folder.write(file, &json!({"issuer": peer, "issuers": [of]}).to_string());
+    };
+    const EAST: &str = "https://east.example.com";
+    trusts("west", EAST, &[&one, &two]);
+    trusts("south", EAST, &[&one]);
+    trusts("another-key", EAST, &[&one, &other]);
+    trusts("another-issuer", "https://east.example.com/", &[&one, &two]);
+    rotation.folder.write("no-document", "{\"keys\": []}");
+    let run = |files: &[&str]| {
+        let trust = files.iter().flat_map(|file| ["--trust", *file]);
+        rotation.run(&["rotate", "now"].into_iter().chain(trust).collect::<Vec<_>>())
+    };
+    let switch = run(&["west"]);
+    assert!(
+        switch.code == 0 && switch.output.contains("all peers know it, as https://west.example.com does.\n"),
+        "{switch:?}"
+    );
+    for unaware in ["south", "another-key", "another-issuer"] {
+        let ended = run(&["west", unaware]);
+        let says = format!("not yet: https://{unaware}.example.com does not know the key two");
+        assert!(ended.code == 1 && ended.output.is_empty() && ended.notes.contains(&says), "{ended:?}");
+    }
+    for file in ["no-document", "one.pub.pem", "nothing"] {
+        let ended = run(&["west", file]);
+        assert!(ended.code == 2 && ended.notes.starts_with(&format!("wristband: {file}: ")), "{ended:?}");
+    }
 }
 
 #[test]

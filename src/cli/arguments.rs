@@ -125,9 +125,16 @@ pub(super) enum Command {
         which: Which,
     },
     /// Print the next step of a key rotation, as edits to make
+    #[command(
+        after_help = "Example:\n  curl -s https://west.example.com/.well-known/wristband/trust >west.json\n  wristband rotate \
+        envoy.yaml --trust west.json\n\nIt ends with 1 if a peer does not know the key that is to sign."
+    )]
     Rotate {
         #[command(flatten)]
         source: Source,
+        /// What a peer says of whom it trusts (`discovery.trust`), to see whether it knows the next key; may be repeated
+        #[arg(long, value_name = "FILE")]
+        trust: Vec<PathBuf>,
     },
     /// Make a stanza of what others have
     Import {

@@ -1,10 +1,13 @@
 //! `rotate`: the next step of a rotation of a key that is in a variable, as edits to make.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use serde_json::Value;
 
 use super::host::now;
 use super::output::{Failure, print};
-use super::reading::Request;
+use super::reading::{Request, shown, text};
 use super::stanzas::{self, quoted};
 use crate::config::reference;
 use crate::time::Timestamp;
@@ -13,8 +16,9 @@ use crate::trust::TrustedKey;
 /// Seconds by which the clocks of those who verify may differ from ours.
 const SKEW: u32 = 30;
 
-/// Prints the step, with the times at which it is safe.
-pub(super) fn run(request: &Request) -> Result<ExitCode, Failure> {
+/// Prints the step, with the times at which it is safe. Where the next key is to sign, peers that have said whom they trust have to
+/// know it.
+pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Failure> {
     let host = request.host()?;
     let found = request.found()?;
     let gateway = request.compile(&found, &host)?.gateway;
@@ -37,10 +41,11 @@ pub(super) fn run(request: &Request) -> Result<ExitCode, Failure> {
     let duration = seconds("/tokenDuration", "", "tokenDuration");
     let max_age = seconds("/discovery/maxAge", "discovery", "maxAge");
     let ring = gateway.ring();
-    let keys = ring.own().map(|own| own.keys.keys().to_vec()).unwrap_or_default();
-    let Some((signs, others)) = keys.split_first() else {
+    let own = ring.own().filter(|own| !own.keys.keys().is_empty());
+    let Some((own, (signs, others))) = own.and_then(|own| own.keys.keys().split_first().map(|keys| (own, keys))) else {
         return Err(Failure::No("it has no key".to_owned()));
     };
+    let peers = trust.iter().map(PathBuf::as_path).map(Peer::read).collect::<Result<Vec<_>, _>>()?;
     let now = now();
     let time = |time: Timestamp| time.to_rfc3339().unwrap_or_default();
     let ended = others.iter().filter(|key| !key.is_published(now));
@@ -53,7 +58,23 @@ pub(super) fn run(request: &Request) -> Result<ExitCode, Failure> {
         )
     } else if let Some(key) = others.iter().find(|key| key.not_after.is_none()) {
         let end = now.after(duration.saturating_add(SKEW).saturating_add(max_age));
-        switch(signs, key, max_age, &time(end))?
+        let unaware: Vec<_> =
+            peers.iter().filter(|peer| !peer.knows(&own.name, key)).map(|peer| quoted(&peer.name)).collect();
+        if !unaware.is_empty() {
+            let verb = if unaware.len() == 1 { "does" } else { "do" };
+            return Err(Failure::No(format!(
+                "not yet: {} {verb} not know the key {}",
+                unaware.join(", "),
+                quoted(&key.name)
+            )));
+        }
+        let known = if peers.is_empty() {
+            "all peers know it".to_owned()
+        } else {
+            let names: Vec<_> = peers.iter().map(|peer| quoted(&peer.name)).collect();
+            format!("all peers know it, as {} {}", names.join(", "), if names.len() == 1 { "does" } else { "do" })
+        };
+        switch(signs, key, &known, max_age, &time(end))?
     } else if let Some(end) = others.iter().filter_map(|key| key.not_after).min() {
         format!("# Step 3 of 3: retire. Wait until {}, then run this again.\n", time(end))
     } else {
@@ -70,11 +91,10 @@ pub(super) fn run(request: &Request) -> Result<ExitCode, Failure> {
 }
 
 /// The key that was announced signs, and the other one stays for as long as what it has signed lives.
-fn switch(signs: &TrustedKey, next: &TrustedKey, max_age: u32, end: &str) -> Result<String, Failure> {
+fn switch(signs: &TrustedKey, next: &TrustedKey, known: &str, max_age: u32, end: &str) -> Result<String, Failure> {
     let pem: String = stanzas::pem(signs.key.public())?.lines().map(|line| format!("      {line}\n")).collect();
     Ok(format!(
-        "# Step 2 of 3: switch. Safe once {} has been published for {max_age} seconds, which is `discovery.maxAge`, and all peers \
-         know it.\n# If {} is an old key: give it a `notAfter`, and run this again.\n# Now, in the place of both:\n\
+        "# Step 2 of 3: switch. Safe once {} has been published for {max_age} seconds, which is `discovery.maxAge`, and {known}.\n# If {} is an old key: give it a `notAfter`, and run this again.\n# Now, in the place of both:\n\
          signingKeyRefs:\n- name: {}\n  algorithm: {}\n  key: {{environmentVariable: THE_VARIABLE_OF_THE_NEXT_KEY}}\n\
          - name: {}\n  algorithm: {}\n  key:\n    inlineString: |\n{pem}  notAfter: \"{end}\"    # if it is done at once: later by as \
          long as it takes\n",
@@ -85,4 +105,33 @@ fn switch(signs: &TrustedKey, next: &TrustedKey, max_age: u32, end: &str) -> Res
         quoted(&signs.name),
         signs.algorithm().name(),
     ))
+}
+
+/// Whom a peer trusts, as it says itself.
+struct Peer {
+    name: String,
+    issuers: Vec<Value>,
+}
+
+impl Peer {
+    fn read(file: &Path) -> Result<Self, Failure> {
+        let document: Value = serde_json::from_str(&text(file)?).unwrap_or_default();
+        let name = document.get("issuer").and_then(Value::as_str);
+        match (name, document.get("issuers").and_then(Value::as_array)) {
+            (Some(name), Some(issuers)) => Ok(Self { name: name.to_owned(), issuers: issuers.clone() }),
+            _ => Err(Failure::Usage(format!(
+                "{}: is not what a gateway says of whom it trusts: {{\"issuer\": ..., \"issuers\": [...]}}",
+                shown(file)
+            ))),
+        }
+    }
+
+    /// Whether it trusts this key of ours under its name.
+    fn knows(&self, issuer: &str, key: &TrustedKey) -> bool {
+        let ours = self.issuers.iter().filter(|entry| entry.get("issuer").is_some_and(|name| name == issuer));
+        let mut keys = ours.filter_map(|entry| entry.get("keys")?.as_array()).flatten();
+        let is = |entry: &Value, name: &str, value: &str| entry.get(name).is_some_and(|text| text == value);
+        let thumbprint = key.key.public().thumbprint();
+        keys.any(|entry| is(entry, "kid", &key.name) && is(entry, "thumbprint", &thumbprint))
+    }
 }

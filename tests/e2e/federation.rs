@@ -1,5 +1,7 @@
 //! The uses that the filter is made for, told step by step.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::gate::outcome;
@@ -309,4 +311,18 @@ fn the_set_that_a_peer_publishes_is_all_that_has_to_be_known_of_its_keys() {
     assert_eq!(of(&trust(a), A), of(&trust(b), A));
     assert_eq!(of(&trust(b), A)[0]["kid"], A1);
     assert_eq!(http::get(&format!("{b}/.well-known/wristband/trust")).header("cache-control"), Some("no-cache"));
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("b.json"), trust(b).to_string()).unwrap();
+    for ([signs, next], code) in [([A1, A2], 1), ([A2, A1], 0)] {
+        let plugin = json!({
+            "issuer": A, "signingKeyRefs": [private(signs, "KEY"), public(next)], "allowWorthlessKeys": true,
+            "issue": {"identity": {"header": "x-user"}},
+        });
+        std::fs::write(file("a.json"), plugin.to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wristband"));
+        command.current_dir(&folder).args(["rotate", "a.json", "--trust", "b.json"]).env("KEY", key(signs));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{next}: {output:?}");
+    }
 }
