@@ -334,6 +334,11 @@ fn the_commonest_mistakes_are_named() {
         ("", "", "nobody checks who answers over `cluster-a`"),
         ("", "", "has a password of the samples"),
         ("", "", "may name everyone"),
+        (
+            "http.rbac.v3.RBAC",
+            "http.buffer.v3.Buffer",
+            "no filter behind this one decides about requests without a token",
+        ),
     ] {
         folder.write("federation.yaml", &federation.replacen(from, to, 1));
         let checked = folder.run(&["check", "--assume-keys", "federation.yaml"]);
@@ -410,7 +415,7 @@ fn a_plugin_of_istio_or_envoy_gateway_is_looked_at_as_a_whole() {
     gateway(&folder);
     let ours = folder.read("ours.yaml");
     let indented: String = ours.lines().map(|line| format!("      {line}\n")).collect();
-    let istio = |more: &str| format!("kind: WasmPlugin\nspec:\n{more}  pluginConfig:\n{indented}");
+    let istio = |more: &str| format!("kind: WasmPlugin\nspec:\n  phase: AUTHN\n{more}  pluginConfig:\n{indented}");
     let gateway =
         |more: &str| format!("kind: EnvoyExtensionPolicy\nspec:\n  wasm:\n  - name: w\n{more}    config:\n{indented}");
     for (text, expected) in [
@@ -420,6 +425,11 @@ fn a_plugin_of_istio_or_envoy_gateway_is_looked_at_as_a_whole() {
         ),
         (istio("  vmConfig: {env: [{name: EAST_SIGNING_KEY, valueFrom: HOST}]}\n"), &["503 for good"]),
         (istio("  failStrategy: FAIL_RELOAD\n  vmConfig: {env: [{name: EAST_SIGNING_KEY, valueFrom: HOST}]}\n"), &[]),
+        (
+            istio("  failStrategy: FAIL_RELOAD\n  vmConfig: {env: [{name: EAST_SIGNING_KEY}]}\n")
+                .replace("phase: AUTHN", "phase: STATS"),
+            &["spec.phase: without `AUTHN`", "spec.vmConfig.env: needs `valueFrom: HOST`"],
+        ),
         (
             gateway("    failOpen: true\n"),
             &["every request passes unverified", "spec.wasm.env.hostKeys: does not list `EAST_SIGNING_KEY`"],
@@ -677,15 +687,15 @@ fn help_completions_and_manual_are_there_and_mistakes_end_with_2() {
 /// Configurations as a rotation makes them, one after the other: made of the keys of a folder, `one` and `two`.
 struct Rotation {
     folder: Folder,
+    /// What was said when the keys were made.
+    made: String,
 }
 
 impl Rotation {
     fn new() -> Self {
         let folder = Folder::new();
-        for name in ["one", "two"] {
-            assert_eq!(folder.run(&["keygen", name]).code, 0);
-        }
-        Self { folder }
+        let made = ["one", "two"].map(|name| folder.run(&["keygen", name]).output).concat();
+        Self { folder, made }
     }
 
     /// The first one signs; `not_after` is that of the second.
@@ -800,6 +810,93 @@ fn diff_looks_at_peers_their_keys_and_their_limits() {
 }
 
 #[test]
+fn import_names_the_logins_that_get_no_wristband_and_the_version_that_it_does_not_read() {
+    let folder = Folder::new();
+    let config = |version: &str, response: &str| {
+        format!(
+            "apiVersion: authorino.kuadrant.io/{version}\nkind: AuthConfig\nmetadata: {{name: shop}}\nspec:\n  authentication:\n    \
+             people: {{jwt: {{issuerUrl: https://idp.example.com}}}}\n    robots: {{apiKey: {{selector: {{}}}}}}\n  response: {response}\n"
+        )
+    };
+    let wristband = "{issuer: https://east.example.com, signingKeyRefs: [{name: k, algorithm: ES256}]}";
+    folder.write(
+        "now.yaml",
+        &config("v1beta3", &format!("{{success: {{headers: {{x-w: {{wristband: {wristband}}}}}}}}}")),
+    );
+    let ended = folder.run(&["import", "authconfig", "now.yaml"]);
+    assert!(
+        ended.code == 0 && ended.notes.contains("who logs in by `authentication.robots` gets no wristband"),
+        "{ended:?}"
+    );
+    assert!(!ended.notes.contains("authentication.people"), "{ended:?}");
+    folder.write("old.yaml", &config("v1beta1", &format!("[{{name: w, wristband: {wristband}}}]")));
+    let ended = folder.run(&["import", "authconfig", "old.yaml"]);
+    assert!(ended.code == 1 && ended.notes.contains("v1beta1 is not read"), "{ended:?}");
+}
+
+#[test]
+fn what_stands_twice_is_an_error_in_yaml_as_in_json() {
+    let folder = Folder::new();
+    folder.write("twice.yaml", "verify: {}\npeers: []\nverify: {mode: observe}\n");
+    let ended = folder.run(&["check", "twice.yaml"]);
+    assert!(ended.code == 1 && ended.output.contains("twice.yaml:3:1: error: verify: stands twice"), "{ended:?}");
+}
+
+#[test]
+fn diff_looks_at_what_is_verified_at_all() {
+    let folder = Folder::new();
+    assert_eq!(folder.run(&["keygen", "west"]).code, 0);
+    let key = json!({"name": "west", "algorithm": "ES256", "key": {"inlineString": folder.read("west.pub.pem")}});
+    let peers = json!([{"issuer": "https://west.example.com", "keys": [key]}]);
+    let verifier = |verify: Value| json!({"peers": peers, "verify": verify}).to_string();
+    let signer = |verify: Value| {
+        json!({"issuer": "https://west.example.com", "signingKeyRefs": [key], "verify": verify}).to_string()
+    };
+    let fetched = json!({
+        "issuer": "https://west.example.com", "verify": {}, "issue": {"identity": {"header": "x-user"}},
+        "signingKeyRefs": [{"algorithm": "ES256", "key": {"cluster": "k", "path": "/key"}}],
+    });
+    let two = json!({"audiences": ["a", "b"], "mode": "optional"});
+    for (old, new, code, words) in [
+        (
+            verifier(two.clone()),
+            verifier(json!({"audiences": ["b"], "mode": "optional"})),
+            1,
+            "! all issuers: tokens for the audiences",
+        ),
+        (verifier(json!({})), verifier(json!({"audiences": ["a"]})), 1, "! all issuers: tokens without an audience"),
+        (
+            verifier(json!({"audiences": ["a"]})),
+            verifier(json!({"audiences": ["a", "b"]})),
+            0,
+            "+ all issuers: `verify.audiences`: \"b\"",
+        ),
+        (
+            verifier(json!({})),
+            verifier(json!({"mode": "observe"})),
+            0,
+            "+ all issuers: `verify.mode` is `observe` and was `require`",
+        ),
+        (
+            verifier(two),
+            verifier(json!({"audiences": ["a", "b"]})),
+            0,
+            "- all issuers: `verify.mode` is `require` and was `optional`",
+        ),
+        (signer(json!({})), fetched.to_string(), 1, "! https://west.example.com, key west: has to be in the file"),
+    ] {
+        folder.write("old", &old);
+        folder.write("new", &new);
+        let ended = folder.run(&["diff", "old", "new"]);
+        assert!(ended.code == code && ended.output.contains(words), "{words}: {ended:?}");
+    }
+    let mut blind = fetched;
+    blind.as_object_mut().unwrap().remove("verify");
+    folder.write("new", &blind.to_string());
+    assert!(folder.run(&["diff", "old", "new"]).output.contains("+ all issuers: no token is looked at any more"));
+}
+
+#[test]
 fn rotate_leads_from_step_to_step() {
     let rotation = Rotation::new();
     let step = |keys: &[&str], not_after| {
@@ -809,7 +906,7 @@ fn rotate_leads_from_step_to_step() {
         ended.output
     };
     let announce = step(&["one"], None);
-    assert!(announce.starts_with("# Step 1 of 3: announce.") && announce.contains("300 seconds"), "{announce}");
+    assert!(announce.starts_with("# Step 1 of 3: announce.") && announce.contains("360 seconds"), "{announce}");
     let switch = step(&["one", "two"], None);
     assert!(switch.starts_with("# Step 2 of 3: switch."), "{switch}");
     // What it says, done, is what `diff` calls safe.
@@ -844,6 +941,8 @@ fn rotate_waits_for_the_peers_that_say_whom_they_trust() {
         json!({"kid": name, "alg": "ES256", "thumbprint": URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(text))})
     };
     let (one, two) = (key("one"), key("two"));
+    let thumbprint = format!("\n# {}\n", one["thumbprint"].as_str().unwrap());
+    assert!(rotation.made.contains(&thumbprint), "{}", rotation.made);
     let mut other = one.clone();
     other["kid"] = "two".into();
     let trusts = |file: &str, issuer: &str, keys: &[&Value]| {

@@ -42,7 +42,7 @@ pub(super) enum Command {
     },
     /// Find every configuration of the filter in files, and say all that is wrong with them
     #[command(
-        after_help = "Examples:\n  wristband check envoy.yaml\n  wristband check --assume-keys --strict deploy/*.yaml\n  \
+        after_help = "Examples:\n  wristband check envoy.yaml\n  wristband check --assume-keys deploy/*.yaml\n  wristband check --strict --env-file keys.env deploy/*.yaml\n  \
         kustomize build . | wristband check --output json -\n\nFILE is a plugin configuration, an Envoy bootstrap or resource, \
         an Istio WasmPlugin or an EnvoyExtensionPolicy; `-` is standard input."
     )]
@@ -70,7 +70,7 @@ pub(super) enum Command {
         source: Source,
     },
     /// Print the `peers` stanza to send to others
-    #[command(after_help = "Example:\n  wristband peer envoy.yaml >>their-envoy.yaml")]
+    #[command(after_help = "Example:\n  wristband peer envoy.yaml >east-for-peers.yaml")]
     Peer {
         #[command(flatten)]
         source: Source,

@@ -61,7 +61,9 @@ pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
         of_config(config, &found.secrets, &mut configurations, &mut notes)?;
     }
     if configurations.is_empty() {
-        return Err(Failure::No("no AuthConfig with a wristband is in the files".to_owned()));
+        let is_old = |config: &Value| text(config, "/apiVersion").is_some_and(|version| version.ends_with("/v1beta1"));
+        let old = if found.configs.iter().any(is_old) { "; v1beta1 is not read, v1beta2 and v1beta3 are" } else { "" };
+        return Err(Failure::No(format!("no AuthConfig with a wristband is in the files{old}")));
     }
     let code = print(&configurations.join("---\n"))?;
     notes.0.iter().for_each(|text| note(&format!("wristband: {text}")));
@@ -79,8 +81,12 @@ fn of_config(
     notes: &mut Notes,
 ) -> Result<(), Failure> {
     let name = text(config, "/metadata/name").unwrap_or("AuthConfig");
-    let is_jwt = config.pointer("/spec/authentication").and_then(Value::as_object);
-    let is_jwt = is_jwt.is_some_and(|methods| methods.values().any(|method| method.get("jwt").is_some()));
+    let methods = config.pointer("/spec/authentication").and_then(Value::as_object);
+    let methods = || methods.into_iter().flatten();
+    let is_jwt = methods().any(|(_, method)| method.get("jwt").is_some());
+    for (method, _) in methods().filter(|(_, method)| is_jwt && method.get("jwt").is_none()) {
+        notes.add(name, &format!("who logs in by `authentication.{method}` gets no wristband here until `identity` names it as well: see docs/from-authorino.md"));
+    }
     for part in ["authorization", "metadata", "callbacks", "response/unauthenticated", "response/unauthorized"] {
         if config.pointer(&format!("/spec/{part}")).is_some() {
             let part = part.replace('/', ".");

@@ -91,7 +91,8 @@ pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) 
     };
     print(&text)?;
     if options.output == Output::Text {
-        note(&format!("{errors} errors, {warnings} warnings"));
+        let of = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        note(&format!("{}, {}", of(errors, "error"), of(warnings, "warning")));
     }
     let is_no = errors > 0 || options.strict && warnings > 0;
     Ok(if is_unreadable { ExitCode::from(2) } else { ExitCode::from(u8::from(is_no)) })
@@ -147,8 +148,8 @@ fn of_configuration(
     say: &mut impl FnMut(Place, String, Severity, String),
 ) {
     for path in &found.doubles {
-        let message = "stands twice, and Envoy keeps the last without a word".to_owned();
-        say(found.place_of(path), path.to_string(), Severity::Warning, message);
+        let message = "stands twice, and Envoy keeps the last without a word; make one of both".to_owned();
+        say(found.place_of(path), path.to_string(), Severity::Error, message);
     }
     let examined = compile::examine(&found.bytes, host);
     let value = found.value().unwrap_or_default();
@@ -162,6 +163,10 @@ fn of_configuration(
             problem.message = format!("not a CEL expression: {why}");
         }
         let is_key = problem.message.starts_with(MISSING_VARIABLE) && options.assume_keys;
+        // What Envoy or a control plane has to be told of it is looked at by itself.
+        if let Some((what, _)) = problem.message.split_once("; set it, and list it in ") {
+            problem.message = format!("{what}; set it here, or give it in --env-file");
+        }
         let severity = if is_key { Severity::Warning } else { Severity::Error };
         let mut place = found.place_of(&problem.path);
         if let Some(inside) = syntax(&problem.message) {

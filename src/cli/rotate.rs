@@ -16,6 +16,12 @@ use crate::trust::TrustedKey;
 /// Seconds by which the clocks of those who verify may differ from ours.
 const SKEW: u32 = 30;
 
+/// Seconds beside `discovery.maxAge` for which a key is published before it signs, as with `announce`.
+const ANNOUNCED: u32 = 60;
+
+/// Seconds that an edit may take until it is in force.
+const HANDLING: u32 = 3_600;
+
 /// Prints the step, with the times at which it is safe. Where the next key is to sign, peers that have said whom they trust have to
 /// know it.
 pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Failure> {
@@ -40,6 +46,7 @@ pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Fail
     };
     let duration = seconds("/tokenDuration", "", "tokenDuration");
     let max_age = seconds("/discovery/maxAge", "discovery", "maxAge");
+    let announced = max_age.saturating_add(ANNOUNCED);
     let ring = gateway.ring();
     let own = ring.own().filter(|own| !own.keys.keys().is_empty());
     let Some((own, (signs, others))) = own.and_then(|own| own.keys.keys().split_first().map(|keys| (own, keys))) else {
@@ -57,7 +64,8 @@ pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Fail
             ended.join(", "),
         )
     } else if let Some(key) = others.iter().find(|key| key.not_after.is_none()) {
-        let end = now.after(duration.saturating_add(SKEW).saturating_add(max_age));
+        let life = duration.saturating_add(SKEW).saturating_add(max_age);
+        let end = now.after(life.saturating_add(HANDLING));
         let unaware: Vec<_> =
             peers.iter().filter(|peer| !peer.knows(&own.name, key)).map(|peer| quoted(&peer.name)).collect();
         if !unaware.is_empty() {
@@ -74,7 +82,7 @@ pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Fail
             let names: Vec<_> = peers.iter().map(|peer| quoted(&peer.name)).collect();
             format!("all peers know it, as {} {}", names.join(", "), if names.len() == 1 { "does" } else { "do" })
         };
-        switch(signs, key, &known, max_age, &time(end))?
+        switch(signs, key, &known, announced, &time(end))?
     } else if let Some(end) = others.iter().filter_map(|key| key.not_after).min() {
         format!("# Step 3 of 3: retire. Wait until {}, then run this again.\n", time(end))
     } else {
@@ -82,8 +90,9 @@ pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Fail
             "# Step 1 of 3: announce. Make the next key, and publish its public half behind the one that signs:\n#\n\
              #   wristband keygen NAME\n#\n# Then in `signingKeyRefs`, as the second entry:\n\
              # - name: NAME\n#   algorithm: {}\n#   key: {{inlineString: its public half}}\n#\n\
-             # Give peers that list your keys the same entry. Step 2 is safe {max_age} seconds after that, which is \
-             `discovery.maxAge`,\n# and not before all peers have it.\n",
+             # Give peers that list your keys the same entry, and Envoy the next key: a variable needs a restart.\n# Step 2 is \
+             safe {announced} seconds after that, which is `discovery.maxAge` and a minute, and not before all peers have it:\n# \
+             those that fetch have it after their `refresh`.\n",
             signs.algorithm().name(),
         )
     };
@@ -91,13 +100,13 @@ pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Fail
 }
 
 /// The key that was announced signs, and the other one stays for as long as what it has signed lives.
-fn switch(signs: &TrustedKey, next: &TrustedKey, known: &str, max_age: u32, end: &str) -> Result<String, Failure> {
+fn switch(signs: &TrustedKey, next: &TrustedKey, known: &str, announced: u32, end: &str) -> Result<String, Failure> {
     let pem: String = stanzas::pem(signs.key.public())?.lines().map(|line| format!("      {line}\n")).collect();
     Ok(format!(
-        "# Step 2 of 3: switch. Safe once {} has been published for {max_age} seconds, which is `discovery.maxAge`, and {known}.\n# If {} is an old key: give it a `notAfter`, and run this again.\n# Now, in the place of both:\n\
+        "# Step 2 of 3: switch. Safe once {} has been published for {announced} seconds, which is `discovery.maxAge` and a minute, and {known}.\n# If {} is an old key: give it a `notAfter`, and run this again.\n# Now, in the place of both:\n\
          signingKeyRefs:\n- name: {}\n  algorithm: {}\n  key: {{environmentVariable: THE_VARIABLE_OF_THE_NEXT_KEY}}\n\
-         - name: {}\n  algorithm: {}\n  key:\n    inlineString: |\n{pem}  notAfter: \"{end}\"    # if it is done at once: later by as \
-         long as it takes\n",
+         - name: {}\n  algorithm: {}\n  key:\n    inlineString: |\n{pem}  notAfter: \"{end}\"    # if it is in force \
+         within an hour\n",
         quoted(&next.name),
         quoted(&next.name),
         quoted(&next.name),

@@ -34,6 +34,7 @@ pub(super) fn remarks(manager: &Node, plugin: &Node, value: &Value, say: &mut Sa
         say(manager, path, Severity::Warning, message.to_owned());
     }
     of_identity(manager, plugin, value, say);
+    of_callers_without_a_token(manager, plugin, value, say);
     let has_password =
         |filter: &Node| has(filter, "inline_string", &|node| PASSWORDS.iter().any(|known| says(node, known)));
     if manager.at(&["http_filters"]).is_some_and(has_password) {
@@ -46,16 +47,34 @@ fn says(node: &Node, part: &str) -> bool {
     node.text().is_some_and(|text| text.contains(part))
 }
 
+/// Filters that may deny a request for who sends it.
+const DECIDING: [&str; 3] = [".RBAC", ".JwtAuthentication", ".BasicAuth"];
+
+/// With `optional` a filter behind this one decides about requests without a token.
+fn of_callers_without_a_token(manager: &Node, plugin: &Node, value: &Value, say: &mut Say<'_>) {
+    let is_optional = value.pointer("/verify/mode").and_then(Value::as_str) == Some("optional");
+    let filters = manager.at(&["http_filters"]).map(Node::items).unwrap_or_default();
+    let mut behind = filters.iter().skip_while(|filter| !is_of(filter, plugin)).skip(1);
+    if is_optional && !behind.any(|filter| is_opaque(filter) || is_of_kind(filter, &DECIDING)) {
+        let message = "no filter behind this one decides about requests without a token, and with `mode: optional` they pass; if they \
+             may not, add RBAC, or use `mode: require`";
+        say(manager, "http_filters", Severity::Hint, message.to_owned());
+    }
+}
+
+fn is_of(filter: &Node, plugin: &Node) -> bool {
+    filter.at(&["typed_config", "config"]).is_some_and(|config| ptr::eq(config, plugin))
+}
+
 /// Headers that say who someone is, and that a client can write.
 fn of_identity(manager: &Node, plugin: &Node, value: &Value, say: &mut Say<'_>) {
     let identity = value.pointer("/issue/identity");
     let sources = identity.map(|identity| identity.as_array().map_or(std::slice::from_ref(identity), Vec::as_slice));
     let headers = sources.unwrap_or_default().iter().filter_map(|source| source.get("header").and_then(Value::as_str));
     let filters = manager.at(&["http_filters"]).map(Node::items).unwrap_or_default();
-    let is_this = |filter: &Node| filter.at(&["typed_config", "config"]).is_some_and(|config| ptr::eq(config, plugin));
     // What may be switched on by a route may also not be.
     let is_on = |filter: &Node| !filter.at(&["disabled"]).is_some_and(|disabled| says(disabled, "true"));
-    let before = || filters.iter().take_while(|filter| !is_this(filter)).filter(|filter| is_on(filter));
+    let before = || filters.iter().take_while(|filter| !is_of(filter, plugin)).filter(|filter| is_on(filter));
     let early = manager.at(&["early_header_mutation_extensions"]).map(Node::items).unwrap_or_default();
     for header in headers {
         let is_early = early.iter().any(|extension| {
@@ -96,6 +115,10 @@ fn removes(mutations: &Node, header: &str) -> bool {
 }
 
 fn is_opaque(filter: &Node) -> bool {
+    is_of_kind(filter, &OPAQUE)
+}
+
+fn is_of_kind(filter: &Node, kinds: &[&str]) -> bool {
     let kind = filter.at(&["typed_config", "@type"]).and_then(Node::text).unwrap_or_default();
-    OPAQUE.iter().any(|opaque| kind.ends_with(opaque))
+    kinds.iter().any(|end| kind.ends_with(end))
 }

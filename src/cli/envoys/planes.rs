@@ -28,14 +28,27 @@ fn of_istio(spec: &Node, value: &Value, say: &mut Say<'_>) {
         let message = "without `FAIL_RELOAD` one crash of a plugin is 503 for good";
         say(strategy.unwrap_or(spec), "spec.failStrategy", Severity::Warning, message.to_owned());
     }
+    let phase = spec.at(&["phase"]);
+    if !["AUTHN", "AUTHZ"].iter().any(|before| says(phase, before)) {
+        let message = "without `AUTHN` the filter comes after Istio's policies, and they decide by what clients have written into the \
+             headers that it replaces";
+        say(phase.unwrap_or(spec), "spec.phase", Severity::Warning, message.to_owned());
+    }
     let environment = spec.at(&["vmConfig", "env"]);
-    let listed = |name: &str| {
-        let entries = environment.map(Node::items).unwrap_or_default();
-        entries.iter().any(|entry| says(entry.at(&["name"]), name))
-    };
-    of_variables(value, listed, |message| {
-        say(environment.unwrap_or(spec), "spec.vmConfig.env", Severity::Error, message);
-    });
+    let entries = || environment.map(Node::items).unwrap_or_default().iter();
+    of_variables(
+        value,
+        |name| entries().any(|entry| says(entry.at(&["name"]), name)),
+        |message| {
+            say(environment.unwrap_or(spec), "spec.vmConfig.env", Severity::Error, message);
+        },
+    );
+    // Without `HOST` its value is what stands here.
+    let has_value = |entry: &Node| entry.at(&["value"]).and_then(Node::text).is_some_and(|value| !value.is_empty());
+    for entry in entries().filter(|entry| !says(entry.at(&["valueFrom"]), "HOST") && !has_value(entry)) {
+        let message = "needs `valueFrom: HOST`: otherwise the variable is empty".to_owned();
+        say(entry, "spec.vmConfig.env", Severity::Error, message);
+    }
 }
 
 fn of_envoy_gateway(extension: &Node, value: &Value, say: &mut Say<'_>) {
