@@ -1,9 +1,12 @@
 //! `envoy/fleet.yaml`: a token passes once in several Envoys together. With the real rate limit service and a real Redis.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::support::envoy::Envoy;
 use crate::support::fleet::{Fleet, of_a, signed};
+use crate::support::read;
 use crate::support::sample::Sample;
 use crate::support::token::{self, A, B};
 
@@ -174,4 +177,31 @@ fn only_routes_that_forward_without_rules_of_their_own_are_counted() {
     let by_the_limit = |line: &Value| line["flags"] == "RL" && line["code"].is_null();
     assert!(denied(&fleet.envoys[1]).iter().all(by_the_limit));
     assert_eq!(fleet.envoys[1].counter("cluster.upstream.ratelimit.over_limit"), 2);
+}
+
+/// Its ports are others, and the Envoys run already.
+#[test]
+fn the_commands_of_the_page_ask_two_envoys() {
+    let Some(fleet) = Fleet::start(|_| ()) else { return };
+    let page = read("docs/verifying.md");
+    let (_, section) = page.split_once("## Each token once in several Envoys\n").unwrap();
+    let block = section.split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap();
+    let [moved, start, export, sign, ..] = block.lines().collect::<Vec<_>>()[..] else { panic!("{block}") };
+    assert!(start.contains("-c target/fleet-2.yaml"));
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_wristband")).parent().unwrap().display();
+    let moved = moved.split_once(" >").unwrap().0;
+    let script = format!("PATH={bin}:$PATH; {moved}; {export}; {sign}; echo; echo \"---\"; echo \"$WRISTBAND\"");
+    let mut shell = Command::new("bash");
+    let output = shell.args(["-euc", &script]).current_dir(crate::support::path("")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let output = String::from_utf8(output.stdout).unwrap();
+    let (other, token) = output.rsplit_once("---\n").unwrap();
+    let ports = |text: &str| {
+        let ports = text.split("port_value: ").skip(1).map(|rest| rest[..5].parse::<u16>().unwrap());
+        ports.collect::<Vec<_>>()
+    };
+    let expected =
+        ports(&read("envoy/fleet.yaml")).into_iter().map(|port| if port == 10_002 { port } else { port + 1_000 });
+    assert_eq!(ports(other), expected.collect::<Vec<_>>());
+    assert_eq!([0, 1].map(|envoy| fleet.ask(envoy, token.trim()).status), [200, 401]);
 }

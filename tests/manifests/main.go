@@ -67,8 +67,6 @@ func builtin(name string) any {
 	switch name {
 	case "v1/ConfigMap":
 		return &corev1.ConfigMap{}
-	case "v1/Secret":
-		return &corev1.Secret{}
 	case "v1/Service":
 		return &corev1.Service{}
 	case "apps/v1/Deployment":

@@ -100,6 +100,8 @@ impl Fleet {
         let mut samples = [(); 2].map(|()| Sample::load("fleet"));
         for sample in &mut samples {
             *port_of_the_service(sample) = grpc.parse::<u16>().unwrap().into();
+            // However slow this machine is.
+            *timeout(sample) = "3s".into();
             change(sample);
         }
         let envoys = samples.each_ref().map(|sample| Envoy::start(&sample.bootstrap, &[]));
@@ -161,6 +163,11 @@ fn port_of_the_service(sample: &mut Sample) -> &mut Value {
     assert_eq!(cluster["name"], "ratelimit");
     let endpoint = &mut cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
     &mut endpoint["address"]["socket_address"]["port_value"]
+}
+
+fn timeout(sample: &mut Sample) -> &mut Value {
+    let manager = &mut sample.bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+    &mut manager["typed_config"]["http_filters"][1]["typed_config"]["timeout"]
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {

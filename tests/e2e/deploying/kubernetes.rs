@@ -89,8 +89,6 @@ fn start(text_of_key: &str, change: &dyn Fn(Value) -> Value) -> Pod {
         if volume["configMap"]["name"] == "wristband-filter" {
             swap_file(folder, "wristband.yaml", "1", &filter_file(&volumes, change));
         } else if volume["secret"]["secretName"] == "wristband-key" {
-            let secret = object("kubernetes/gateway.yaml", "Secret", "wristband-key");
-            assert_eq!(secret["stringData"], json!({"key.pem": ""}));
             swap_file(folder, "key.pem", "1", text_of_key);
         } else if volume.get("image").is_some() {
             std::os::unix::fs::symlink(path("target/wristband.wasm"), folder.join("plugin.wasm")).unwrap();

@@ -133,8 +133,12 @@ fn the_command_does_with_the_files_what_the_pages_say() {
             ran.push(format!("{page}: {}", rest.split(' ').next().unwrap()));
         }
     }
-    let of = |page: &str| ["check", "rotate", "peer"].map(|command| format!("{page}: {command}"));
-    assert_eq!(ran, [&of("istio")[..], &of("envoy-gateway"), &["systemd: check".to_owned()]].concat());
+    let all = ["check", "rotate", "peer"];
+    let of =
+        |page: &str, commands: &[&str]| commands.iter().map(|command| format!("{page}: {command}")).collect::<Vec<_>>();
+    let expected =
+        [of("istio", &all), of("envoy-gateway", &all), of("kubernetes", &["check"]), of("systemd", &["check"])];
+    assert_eq!(ran, expected.concat());
 }
 
 #[test]
