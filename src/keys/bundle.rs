@@ -37,8 +37,8 @@ pub fn parse(text: &[u8], algorithm: Algorithm) -> Result<Vec<Bundled>, KeyError
 }
 
 fn from_json(text: &[u8], algorithm: Algorithm) -> Result<Vec<Bundled>, KeyError> {
-    let mut members =
-        json::parse_object(text).map_err(|error| KeyError::new(format!("the JWK is {}", error.problem)))?;
+    let mut members = json::parse_object(text)
+        .map_err(|error| KeyError::new(format!("the JWK cannot be read: {}", error.problem)))?;
     let entries = match members.remove("keys") {
         Some(Value::Array(entries)) => entries,
         Some(_) => return Err(KeyError::new("the `keys` of the JWK Set are no array")),

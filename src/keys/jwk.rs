@@ -20,7 +20,8 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// `uses` are the values of `use` that are accepted.
 #[inline(never)]
 pub(super) fn parse(text: &[u8], algorithm: Algorithm, uses: &[&str]) -> Result<Material, KeyError> {
-    let members = json::parse_object(text).map_err(|error| KeyError::new(format!("the JWK is {}", error.problem)))?;
+    let members = json::parse_object(text)
+        .map_err(|error| KeyError::new(format!("the JWK cannot be read: {}", error.problem)))?;
     from_members(members, algorithm, uses)
 }
 

@@ -51,8 +51,8 @@ impl JwkSet {
         refuses: impl Fn(&PublicKey) -> Option<&'static str>,
     ) -> Result<Self, KeyError> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut members =
-            json::parse_object(text).map_err(|error| KeyError::new(format!("the JWK Set is {}", error.problem)))?;
+        let mut members = json::parse_object(text)
+            .map_err(|error| KeyError::new(format!("the JWK Set cannot be read: {}", error.problem)))?;
         let Some(Value::Array(entries)) = members.remove("keys") else {
             return Err(KeyError::new("expected a JWK Set, an object with an array `keys`"));
         };
@@ -264,7 +264,8 @@ mod tests {
     fn what_is_no_set_or_has_a_private_half_is_refused_as_a_whole() {
         let error =
             |text: &str| JwkSet::parse(text.as_bytes(), None, |_| None).err().map(|error| error.to_string()).unwrap();
-        assert_eq!(error("x"), "the JWK Set is not valid JSON at line 1, column 1");
+        assert_eq!(error("x"), "the JWK Set cannot be read: not valid JSON at line 1, column 1");
+        assert_eq!(error("[]"), "the JWK Set cannot be read: expected an object, found an array");
         for text in ["{}", "{\"keys\": {}}", &jwk(A_PUB, Algorithm::Es256).to_string()] {
             assert_eq!(error(text), "expected a JWK Set, an object with an array `keys`", "{text}");
         }

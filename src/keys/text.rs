@@ -352,8 +352,8 @@ mod tests {
             ),
             (r#"{"crv":"P-256"}"#, "the JWK has no `kty`".into()),
             (r#"{"keys":[]}"#, "a JWK set where one JWK has to stand; take one of its `keys`".into()),
-            (r#"{"kty":"EC","kty":"EC"}"#, "the JWK is the same member twice".into()),
-            (r#"{"kty":"#, "the JWK is not valid JSON at line 1, column 7".into()),
+            (r#"{"kty":"EC","kty":"EC"}"#, "the JWK cannot be read: the same member twice".into()),
+            (r#"{"kty":"#, "the JWK cannot be read: not valid JSON at line 1, column 7".into()),
         ] {
             assert_eq!(parse(text).err(), Some(expected), "{text}");
         }

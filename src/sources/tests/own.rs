@@ -165,7 +165,7 @@ fn a_text_that_cannot_be_used_changes_nothing_and_is_said_once() {
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n", "not valid PEM"),
         ("{\"keys\": []}", "the JWK Set has no keys"),
         ("{\"keys\": 7}", "the `keys` of the JWK Set are no array"),
-        ("{", "the JWK is"),
+        ("{", "the JWK cannot be read"),
         (&of_one_name, "a public key where the private one that signs has to stand"),
     ];
     for (index, (text, expected)) in texts.iter().enumerate() {
