@@ -221,13 +221,13 @@ fn peer(node: &Node<'_>) -> Peer {
     }
 }
 
+/// The name that metrics give a peer, in the characters that they have.
 fn label(node: &Node<'_>) -> Option<String> {
-    let text = text(node)?;
-    if [trust::SELF, trust::NOBODY].contains(&&*text) {
+    let label = trust::label(&text(node)?);
+    if [trust::SELF, trust::NOBODY].contains(&&*label) {
         return node.fail("is what metrics call our own issuer or an unknown one; choose another");
     }
-    let is_label = text.len() <= MAX_NAME && text == trust::label(&text);
-    if is_label { Some(text) } else { node.fail(format!("expected at most {MAX_NAME} letters, digits, `-` and `_`")) }
+    if label.len() <= MAX_NAME { Some(label) } else { node.fail(format!("expected at most {MAX_NAME} characters")) }
 }
 
 fn pattern(node: &Node<'_>) -> Option<Pattern> {

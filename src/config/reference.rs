@@ -127,7 +127,7 @@ pub const REFERENCE: &[(&str, &[Field])] = {
             field("jwks", Object("peers[].jwks"), "", "Its JWK Set, in the place of `keys`", r#"{"environmentVariable": "WEST_JWKS"}"#),
             field("remoteJwks", Object("peers[].remoteJwks"), "", "Its JWK Set, fetched, in the place of `keys`", r#"{"cluster": "west"}"#),
             field("algorithms", Words(ALGORITHMS), "", "With `jwks` and `remoteJwks`: the algorithms of its keys. A key without `alg` has the first that its type allows; without the list `ES256`, `ES384`, `ES512` or `EdDSA` by its curve, and `RS256` if it is RSA", r#"["ES256"]"#),
-            field("label", Pattern("^[A-Za-z0-9_-]{1,255}$"), "", "How metrics name it; `self` and `none` have a meaning there. By default the host of its issuer", r#""west""#),
+            field("label", Pattern(r"^[\s\S]{1,255}$"), "", "How metrics name it, every other character than letters, digits, `-` and `_` being `_` there; `self` and `none` have a meaning. By default the host of its issuer, or else all of it", r#""west""#),
             field("typ", TextsOrEmpty, "", "Accepted values of `typ` in its tokens. By default those of `verify`", r#"["wristband+jwt"]"#),
             field("subjects", Objects("peers[].subjects[]"), "", "Whom it may name. Absent: everyone", r#"[{"prefix": "spiffe://west.example.com/"}]"#),
             field("audiences", Texts, "", "One of these has to be in `aud` of its tokens. By default those of `verify`", r#"["east"]"#),

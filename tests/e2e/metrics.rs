@@ -65,7 +65,7 @@ fn counters_say_which_filter_and_whose_token_it_was() {
         json!({
             "issuer": A,
             "signingKeyRefs": [private(A_KEY, "KEY")],
-            "peers": [{"issuer": B, "label": "west", "keys": [public("cluster-b-2026-10")]}],
+            "peers": [{"issuer": B, "label": "west.1", "keys": [public("cluster-b-2026-10")]}],
             "issue": {"identity": {"header": "x-user"}, "reuse": 60},
             "verify": {"mode": mode, "outputClaimToHeaders": [{"header": "x-list", "claim": "list", "format": "list"}]},
         })
@@ -91,7 +91,7 @@ fn counters_say_which_filter_and_whose_token_it_was() {
     let labels = |filter: &str, word: &str| {
         vec![
             format!("wristband_{word}{{filter=\"{filter}\",peer=\"none\",code=\"bad_signature\"}} 1"),
-            format!("wristband_{word}{{filter=\"{filter}\",peer=\"west\",code=\"wrong_audience\"}} 1"),
+            format!("wristband_{word}{{filter=\"{filter}\",peer=\"west_1\",code=\"wrong_audience\"}} 1"),
             format!("wristband_claim_dropped{{filter=\"{filter}\"}} 2"),
             format!("wristband_discovery{{filter=\"{filter}\"}} 1"),
             format!("wristband_issue_reuse{{filter=\"{filter}\",result=\"hit\"}} 1"),
@@ -99,10 +99,10 @@ fn counters_say_which_filter_and_whose_token_it_was() {
             format!("wristband_issue_skipped{{filter=\"{filter}\",code=\"peer_wristband\"}} 2"),
             format!("wristband_issued{{filter=\"{filter}\"}} 2"),
             format!("wristband_keys{{filter=\"{filter}\",peer=\"self\"}} 1"),
-            format!("wristband_keys{{filter=\"{filter}\",peer=\"west\"}} 1"),
+            format!("wristband_keys{{filter=\"{filter}\",peer=\"west_1\"}} 1"),
             format!("wristband_token_cache{{filter=\"{filter}\",result=\"hit\"}} 1"),
             format!("wristband_token_cache{{filter=\"{filter}\",result=\"miss\"}} 1"),
-            format!("wristband_verified{{filter=\"{filter}\",peer=\"west\"}} 2"),
+            format!("wristband_verified{{filter=\"{filter}\",peer=\"west_1\"}} 2"),
         ]
     };
     let version = env!("CARGO_PKG_VERSION");
