@@ -8,6 +8,9 @@ use crate::encoding::pairs;
 /// Envoy's `RESPONSE_CODE_DETAILS` of all documents.
 pub(super) const DETAILS: &str = "wristband_discovery";
 
+/// When to come back for keys that are fetched, in seconds: as long as a fetch may take, unless the configuration says otherwise.
+const RETRY_AFTER: &str = "5";
+
 /// A response, without the parts that Envoy adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -55,11 +58,12 @@ impl From<Denial> for Reply {
             format!(", error=\"{error}\", error_description=\"{text}\"")
         };
         let challenge = format!("Bearer realm=\"wristband\"{named}");
-        Self::new(
+        let reply = Self::new(
             status,
             &[("www-authenticate", &challenge), ("content-type", "application/json")],
             json!({"error": error, "error_description": text}).to_string(),
             format!("wristband_denied{{{}}}", denial.code()),
-        )
+        );
+        if denial == Denial::KeysUnavailable { reply.with("retry-after", RETRY_AFTER) } else { reply }
     }
 }

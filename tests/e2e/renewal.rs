@@ -343,6 +343,7 @@ fn requests_wait_for_the_first_set_no_longer_than_they_may_and_not_too_many() {
             std::thread::spawn(move || {
                 let started = Instant::now();
                 let answer = http::get_with(&url, &[("x-wristband-token", &token)]);
+                assert_eq!(answer.header("retry-after"), Some("5"));
                 (answer.status, answer.header("www-authenticate").map(str::to_owned), started.elapsed())
             })
         })
