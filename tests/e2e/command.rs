@@ -146,6 +146,10 @@ fn with_an_envoy_expressions_are_compiled_by_it() {
     assert!(!passes && said.contains("error: issue.customClaims.c.expression: Envoy does not compile it: "), "{said}");
     assert!(said.contains("nosuch"), "{said}");
     assert!(check("request.path + 'x'", true).0);
+    // Something else says nothing of it.
+    let arguments = ["check", "--assume-keys", "--envoy", "/bin/true", file.to_str().unwrap()];
+    let (passes, said) = run(&arguments, &[], "");
+    assert!(!passes && said.contains("/bin/true does not say whether it compiles an expression"), "{said}");
     // What is no CEL at all needs no Envoy, and has its position.
     let (passes, said) = check("request.headers[", false);
     assert!(!passes && said.contains("not a CEL expression: "), "{said}");
