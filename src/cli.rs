@@ -13,6 +13,7 @@ mod document;
 mod envoys;
 mod find;
 mod host;
+mod input;
 mod keygen;
 mod output;
 mod reading;

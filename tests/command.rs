@@ -477,6 +477,25 @@ fn names_that_could_be_keys_are_not_shown() {
     );
 }
 
+/// As systemd, Docker and editors on other systems write them.
+#[test]
+fn a_file_of_variables_is_read_in_any_encoding_and_from_standard_input() {
+    let folder = Folder::new();
+    gateway(&folder);
+    let line = format!("EAST_SIGNING_KEY={}", key(&folder).replace('\n', "\\n"));
+    for (prefix, line_end) in [("", "\n"), ("", "\r\n"), ("\u{feff}", "\r\n"), ("# keys\n\nexport ", "\n")] {
+        folder.write("variables", &format!("{prefix}{line}{line_end}"));
+        let checked = folder.run(&["check", "--env-file", "variables", "ours.yaml"]);
+        assert_eq!(checked.code, 0, "{prefix:?} {line_end:?}: {checked:?}");
+    }
+    fs::write(folder.path("variables"), [b"NAME=J\xfcrgen\n", line.as_bytes()].concat()).unwrap();
+    assert_eq!(folder.run(&["check", "--env-file", "variables", "ours.yaml"]).code, 0);
+    assert_eq!(folder.run_with(&["check", "--env-file", "-", "ours.yaml"], &[], &line).code, 0);
+    fs::write(folder.path("ours.yaml"), [folder.read("ours.yaml").as_bytes(), b"# J\xfcrgen\n"].concat()).unwrap();
+    let unreadable = folder.run(&["check", "--env-file", "variables", "ours.yaml"]);
+    assert!(unreadable.code == 2 && unreadable.notes.contains("ours.yaml: is not UTF-8"), "{unreadable:?}");
+}
+
 #[test]
 fn every_sample_passes_and_is_accepted_by_the_schema() {
     let folder = Folder::new();

@@ -199,7 +199,7 @@ pub(super) struct Which {
 
 #[derive(Args)]
 pub(super) struct Variables {
-    /// Lines NAME=VALUE in the place of the environment; in a value `\n` is a line feed
+    /// Lines NAME=VALUE in the place of the environment, in which `\n` of a value is a line feed; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(super) env_file: Option<PathBuf>,
 }

@@ -14,8 +14,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::document::documents;
+use super::input;
 use super::output::{Failure, note, print};
-use super::reading;
 use super::stanzas::{self, quoted};
 use crate::jose::algorithm::Algorithm;
 use crate::keys::Material;
@@ -42,8 +42,8 @@ impl Notes {
 pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
     let mut found = Files::default();
     for file in files {
-        let shown = reading::shown(file);
-        let text = Zeroizing::new(reading::text(file)?);
+        let shown = input::shown(file);
+        let text = Zeroizing::new(input::text(file)?);
         let failure = |place: super::document::Place, message: &str| {
             Failure::Usage(format!("{shown}:{}:{}: {message}", place.line, place.column))
         };

@@ -9,7 +9,7 @@ use super::document::Place;
 use super::find::{self, Found};
 use super::host::Shell;
 use super::output::{Failure, note, print};
-use super::{Output, cel, envoys, reading};
+use super::{Output, cel, envoys, input};
 use crate::compile;
 
 /// How to check.
@@ -57,7 +57,7 @@ const NO_CEL: &str = "not a CEL expression";
 
 /// Checks files, and prints what is to be said of them.
 pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) -> Result<ExitCode, Failure> {
-    let host = Shell::new(env_file).map_err(Failure::Usage)?;
+    let host = Shell::new(env_file)?;
     let mut problems = Vec::new();
     let mut is_unreadable = false;
     let mut without = Vec::new();
@@ -116,7 +116,7 @@ fn name(file: &Path) -> String {
 
 /// Whether there is a configuration in a file, or could be.
 fn check(file: &Path, options: &Options, host: &Shell, problems: &mut Vec<Problem>) -> Result<bool, Failure> {
-    let source = reading::text(file)?;
+    let source = input::text(file)?;
     let name = name(file);
     let mut say = |Place { line, column }: Place, path: String, severity: Severity, message: String| {
         problems.push(Problem { file: name.clone(), line, column, path, severity, message });

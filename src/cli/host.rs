@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
+use super::input;
+use super::output::Failure;
 use crate::host::{Crypto, ExpressionId, Expressions, Function, Host, Setup, Written};
 use crate::time::{Moment, Timestamp};
 
@@ -20,21 +21,21 @@ pub(super) struct Shell {
 
 impl Shell {
     /// With the variables of a file of lines `NAME=VALUE`, or those of the process. In a value `\n` is a line feed, so that a
-    /// key fits into a line.
-    pub(super) fn new(env_file: Option<&Path>) -> Result<Self, String> {
+    /// key fits into a line; what stands around a key may be in any encoding, as in a variable of the process.
+    pub(super) fn new(env_file: Option<&Path>) -> Result<Self, Failure> {
         let Some(file) = env_file else {
             return Ok(Self { variables: None, expressions: RefCell::default() });
         };
-        let text = fs::read_to_string(file).map(Zeroizing::new);
-        let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+        let bytes = Zeroizing::new(input::bytes(file)?);
+        let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
         let mut variables = HashMap::new();
-        for (index, line) in text.lines().enumerate() {
+        for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 // What stands there may be a part of a key.
-                let number = index.saturating_add(1);
+                let place = format!("{}:{}", input::shown(file), index.saturating_add(1));
                 let expected = "expected NAME=VALUE; in VALUE, a line feed is written \\n";
-                let (name, value) = variable(line).ok_or_else(|| format!("{}:{number}: {expected}", file.display()))?;
+                let (name, value) = variable(line).ok_or_else(|| Failure::Usage(format!("{place}: {expected}")))?;
                 variables.insert(name, value);
             }
         }

@@ -1,31 +1,14 @@
-//! Files, and the one configuration of a file that a command is about.
+//! The one configuration of a file that a command is about.
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Which;
 use super::find::{self, Found};
 use super::host::Shell;
+use super::input::{shown, text};
 use super::output::Failure;
 use crate::compile::{self, Compiled};
 use crate::jose::path::harmless;
-
-/// The text of a file; `-` is standard input.
-pub(super) fn text(file: &Path) -> Result<String, Failure> {
-    let read = if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(file)
-    };
-    read.map_err(|error| Failure::Usage(format!("{}: {error}", shown(file))))
-}
-
-/// A file as messages name it.
-pub(super) fn shown(file: &Path) -> String {
-    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
-}
 
 /// Which configuration a command is about.
 pub(super) struct Request {
@@ -41,7 +24,7 @@ impl Request {
 
     /// The host with the variables that were asked for.
     pub(super) fn host(&self) -> Result<Shell, Failure> {
-        Shell::new(self.env_file.as_deref()).map_err(Failure::Usage)
+        Shell::new(self.env_file.as_deref())
     }
 
     /// The configuration. Where the file has several, it is chosen by its name.
@@ -51,8 +34,8 @@ impl Request {
         let found = find::configurations(&source).map_err(|error| {
             Failure::Usage(format!("{file}:{}:{}: {}", error.place.line, error.place.column, error.message))
         })?;
-        let shown = |found: &Found| found.name.as_deref().and_then(harmless).unwrap_or("<plugin>").to_owned();
-        let names: Vec<_> = found.iter().map(shown).collect();
+        let named = |found: &Found| found.name.as_deref().and_then(harmless).unwrap_or("<plugin>").to_owned();
+        let names: Vec<_> = found.iter().map(named).collect();
         let mut chosen = found.into_iter().filter(|found| self.plugin.is_none() || found.name == self.plugin);
         match (chosen.next(), chosen.next()) {
             (Some(only), None) => Ok(only),

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::find::Found;
 use super::host::{Shell, now};
+use super::input;
 use super::output::{Failure, note, print};
-use super::reading::{self, Request};
+use super::reading::Request;
 use crate::compile;
 use crate::gateway::Admission;
 use crate::http::discovery::{CERTS, without_slash};
@@ -174,9 +175,9 @@ fn hints(found: &Found) -> String {
 
 /// `import jwks`: a stanza of a set.
 pub(super) fn import_jwks(issuer: &str, file: &Path) -> Result<ExitCode, Failure> {
-    let text = reading::text(file)?;
+    let text = input::text(file)?;
     let set = JwkSet::parse(text.as_bytes(), None, |_| None)
-        .map_err(|error| Failure::No(format!("{}: {error}", reading::shown(file))))?;
+        .map_err(|error| Failure::No(format!("{}: {error}", input::shown(file))))?;
     for (index, problem) in &set.skipped {
         note(&format!("wristband: keys[{index}] is left out: {problem}"));
     }

@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::Output;
 use super::host::{Shell, now};
+use super::input;
 use super::output::{Failure, note, print};
-use super::reading::{self, Request};
+use super::reading::Request;
 use crate::compile;
 use crate::denial::Denial;
 use crate::gateway::{Admission, Decision, Event, Gateway};
@@ -63,7 +64,7 @@ pub(super) fn sign(
     let claims: Map<String, Value> = claims.iter().map(|claim| custom(claim)).collect::<Result<_, _>>()?;
     for_subject(&mut value, claims)?;
     if let Some(file) = key {
-        with_key(&mut value, &reading::text(file)?)?;
+        with_key(&mut value, &input::text(file)?)?;
     }
     let compiled = compile::load(value.to_string().as_bytes(), &host).map_err(|problems| {
         Failure::No(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nwristband: "))
