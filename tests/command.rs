@@ -119,6 +119,12 @@ fn keygen_writes_two_files_and_no_secret_to_anyone_else_and_overwrites_nothing()
     for name in ["", "a b", "../x", "-x"] {
         assert_eq!(folder.run(&["keygen", "--", name]).code, 2, "{name}");
     }
+    // A peer may be called so, and we may not.
+    for issuer in ["ftp://east.example.com", "east.example.com", "https://east.example.com/?x"] {
+        let refused = folder.run(&["keygen", "north", "--issuer", issuer]);
+        assert!(refused.code == 2 && refused.notes.contains("issuer: expected an absolute http"), "{refused:?}");
+        assert!(!folder.path("north.pem").exists() && !folder.path("north.pub.pem").exists());
+    }
     let elsewhere = folder.run(&["keygen", "https://x/y", "--out", "z.pem", "--algorithm", "EdDSA"]);
     assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
     assert!(elsewhere.output.contains("algorithm: EdDSA") && folder.path("z.pub.pem").exists());

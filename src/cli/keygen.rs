@@ -71,7 +71,9 @@ fn public_half(private: &str, algorithm: Algorithm) -> Result<PublicKey, Failure
 fn text(name: &str, issuer: &str, public: &PublicKey) -> Result<String, Failure> {
     let algorithm = public.algorithm().name();
     let variable = stanzas::variable(name);
-    let peers = stanzas::peers(issuer, &[Key::new(name.to_owned(), public.clone())])?;
+    let key = Key::new(name.to_owned(), public.clone());
+    stanzas::accepted_as_ours(issuer, &key)?;
+    let peers = stanzas::peers(issuer, &[key])?;
     Ok(format!(
         "# At this gateway. The variable holds the text of the private key, and stands in `host_env_keys` too.\n\
          issuer: {}\nsigningKeyRefs:\n- name: {}\n  algorithm: {algorithm}\n  key: {{environmentVariable: {variable}}}\n\

@@ -84,19 +84,38 @@ pub(super) fn peers(issuer: &str, keys: &[Key]) -> Result<String, Failure> {
     accepted(issuer, keys).map(|()| text)
 }
 
-/// That the filter takes such a peer. For a name that stands for another there is nothing to ask.
+/// That the filter takes such a peer.
 fn accepted(issuer: &str, keys: &[Key]) -> Result<(), Failure> {
-    let issuer = if issuer == PLACEHOLDER { "https://issuer.invalid" } else { issuer };
-    let mut entries = Vec::new();
-    for Key { name, key, .. } in keys {
-        entries.push(json!({"name": name, "algorithm": key.algorithm().name(), "key": {"inlineString": pem(key)?}}));
-    }
-    // Whoever verifies with a key of the samples has to say so.
-    let value = json!({"peers": [{"issuer": issuer, "keys": entries}], "verify": {}, "allowWorthlessKeys": true});
+    let peers = json!([{"issuer": named(issuer), "keys": entries(keys)?}]);
+    compiled(&json!({"peers": peers, "verify": {}, "allowWorthlessKeys": true}), "peers[0].")
+}
+
+/// That the filter takes such an issuer and key for its own.
+pub(super) fn accepted_as_ours(issuer: &str, key: &Key) -> Result<(), Failure> {
+    let keys = entries(std::slice::from_ref(key))?;
+    let value = json!({"issuer": named(issuer), "signingKeyRefs": keys, "verify": {}, "allowWorthlessKeys": true});
+    compiled(&value, "signingKeyRefs[0].")
+}
+
+/// The issuer, or any where a name stands for another: of that there is nothing to ask.
+fn named(issuer: &str) -> &str {
+    if issuer == PLACEHOLDER { "https://issuer.invalid" } else { issuer }
+}
+
+fn entries(keys: &[Key]) -> Result<Vec<Value>, Failure> {
+    let entry = |Key { name, key, .. }: &Key| {
+        Ok(json!({"name": name, "algorithm": key.algorithm().name(), "key": {"inlineString": pem(key)?}}))
+    };
+    keys.iter().map(entry).collect()
+}
+
+/// That the filter takes a configuration, or what is wrong at that place. Whoever verifies with a key of the samples has to say
+/// so, and it is allowed there.
+fn compiled(value: &Value, place: &str) -> Result<(), Failure> {
     let Err(problems) = compile::load(value.to_string().as_bytes(), &Shell::without_variables()) else {
         return Ok(());
     };
-    let lines = problems.iter().map(|problem| problem.to_string().trim_start_matches("peers[0].").to_owned());
+    let lines = problems.iter().map(|problem| problem.to_string().trim_start_matches(place).to_owned());
     Err(Failure::Usage(lines.collect::<Vec<_>>().join("\nwristband: ")))
 }
 
