@@ -200,6 +200,22 @@ fn duration(connection: &mut Connection) -> u64 {
 }
 
 #[test]
+fn weakness_an_update_by_lds_that_goes_back_while_the_old_listener_drains_shows_nothing() {
+    let plugin = |duration: u32, max_age: u32| {
+        signer(&of_user(), &json!({"tokenDuration": duration, "discovery": {"maxAge": max_age}}))
+    };
+    let live = Live::start(&[plugin(100, 300)], &[("KEY", &key(A1))], &[]);
+    let is = |expected: u64| duration(&mut Connection::new(&live.urls[0])) == expected;
+    let loaded = || live.envoy.log().matches("configuration in force").count();
+    live.update_applies(&[plugin(200, 300)], || is(200));
+    let before = loaded();
+    live.update_applies(&[plugin(100, 300)], || is(100));
+    assert_eq!(loaded(), before);
+    live.update_applies(&[plugin(200, 301)], || is(200));
+    assert!(loaded() > before);
+}
+
+#[test]
 fn an_open_connection_gets_an_update_by_ecds_and_not_one_by_lds() {
     let plugin = |duration: u32| signer(&of_user(), &json!({"tokenDuration": duration}));
     let live = Live::start(&[plugin(100)], &[("KEY", &key(A1))], &[]);
