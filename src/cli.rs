@@ -44,15 +44,23 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Keygen { name, issuer, algorithm, out } => keygen::run(&name, issuer.as_deref(), algorithm, out),
+        Command::Keygen { name, issuer, algorithm, out, output } => {
+            keygen::run(&name, issuer.as_deref(), algorithm, out, output.output)
+        }
         Command::Check { files, assume_keys, strict, envoy, output, variables } => {
             let options = check::Options { assume_keys, strict, envoy, output: output.output };
             check::run(&files, options, variables.env_file.as_deref())
         }
-        Command::Jwks { source: Source { file, which } } => stanzas::jwks(&reading::Request::new(file, &which)),
-        Command::Peer { source: Source { file, which } } => stanzas::peer(&reading::Request::new(file, &which)),
-        Command::Sign { source: ConfigSource { config, which }, subject, claims, key } => {
-            tokens::sign(&reading::Request::new(config, &which), &subject, &claims, key.as_deref())
+        // A set is JSON, and so is the schema.
+        Command::Jwks { source: Source { file, which }, output: _ } => {
+            stanzas::jwks(&reading::Request::new(file, &which))
+        }
+        Command::Peer { source: Source { file, which }, output } => {
+            stanzas::peer(&reading::Request::new(file, &which), output.output)
+        }
+        Command::Sign { source: ConfigSource { config, which }, subject, claims, key, output } => {
+            let request = reading::Request::new(config, &which);
+            tokens::sign(&request, &subject, &claims, key.as_deref(), output.output)
         }
         Command::Verify { source: ConfigSource { config, which }, token, output } => {
             tokens::verify(&reading::Request::new(config, &which), &token, output.output)
@@ -63,12 +71,14 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             let [old, new] = &requests;
             diff::run(old, new, after, output.output)
         }
-        Command::Rotate { source: Source { file, which }, trust } => {
-            rotate::run(&reading::Request::new(file, &which), &trust)
+        Command::Rotate { source: Source { file, which }, trust, output } => {
+            rotate::run(&reading::Request::new(file, &which), &trust, output.output)
         }
-        Command::Import { what: Import::Authconfig { files } } => authconfig::run(&files),
-        Command::Import { what: Import::Jwks { issuer, file } } => stanzas::import_jwks(&issuer, &file),
-        Command::Schema => output::print(&schema::text()),
+        Command::Import { what: Import::Authconfig { files, output } } => authconfig::run(&files, output.output),
+        Command::Import { what: Import::Jwks { issuer, file, output } } => {
+            stanzas::import_jwks(&issuer, &file, output.output)
+        }
+        Command::Schema { output: _ } => output::print(&schema::text()),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "wristband", &mut text);

@@ -483,6 +483,37 @@ fn names_that_could_be_keys_are_not_shown() {
     );
 }
 
+/// Scripts get of every command what people get.
+#[test]
+fn whatever_is_printed_is_printed_as_json_too() {
+    let rotation = Rotation::new();
+    let json = |arguments: &[&str]| {
+        let ended = rotation.run(&[arguments, &["--output", "json"]].concat());
+        assert_eq!(ended.code, 0, "{ended:?}");
+        ended.json()
+    };
+    rotation.with("announced", &["one", "two"], None);
+    let peers = json(&["peer", "announced"]);
+    assert_eq!(peers.pointer("/peers/0/keys/1/name"), Some(&json!("two")), "{peers}");
+    let set = json(&["jwks", "announced"]);
+    assert_eq!(set.pointer("/keys/1/kid"), Some(&json!("two")), "{set}");
+    rotation.folder.write("set", &set.to_string());
+    let imported = json(&["import", "jwks", "--issuer", "https://east.example.com", "set"]);
+    assert_eq!(imported["peers"][0]["keys"], peers["peers"][0]["keys"]);
+    let step = json(&["rotate", "announced"]);
+    assert_eq!((&step["step"], step.pointer("/edit/signingKeyRefs/0/name")), (&json!("switch"), Some(&json!("two"))));
+    rotation.with("alone", &["one"], None);
+    let step = json(&["rotate", "alone"]);
+    assert_eq!((&step["step"], &step["edit"]), (&json!("announce"), &Value::Null));
+    let signed = json(&["sign", "--config", "alone", "--subject", "alice"]);
+    let verified = json(&["verify", "--config", "alone", signed["token"].as_str().unwrap()]);
+    assert_eq!(verified["subject"], "alice");
+    let made = json(&["keygen", "three", "--issuer", "https://east.example.com"]);
+    assert_eq!(made.pointer("/signingKeyRefs/0/key"), Some(&json!({"environmentVariable": "THREE_SIGNING_KEY"})));
+    assert_eq!(made.pointer("/peers/0/keys/0/name"), Some(&json!("three")));
+    assert_eq!(json(&["schema"])["type"], "object");
+}
+
 /// As systemd, Docker and editors on other systems write them.
 #[test]
 fn a_file_of_variables_is_read_in_any_encoding_and_from_standard_input() {
@@ -1051,6 +1082,8 @@ spec:
         }
     }
     let configuration: Value = serde_yaml_ng::from_str(&imported.output).unwrap();
+    let as_json = folder.run(&["import", "authconfig", "--output", "json", "all.yaml"]);
+    assert_eq!((as_json.json(), &as_json.notes), (json!({"configurations": [&configuration]}), &imported.notes));
     let jwt = "metadata.filter_metadata['envoy.filters.http.jwt_authn'].payload";
     let public = folder.read("previous.pub.pem");
     assert_eq!(

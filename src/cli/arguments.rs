@@ -39,6 +39,8 @@ pub(super) enum Command {
         /// Where to write it; NAME.pem by default. The public half goes beside it, to .pub.pem. Nothing is overwritten
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgument,
     },
     /// Find every configuration of the filter in files, and say all that is wrong with them
     #[command(
@@ -68,12 +70,16 @@ pub(super) enum Command {
     Jwks {
         #[command(flatten)]
         source: Source,
+        #[command(flatten)]
+        output: OutputArgument,
     },
     /// Print the `peers` stanza to send to others
     #[command(after_help = "Example:\n  wristband peer envoy.yaml >east-for-peers.yaml")]
     Peer {
         #[command(flatten)]
         source: Source,
+        #[command(flatten)]
+        output: OutputArgument,
     },
     /// Sign a token as a configuration does
     #[command(after_help = "Example:\n  wristband sign --config envoy.yaml --subject alice --claim 'groups=[\"dev\"]'")]
@@ -89,6 +95,8 @@ pub(super) enum Command {
         /// The private key, for a configuration that fetches it
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgument,
     },
     /// Say whether a configuration accepts a token, and if not, why
     Verify {
@@ -135,6 +143,8 @@ pub(super) enum Command {
         /// What a peer says of whom it trusts (`discovery.trust`), to see whether it knows the next key; may be repeated
         #[arg(long, value_name = "FILE")]
         trust: Vec<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgument,
     },
     /// Make a stanza of what others have
     Import {
@@ -142,7 +152,10 @@ pub(super) enum Command {
         what: Import,
     },
     /// Print the JSON Schema of the configuration (draft 2020-12)
-    Schema,
+    Schema {
+        #[command(flatten)]
+        output: OutputArgument,
+    },
     /// Print the completions of a shell: bash, zsh or fish
     Completions {
         /// The shell
@@ -159,6 +172,8 @@ pub(super) enum Import {
         /// YAML files, of any number of documents; `-` is standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgument,
     },
     /// A `peers` stanza from a JWK Set
     Jwks {
@@ -167,6 +182,8 @@ pub(super) enum Import {
         issuer: String,
         /// The set; `-` is standard input
         file: PathBuf,
+        #[command(flatten)]
+        output: OutputArgument,
     },
 }
 

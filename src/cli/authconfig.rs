@@ -10,12 +10,13 @@ use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::Output;
 use super::document::documents;
 use super::input;
-use super::output::{Failure, note, print};
+use super::output::{Failure, note, print, print_json};
 use super::stanzas::{self, quoted};
 use crate::jose::algorithm::Algorithm;
 use crate::keys::Material;
@@ -39,7 +40,7 @@ impl Notes {
 }
 
 /// Prints a configuration for each wristband.
-pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
+pub(super) fn run(files: &[PathBuf], output: Output) -> Result<ExitCode, Failure> {
     let mut found = Files::default();
     for file in files {
         let shown = input::shown(file);
@@ -65,7 +66,13 @@ pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
         let old = if found.configs.iter().any(is_old) { "; v1beta1 is not read, v1beta2 and v1beta3 are" } else { "" };
         return Err(Failure::No(format!("no AuthConfig with a wristband is in the files{old}")));
     }
-    let code = print(&configurations.join("---\n"))?;
+    let code = match output {
+        Output::Text => print(&configurations.join("---\n"))?,
+        Output::Json => {
+            let configurations: Vec<_> = configurations.iter().filter_map(|stanza| stanzas::as_json(stanza)).collect();
+            print_json(&json!({"configurations": configurations}))?
+        }
+    };
     notes.0.iter().for_each(|text| note(&format!("wristband: {text}")));
     Ok(code)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::document::Place;
 use super::find::{self, Found};
 use super::host::Shell;
-use super::output::{Failure, note, print};
+use super::output::{Failure, note, print, print_json};
 use super::{Output, cel, envoys, input};
 use crate::compile;
 
@@ -83,16 +83,15 @@ pub(super) fn run(files: &[PathBuf], options: Options, env_file: Option<&Path>) 
     }
     let count = |severity| problems.iter().filter(|problem: &&Problem| problem.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let text = match options.output {
+    match options.output {
         Output::Json => {
-            serde_json::to_string_pretty(&Report { problems }).map_err(|error| Failure::Usage(error.to_string()))?
+            print_json(&Report { problems })?;
         }
-        Output::Text => problems.iter().map(line).collect(),
-    };
-    print(&text)?;
-    if options.output == Output::Text {
-        let of = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-        note(&format!("{}, {}", of(errors, "error"), of(warnings, "warning")));
+        Output::Text => {
+            print(&problems.iter().map(line).collect::<String>())?;
+            let of = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+            note(&format!("{}, {}", of(errors, "error"), of(warnings, "warning")));
+        }
     }
     let is_no = errors > 0 || options.strict && warnings > 0;
     Ok(if is_unreadable { ExitCode::from(2) } else { ExitCode::from(u8::from(is_no)) })

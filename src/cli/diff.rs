@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Output;
 use super::host::{Shell, now};
-use super::output::{Failure, print};
+use super::output::{Failure, print, print_json};
 use super::reading::Request;
 use crate::time::Timestamp;
 use crate::trust::{Ring, TrustedIssuer, TrustedKey};
@@ -114,11 +114,10 @@ pub(super) fn run(old: &Request, new: &Request, after: u32, output: Output) -> R
     let (old, new) = (Side::read(old, &old.host()?)?, Side::read(new, &new.host()?)?);
     let difference = compare(&old, &new, after, now());
     let is_safe = difference.refused.is_empty();
-    let text = match output {
-        Output::Json => serde_json::to_string_pretty(&difference).map_err(|error| Failure::Usage(error.to_string()))?,
-        Output::Text => text(&difference),
+    match output {
+        Output::Json => print_json(&difference)?,
+        Output::Text => print(&text(&difference))?,
     };
-    print(&text)?;
     Ok(if is_safe { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

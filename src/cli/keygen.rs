@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use getrandom::SysRng;
 use getrandom::rand_core::UnwrapErr;
 
-use super::output::{Failure, note, print};
+use super::Output;
+use super::output::{Failure, note};
 use super::stanzas::{self, Key, PLACEHOLDER};
 use crate::jose::algorithm::Algorithm;
 use crate::keys::{self, Material, PublicKey};
@@ -20,6 +21,7 @@ pub(super) fn run(
     issuer: Option<&str>,
     algorithm: Algorithm,
     out: Option<PathBuf>,
+    output: Output,
 ) -> Result<ExitCode, Failure> {
     let is_name = !name.is_empty() && name.len() <= 255 && name.bytes().all(|byte| byte.is_ascii_graphic());
     let is_file = !name.contains('/') && !name.starts_with('.') && !name.starts_with('-');
@@ -39,7 +41,7 @@ pub(super) fn run(
     // Neither without the other.
     write(&out, &private, 0o600).inspect_err(|_| drop(fs::remove_file(&public_file)))?;
     note(&format!("wristband: wrote {} (keep it secret) and {}", out.display(), public_file.display()));
-    print(&text)
+    stanzas::print_stanza(&text, output)
 }
 
 /// `east.pem` has `east.pub.pem` beside it.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 /// Why the command does not do what it was asked for.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -38,6 +40,11 @@ impl fmt::Display for Failure {
 pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
     let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
     print_bytes(format!("{}{end}", visible(text)).as_bytes())
+}
+
+/// Prints a value as JSON, for scripts.
+pub(super) fn print_json(value: &impl Serialize) -> Result<ExitCode, Failure> {
+    print(&serde_json::to_string_pretty(value).map_err(|error| Failure::Usage(error.to_string()))?)
 }
 
 /// Writes a line to standard error. Nothing can be done where nobody takes it.

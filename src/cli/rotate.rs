@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::Output;
 use super::host::now;
-use super::output::{Failure, print};
+use super::output::{Failure, print, print_json};
 use super::reading::{Request, shown, text};
 use super::stanzas::{self, quoted};
 use crate::config::reference;
@@ -24,7 +25,7 @@ const HANDLING: u32 = 3_600;
 
 /// Prints the step, with the times at which it is safe. Where the next key is to sign, peers that have said whom they trust have to
 /// know it.
-pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Failure> {
+pub(super) fn run(request: &Request, trust: &[PathBuf], output: Output) -> Result<ExitCode, Failure> {
     let host = request.host()?;
     let found = request.found()?;
     let gateway = request.compile(&found, &host)?.gateway;
@@ -57,12 +58,13 @@ pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Fail
     let time = |time: Timestamp| time.to_rfc3339().unwrap_or_default();
     let ended = others.iter().filter(|key| !key.is_published(now));
     let ended: Vec<_> = ended.map(|key| quoted(&key.name)).collect();
-    let text = if !ended.is_empty() {
-        format!(
+    let (step, text) = if !ended.is_empty() {
+        let text = format!(
             "# Step 3 of 3: retire. {} ended, and nothing that it has signed is valid.\n# Now: remove from `signingKeyRefs`: {}\n",
             if ended.len() == 1 { "This key has" } else { "These keys have" },
             ended.join(", "),
-        )
+        );
+        ("retire", text)
     } else if let Some(key) = others.iter().find(|key| key.not_after.is_none()) {
         let life = duration.saturating_add(SKEW).saturating_add(max_age);
         let end = now.after(life.saturating_add(HANDLING));
@@ -82,11 +84,11 @@ pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Fail
             let names: Vec<_> = peers.iter().map(|peer| quoted(&peer.name)).collect();
             format!("all peers know it, as {} {}", names.join(", "), if names.len() == 1 { "does" } else { "do" })
         };
-        switch(signs, key, &known, announced, &time(end))?
+        ("switch", switch(signs, key, &known, announced, &time(end))?)
     } else if let Some(end) = others.iter().filter_map(|key| key.not_after).min() {
-        format!("# Step 3 of 3: retire. Wait until {}, then run this again.\n", time(end))
+        ("retire", format!("# Step 3 of 3: retire. Wait until {}, then run this again.\n", time(end)))
     } else {
-        format!(
+        let text = format!(
             "# Step 1 of 3: announce. Make the next key, and publish its public half behind the one that signs:\n#\n\
              #   wristband keygen NAME\n#\n# Then in `signingKeyRefs`, as the second entry:\n\
              # - name: NAME\n#   algorithm: {}\n#   key: {{inlineString: its public half}}\n#\n\
@@ -94,9 +96,13 @@ pub(super) fn run(request: &Request, trust: &[PathBuf]) -> Result<ExitCode, Fail
              safe {announced} seconds after that, which is `discovery.maxAge` and a minute, and not before all peers have it:\n# \
              those that fetch have it after their `refresh`.\n",
             signs.algorithm().name(),
-        )
+        );
+        ("announce", text)
     };
-    print(&text)
+    match output {
+        Output::Text => print(&text),
+        Output::Json => print_json(&json!({"step": step, "edit": stanzas::as_json(&text), "text": text})),
+    }
 }
 
 /// The key that was announced signs, and the other one stays for as long as what it has signed lives.

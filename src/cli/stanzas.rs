@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::Output;
+use super::document::documents;
 use super::find::Found;
 use super::host::{Shell, now};
 use super::input;
-use super::output::{Failure, note, print};
+use super::output::{Failure, note, print, print_json};
 use super::reading::Request;
 use crate::compile;
 use crate::gateway::Admission;
@@ -33,6 +35,19 @@ impl Key {
     pub(super) fn new(name: String, key: PublicKey) -> Self {
         Self { name, key, not_before: None, not_after: None }
     }
+}
+
+/// Prints a stanza: as it is, for people to paste, or as JSON.
+pub(super) fn print_stanza(stanza: &str, output: Output) -> Result<ExitCode, Failure> {
+    match output {
+        Output::Text => print(stanza),
+        Output::Json => print_json(&as_json(stanza).unwrap_or_default()),
+    }
+}
+
+/// What a stanza says beside its comments; `None`: nothing.
+pub(super) fn as_json(stanza: &str) -> Option<Value> {
+    Some(documents(stanza).ok()?.first()?.json().0)
 }
 
 /// A text as YAML has it, in quotes where it could be read as something else.
@@ -142,7 +157,7 @@ pub(super) fn jwks(request: &Request) -> Result<ExitCode, Failure> {
 }
 
 /// `peer`: the stanza to send to others.
-pub(super) fn peer(request: &Request) -> Result<ExitCode, Failure> {
+pub(super) fn peer(request: &Request, output: Output) -> Result<ExitCode, Failure> {
     let host = request.host()?;
     let found = request.found()?;
     let gateway = request.compile(&found, &host)?.gateway;
@@ -168,7 +183,11 @@ pub(super) fn peer(request: &Request) -> Result<ExitCode, Failure> {
     if keys.is_empty() {
         return Err(Failure::No("it has no key that counts".to_owned()));
     }
-    print(&(peers(&own.name, &keys)? + &hints(&found)))
+    let hints = hints(&found);
+    if output == Output::Json {
+        hints.lines().for_each(note);
+    }
+    print_stanza(&(peers(&own.name, &keys)? + &hints), output)
 }
 
 /// What its tokens need of those who verify them, as comments.
@@ -193,7 +212,7 @@ fn hints(found: &Found) -> String {
 }
 
 /// `import jwks`: a stanza of a set.
-pub(super) fn import_jwks(issuer: &str, file: &Path) -> Result<ExitCode, Failure> {
+pub(super) fn import_jwks(issuer: &str, file: &Path, output: Output) -> Result<ExitCode, Failure> {
     let text = input::text(file)?;
     let set = JwkSet::parse(text.as_bytes(), None, |_| None)
         .map_err(|error| Failure::No(format!("{}: {error}", input::shown(file))))?;
@@ -201,5 +220,5 @@ pub(super) fn import_jwks(issuer: &str, file: &Path) -> Result<ExitCode, Failure
         note(&format!("wristband: keys[{index}] is left out: {problem}"));
     }
     let keys: Vec<_> = set.keys.into_iter().map(|(name, key)| Key::new(name, key)).collect();
-    print(&peers(issuer, &keys)?)
+    print_stanza(&peers(issuer, &keys)?, output)
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::Output;
 use super::host::{Shell, now};
 use super::input;
-use super::output::{Failure, note, print};
+use super::output::{Failure, note, print, print_json};
 use super::reading::Request;
 use crate::compile;
 use crate::denial::Denial;
@@ -48,6 +48,7 @@ pub(super) fn sign(
     subject: &str,
     claims: &[String],
     key: Option<&Path>,
+    output: Output,
 ) -> Result<ExitCode, Failure> {
     let host = request.host()?;
     let found = request.found()?;
@@ -69,7 +70,8 @@ pub(super) fn sign(
     let compiled = compile::load(value.to_string().as_bytes(), &host).map_err(|problems| {
         Failure::No(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nwristband: "))
     })?;
-    signed(&compiled.gateway, subject, &host).and_then(|token| print(&token))
+    let token = signed(&compiled.gateway, subject, &host)?;
+    if output == Output::Json { print_json(&json!({"token": token})) } else { print(&token) }
 }
 
 /// A claim of the command line.
