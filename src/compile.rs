@@ -196,12 +196,14 @@ fn check_revoked(config: &Config, loaded: &Keys, problems: &Problems) {
     let is_fetched = |key: &KeyRef| matches!(key.key, Some(KeySource::Call(_)));
     let may_come =
         config.signing_key_refs.iter().any(is_fetched) || config.peers.iter().any(|peer| peer.remote_jwks.is_some());
+    // Of what could not be read has been told, and nobody knows its names either.
+    let is_unread = config.peers.iter().zip(&loaded.peers).any(|(peer, keys)| peer.jwks.is_some() && keys.is_empty());
     for RevokedKey { path, name } in &revoked.keys {
         if signs == Some(name) {
             problems.error(path, "is the key that signs; put another one first");
         } else if may_come && !names.contains(name.as_str()) {
             problems.warn(path, "no key of the configuration has this name; it may be that of one that is fetched");
-        } else if !names.contains(name.as_str()) {
+        } else if !is_unread && !names.contains(name.as_str()) {
             problems.error(path, "no key has this name");
         }
     }

@@ -807,6 +807,10 @@ fn a_peer_s_keys_may_come_as_the_set_that_it_publishes() {
     assert!(load(&configuration).is_ok());
     set_revoked(&mut configuration, "nobody");
     assert_eq!(load(&configuration).err().unwrap(), "verify.revoked[0].kid: no key has this name");
+    // It may be that of one in a set that is not at hand.
+    configuration["peers"][0]["jwks"] = json!({"environmentVariable": "ABSENT"});
+    let problem = load(&configuration).err().unwrap();
+    assert!(problem.contains("`ABSENT` is missing or empty") && !problem.contains("revoked"), "{problem}");
 }
 
 fn set_revoked(configuration: &mut Value, name: &str) {
