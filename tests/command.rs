@@ -247,6 +247,13 @@ fn what_is_wrong_is_found_where_it_stands_in_whatever_file() {
             ),
         ),
         (
+            "list.yaml",
+            format!(
+                "kind: List\nitems:\n- kind: ConfigMap\n  data:\n    envoy.yaml: |\n{}",
+                indented(&plugin(&structured), 6)
+            ),
+        ),
+        (
             "resource.yaml",
             format!(
                 "resources:\n- \"@type\": x\n  name: a\n  typed_config:\n    config:\n      vm_config: {{}}\n      configuration:\n        \"@type\": type.googleapis.com/google.protobuf.Struct\n        value:\n{}",
@@ -1082,6 +1089,11 @@ spec:
         }
     }
     let configuration: Value = serde_yaml_ng::from_str(&imported.output).unwrap();
+    let objects = serde_yaml_ng::Deserializer::from_str(&folder.read("all.yaml"))
+        .map(|object| serde::Deserialize::deserialize(object).unwrap())
+        .collect::<Vec<Value>>();
+    let list = json!({"kind": "List", "items": objects}).to_string();
+    assert_eq!(folder.run_with(&["import", "authconfig", "-"], &[], &list).output, imported.output);
     let as_json = folder.run(&["import", "authconfig", "--output", "json", "all.yaml"]);
     assert_eq!((as_json.json(), &as_json.notes), (json!({"configurations": [&configuration]}), &imported.notes));
     let jwt = "metadata.filter_metadata['envoy.filters.http.jwt_authn'].payload";

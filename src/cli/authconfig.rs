@@ -29,6 +29,21 @@ struct Files {
     secrets: Vec<Value>,
 }
 
+impl Files {
+    /// Takes an object in, or those of a list, as `kubectl get` prints several.
+    fn take(&mut self, mut object: Value) {
+        match object.get("kind").and_then(Value::as_str) {
+            Some("AuthConfig") => self.configs.push(object),
+            Some("Secret") => self.secrets.push(object),
+            Some("List") => {
+                let items = object.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+                items.into_iter().flatten().for_each(|item| self.take(item));
+            }
+            _ => {}
+        }
+    }
+}
+
 /// What has no counterpart, and what an operator has to do.
 #[derive(Default)]
 struct Notes(Vec<String>);
@@ -49,12 +64,7 @@ pub(super) fn run(files: &[PathBuf], output: Output) -> Result<ExitCode, Failure
             Failure::Usage(format!("{shown}:{}:{}: {message}", place.line, place.column))
         };
         for document in documents(&text).map_err(|error| failure(error.place, &error.message))? {
-            let (value, _) = document.json();
-            match value.get("kind").and_then(Value::as_str) {
-                Some("AuthConfig") => found.configs.push(value),
-                Some("Secret") => found.secrets.push(value),
-                _ => {}
-            }
+            found.take(document.json().0);
         }
     }
     let (mut notes, mut configurations) = (Notes::default(), Vec::new());

@@ -192,7 +192,7 @@ impl Search<'_> {
                 }
             }
             // Files of Envoy's, which a pod mounts.
-            Some("ConfigMap") if around.len() == 1 => {
+            Some("ConfigMap") => {
                 let files = node.at(&["data"]).map(Node::members).unwrap_or_default();
                 for source in files.iter().filter_map(|(.., file)| alone(file, self.source)) {
                     for document in documents(&source).unwrap_or_default() {
