@@ -894,7 +894,7 @@ fn import_names_the_logins_that_get_no_wristband_and_the_version_that_it_does_no
     assert!(!ended.notes.contains("authentication.people"), "{ended:?}");
     folder.write("old.yaml", &config("v1beta1", &format!("[{{name: w, wristband: {wristband}}}]")));
     let ended = folder.run(&["import", "authconfig", "old.yaml"]);
-    assert!(ended.code == 1 && ended.notes.contains("v1beta1 is not read"), "{ended:?}");
+    assert!(ended.code == 1 && ended.notes.contains("v1beta1, of which nothing is read"), "{ended:?}");
 }
 
 #[test]
@@ -1149,6 +1149,21 @@ spec:
         let value: Value = serde_yaml_ng::from_str(&imported.output).unwrap();
         assert_eq!(value["issue"]["customClaims"]["mail"]["expression"], row[1]);
     }
+    let jwt = "metadata.filter_metadata['envoy.filters.http.jwt_authn'].payload";
+    for (selector, cel) in
+        [("groups.0", ".groups[0]"), ("a.in", ".a['in']"), ("2fa", "['2fa']"), ("a-b.c", "['a-b'].c")]
+    {
+        let other = config.replace("auth.identity.email}", &format!("auth.identity.{selector}}}"));
+        let value: Value =
+            serde_yaml_ng::from_str(&folder.run_with(&["import", "authconfig", "-"], &[], &other).output).unwrap();
+        assert_eq!(value["issue"]["customClaims"]["mail"]["expression"], format!("{jwt}{cel}"));
+    }
+    let older = folder.run_with(
+        &["import", "authconfig", "-"],
+        &[],
+        "kind: AuthConfig\nmetadata: {name: old}\nspec: {response: [{name: x, wristband: {}}]}\n",
+    );
+    assert!(older.code == 1 && older.notes.contains("old: is an AuthConfig of v1beta1"), "{older:?}");
     // Authorino's own identity, handed over by dynamic metadata.
     let other = config.replace("sso: {jwt: {issuerUrl: \"https://sso.example.com\"}}", "friends: {apiKey: {}}");
     let imported = folder.run_with(&["import", "authconfig", "-"], &[], &other);

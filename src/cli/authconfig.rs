@@ -72,9 +72,8 @@ pub(super) fn run(files: &[PathBuf], output: Output) -> Result<ExitCode, Failure
         of_config(config, &found.secrets, &mut configurations, &mut notes)?;
     }
     if configurations.is_empty() {
-        let is_old = |config: &Value| text(config, "/apiVersion").is_some_and(|version| version.ends_with("/v1beta1"));
-        let old = if found.configs.iter().any(is_old) { "; v1beta1 is not read, v1beta2 and v1beta3 are" } else { "" };
-        return Err(Failure::No(format!("no AuthConfig with a wristband is in the files{old}")));
+        notes.0.iter().for_each(|text| note(&format!("wristband: {text}")));
+        return Err(Failure::No("no AuthConfig with a wristband is in the files".to_owned()));
     }
     let code = match output {
         Output::Text => print(&configurations.join("---\n"))?,
@@ -98,6 +97,10 @@ fn of_config(
     notes: &mut Notes,
 ) -> Result<(), Failure> {
     let name = text(config, "/metadata/name").unwrap_or("AuthConfig");
+    if config.pointer("/spec/response").is_some_and(Value::is_array) {
+        notes.add(name, "is an AuthConfig of v1beta1, of which nothing is read; write it as one of v1beta2 first");
+        return Ok(());
+    }
     let methods = config.pointer("/spec/authentication").and_then(Value::as_object);
     let methods = || methods.into_iter().flatten();
     let is_jwt = methods().any(|(_, method)| method.get("jwt").is_some());

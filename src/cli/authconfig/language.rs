@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::text;
+use crate::cli::cel;
 
 /// Where the payload of an accepted token is for the filters behind `jwt_authn`, and what Authorino says for those behind it.
 pub(super) const JWT: &str = "metadata.filter_metadata['envoy.filters.http.jwt_authn'].payload";
@@ -24,8 +25,13 @@ impl Language {
         if !segments.iter().all(|segment| is_plain(segment)) {
             return None;
         }
-        let member = |path: &str, name: &&str| {
-            if name.contains('-') { format!("{path}['{name}']") } else { format!("{path}.{name}") }
+        let is_index = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+        // CEL has words of its own, and names that begin with no digit.
+        let is_name = |name: &str| !name.contains('-') && cel::problem(&format!("x.{name}")).is_none();
+        let member = |path: &str, name: &&str| match name {
+            name if is_index(name) => format!("{path}[{name}]"),
+            name if is_name(name) => format!("{path}.{name}"),
+            name => format!("{path}['{name}']"),
         };
         match segments.as_slice() {
             ["auth", "identity"] => Some(if self.is_jwt { JWT } else { EXT_AUTHZ }.to_owned()),
@@ -33,7 +39,7 @@ impl Language {
                 Some(path.iter().fold(JWT.to_owned(), |all, name| member(&all, name)))
             }
             // Authorino has to hand it over; it is called by its last name.
-            ["auth", "identity", .., last] => Some(member(EXT_AUTHZ, last)),
+            ["auth", "identity", .., last] if !is_index(last) => Some(member(EXT_AUTHZ, last)),
             ["context", "request", "http", "headers", name] | ["request", "headers", name] => {
                 Some(format!("request.headers['{}']", name.to_ascii_lowercase()))
             }
@@ -49,7 +55,7 @@ impl Language {
         let translated = cel.replace("auth.identity", identity);
         let is_known =
             !translated.contains("auth.") && !translated.contains("context.") && !translated.contains("source.");
-        (is_known && crate::cli::cel::problem(&translated).is_none()).then_some(translated)
+        (is_known && cel::problem(&translated).is_none()).then_some(translated)
     }
 
     /// A condition; `None` where it cannot be translated.
