@@ -122,7 +122,8 @@ pub(super) fn envoys_problem(envoy: &File, expression: &str) -> Result<Option<St
     getrandom::fill(&mut random).map_err(|error| error.to_string())?;
     let file = std::env::temp_dir().join(format!("wristband-check-{:016x}.json", u64::from_le_bytes(random)));
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
-    opened.and_then(|mut file| file.write_all(bootstrap.to_string().as_bytes())).map_err(|error| error.to_string())?;
+    let written = opened.and_then(|mut file| file.write_all(bootstrap.to_string().as_bytes()));
+    written.map_err(|error| format!("{}: {error}", file.display()))?;
     let output = Command::new(envoy).args(["--mode", "validate", "-l", "error", "-c"]).arg(&file).output();
     let _ = std::fs::remove_file(&file);
     let output = output.map_err(|error| format!("{}: {error}", envoy.display()))?;

@@ -150,6 +150,8 @@ fn with_an_envoy_expressions_are_compiled_by_it() {
     let arguments = ["check", "--assume-keys", "--envoy", "/bin/true", file.to_str().unwrap()];
     let (passes, said) = run(&arguments, &[], "");
     assert!(!passes && said.contains("/bin/true does not say whether it compiles an expression"), "{said}");
+    let (passes, said) = run(&arguments, &[("TMPDIR", "/absent")], "");
+    assert!(!passes && said.contains("/absent/wristband-check-"), "{said}");
     // What is no CEL at all needs no Envoy, and has its position.
     let (passes, said) = check("request.headers[", false);
     assert!(!passes && said.contains("not a CEL expression: "), "{said}");
