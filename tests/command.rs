@@ -838,6 +838,10 @@ fn diff_looks_at_peers_their_keys_and_their_limits() {
         peer.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
         json!({"peers": [peer], "verify": {}}).to_string()
     };
+    let all = |verify: Value| {
+        let peer = json!({"issuer": "https://west.example.com", "keys": [key("west", "west")]});
+        json!({"peers": [peer], "verify": verify}).to_string()
+    };
     folder.write("plain", &peer(json!({})));
     for (new, code, words) in [
         (
@@ -859,12 +863,24 @@ fn diff_looks_at_peers_their_keys_and_their_limits() {
         ),
         (peer(json!({"subjects": [{"prefix": "a"}]})), 1, "tokens that need what `subjects` has lost"),
         (peer(json!({"claims": ["groups"]})), 0, "- https://west.example.com: `claims` are limited from now on"),
+        (peer(json!({"maxLifetime": 600})), 1, "! https://west.example.com: tokens that live longer than 600 seconds"),
+        (peer(json!({"typ": ["wristband+jwt"]})), 1, "- https://west.example.com: `typ`: \"JWT\", none"),
+        (peer(json!({"audiences": ["a"], "allowMissingAudience": true})), 0, "+ https://west.example.com: `audiences`: \"a\""),
+        (all(json!({"audiences": ["a"]})), 1, "! https://west.example.com: tokens that need what `audiences` has lost"),
+        (all(json!({"revoked": [{"kid": "west"}]})), 1, "! https://west.example.com, key west: is revoked"),
+        (all(json!({"clockSkew": 60})), 0, "nobody is trusted otherwise than before"),
+        (json!({"issuer": "https://east.example.com", "signingKeyRefs": [key("other", "other")], "peers": [{"issuer": "https://west.example.com", "keys": [key("west", "west")]}], "verify": {}}).to_string(), 0, "+ https://east.example.com: is trusted, with 1 keys"),
     ] {
         folder.write("new", &new);
         let ended = folder.run(&["diff", "plain", "new"]);
         assert_eq!(ended.code, code, "{words}: {ended:?}");
         assert!(ended.output.contains(words), "{words}: {ended:?}");
     }
+    folder.write("revoked", &all(json!({"revoked": [{"kid": "west"}]})));
+    assert!(
+        folder.run(&["diff", "revoked", "plain"]).output.contains("+ https://west.example.com, key west: is trusted")
+    );
+    folder.write("new", &peer(json!({"claims": ["groups"]})));
     folder.write("narrow", &peer(json!({"claims": ["groups"]})));
     let ended = folder.run(&["diff", "narrow", "new"]);
     assert!(ended.code == 0 && ended.output.contains("nobody is trusted otherwise"), "{ended:?}");

@@ -61,6 +61,33 @@ impl Side {
         let mut peers = peers.filter(|peer| peer.get("issuer").and_then(Value::as_str) == Some(issuer));
         peers.next()?.get(name)
     }
+
+    /// Whether tokens are looked at at all.
+    fn verifies(&self) -> bool {
+        self.value.get("verify").is_some()
+    }
+
+    fn revokes(&self, key: &TrustedKey) -> bool {
+        let revoked = self.value.pointer("/verify/revoked").and_then(Value::as_array).into_iter().flatten();
+        revoked.filter_map(|entry| entry.get("kid")).any(|name| *name == key.name)
+    }
+
+    /// What an issuer may say under this name; `None`: whatever it likes. The empty text stands for a token that says nothing.
+    fn allowed(&self, issuer: &str, name: &str) -> Option<Vec<Value>> {
+        let of_peer = self.of_peer(issuer, name).and_then(Value::as_array).cloned();
+        let of_all = || self.value.get("verify")?.get(name)?.as_array().cloned();
+        match name {
+            "typ" => of_peer.or_else(of_all).or_else(|| Some(vec!["JWT".into(), "".into()])),
+            "audiences" => {
+                let mut audiences = of_peer.or_else(of_all).unwrap_or_else(|| vec!["".into()]);
+                if self.of_peer(issuer, "allowMissingAudience") == Some(&Value::Bool(true)) {
+                    audiences.push("".into());
+                }
+                Some(audiences)
+            }
+            _ => of_peer,
+        }
+    }
 }
 
 /// Who is checked at all, and for which audiences.
@@ -148,7 +175,9 @@ fn compare(old: &Side, new: &Side, after: u32, now: Timestamp) -> Difference {
                 format!("is trusted, with {} keys", issuer.keys.keys().len()),
             )),
             Some(was) => {
-                let is_new = |key: &&std::rc::Rc<TrustedKey>| !was.keys.names(&key.name);
+                let is_new = |key: &&std::rc::Rc<TrustedKey>| {
+                    !new.revokes(key) && (!was.keys.names(&key.name) || old.revokes(key))
+                };
                 for key in issuer.keys.keys().iter().filter(is_new) {
                     difference.gained.push(change(name, Some(key), "is trusted".to_owned()));
                 }
@@ -159,16 +188,32 @@ fn compare(old: &Side, new: &Side, after: u32, now: Timestamp) -> Difference {
         // Whoever verified nothing refuses nothing.
         let Some(issuer) = later.get(name) else {
             difference.lost.push(change(name, None, "is trusted no more".to_owned()));
-            if new.value.get("verify").is_some() || was.is_own {
+            if new.verifies() || was.is_own {
                 difference.refused.push(change(name, None, "all of its tokens".to_owned()));
             }
             continue;
         };
         let life = if was.is_own { life.saturating_sub(after) } else { life };
-        for key in was.keys.keys().iter().filter(|key| key.is_published(now)) {
-            lost_key(name, key, issuer, life, now, &mut difference);
+        for key in was.keys.keys().iter().filter(|key| key.is_published(now) && !old.revokes(key)) {
+            if new.revokes(key) {
+                difference.lost.push(change(name, Some(key), "is trusted no more".to_owned()));
+                difference.refused.push(change(
+                    name,
+                    Some(key),
+                    "is revoked, and with it what it has signed".to_owned(),
+                ));
+            } else {
+                lost_key(name, key, issuer, life, now, &mut difference);
+            }
         }
-        of_limits(old, new, name, &mut difference);
+        match (old.verifies(), new.verifies()) {
+            (true, true) => of_limits(old, new, name, &mut difference),
+            (true, false) => {
+                difference.lost.push(change(name, None, "its tokens are not looked at any more".to_owned()))
+            }
+            (false, true) => difference.gained.push(change(name, None, "its tokens are looked at".to_owned())),
+            (false, false) => {}
+        }
     }
     difference
 }
@@ -225,11 +270,10 @@ fn lost_key(
 
 /// What an issuer may say, before and after.
 fn of_limits(old: &Side, new: &Side, issuer: &str, difference: &mut Difference) {
-    for name in ["claims", "subjects", "audiences"] {
-        let (before, later) = (old.of_peer(issuer, name), new.of_peer(issuer, name));
-        let items = |value: Option<&Value>| value.and_then(Value::as_array).cloned();
-        let listed = |items: Vec<&Value>| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let (before, later) = (items(before), items(later));
+    for name in ["claims", "subjects", "audiences", "typ"] {
+        let item = |item: &&Value| if *item == "" { "none".to_owned() } else { item.to_string() };
+        let listed = |items: Vec<&Value>| items.iter().map(item).collect::<Vec<_>>().join(", ");
+        let (before, later) = (old.allowed(issuer, name), new.allowed(issuer, name));
         match (&before, &later) {
             (None, Some(_)) => difference.lost.push(change(issuer, None, format!("`{name}` are limited from now on"))),
             (Some(_), None) => difference.gained.push(change(issuer, None, format!("`{name}` are limited no more"))),
@@ -254,6 +298,16 @@ fn of_limits(old: &Side, new: &Side, issuer: &str, difference: &mut Difference) 
         if narrows && name != "claims" {
             difference.refused.push(change(issuer, None, format!("tokens that need what `{name}` has lost")));
         }
+    }
+    of_lifetime(old, new, issuer, difference);
+}
+
+/// How long its tokens may live.
+fn of_lifetime(old: &Side, new: &Side, issuer: &str, difference: &mut Difference) {
+    let longest = |side: &Side| side.of_peer(issuer, "maxLifetime").and_then(Value::as_u64).unwrap_or(86_400);
+    if longest(new) < longest(old) {
+        let message = format!("tokens that live longer than {} seconds", longest(new));
+        difference.refused.push(change(issuer, None, message));
     }
 }
 
