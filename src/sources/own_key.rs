@@ -67,7 +67,7 @@ impl Text {
         let private = rules::signing(first.material).map_err(|refusal| refusal.to_string())?;
         let mut of_one = KeysOfOne::default();
         let mut admit = |number: usize, given: Option<String>, key: &PublicKey, arithmetic: &mut Arithmetic<'_>| {
-            let refused = |why: String| format!("key {}: {why}", number.saturating_add(1));
+            let refused = |why: String| format!("key {number}: {why}");
             let name = name(given, key).map_err(refused)?;
             of_one.admit(number, &name, key).map_err(|refusal| refused(refusal.to_string()))?;
             let configured_names = configured.iter().map(|key| (key.name.as_str(), key.key.public()));
@@ -80,7 +80,7 @@ impl Text {
                 return Err(refused(problem));
             }
             let has_times = |twin: &Rc<TrustedKey>| twin.not_before.is_some() || twin.not_after.is_some();
-            if number == 0 && configured.iter().any(|twin| is_same(twin.key.public(), key) && has_times(twin)) {
+            if number == 1 && configured.iter().any(|twin| is_same(twin.key.public(), key) && has_times(twin)) {
                 return Err(refused("the configuration says when it begins or ends, and it is to sign".to_owned()));
             }
             if !rules.kind.allows_worthless && is_worthless(key) {
@@ -92,12 +92,11 @@ impl Text {
             Ok(name)
         };
         let public = private.public_key();
-        let kid = admit(0, first.name, &public, arithmetic)?;
+        let kid = admit(1, first.name, &public, arithmetic)?;
         let mut others = Vec::new();
         for (index, Bundled { name, material }) in keys.enumerate() {
-            let number = index.saturating_add(1);
-            let key = rules::verifying(material, true)
-                .map_err(|refusal| format!("key {}: {refusal}", number.saturating_add(1)))?;
+            let number = index.saturating_add(2);
+            let key = rules::verifying(material, true).map_err(|refusal| format!("key {number}: {refusal}"))?;
             others.push((admit(number, name, &key, arithmetic)?, key));
         }
         let private = Rc::new(ready(private, arithmetic)?);

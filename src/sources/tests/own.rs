@@ -156,12 +156,14 @@ fn a_text_that_cannot_be_used_changes_nothing_and_is_said_once() {
     let public_only = crate::testing::A_NEXT_PUB;
     let with_private_behind = format!("{A_NEXT}{B}");
     let twice = format!("{A_NEXT}{A_NEXT}");
+    let with_its_half = format!("{A_NEXT}{public_only}");
     let of_one_name = json!({"keys": [jwk(B, &thumbprint(A))]}).to_string();
     let texts = [
         ("garbage", "expected one key as PEM or as a JWK"),
         (public_only, "a public key where the private one that signs has to stand"),
         (&with_private_behind, "key 2: a private key where only a public one may stand"),
         (&twice, "key 2: a private key where only a public one may stand"),
+        (&with_its_half, "key 2: the same name as that of key 1"),
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n", "not valid PEM"),
         ("{\"keys\": []}", "the JWK Set has no keys"),
         ("{\"keys\": 7}", "the `keys` of the JWK Set are no array"),
