@@ -32,8 +32,12 @@ use output::Failure;
 /// Does what the arguments of the process say.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
-    match run(command) {
+    let done = match Arguments::try_parse() {
+        Ok(Arguments { command }) => run(command),
+        // What was asked for, as help is, or why it was called wrongly.
+        Err(said) => output::written(said.print()).map(|_| u8::try_from(said.exit_code()).unwrap_or(2).into()),
+    };
+    match done {
         Ok(code) => code,
         Err(failure) => {
             output::note(&format!("wristband: {failure}"));

@@ -744,6 +744,13 @@ fn help_completions_and_manual_are_there_and_mistakes_end_with_2() {
         let ended = folder.run(wrong);
         assert_eq!((ended.code, ended.output.as_str()), (2, ""), "{wrong:?}: {ended:?}");
     }
+    // A full disk is no yes.
+    for arguments in [&["--help"][..], &["--version"], &["schema"], &["completions", "bash"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = Command::new(env!("CARGO_BIN_EXE_wristband")).args(arguments).stdout(full).output().unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8(ended.stderr).unwrap().starts_with("wristband: standard output: "));
+    }
     assert_eq!(folder.run(&["--version"]).output, format!("wristband {}\n", env!("CARGO_PKG_VERSION")));
 }
 

@@ -77,10 +77,15 @@ fn visible(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Prints bytes. Who reads them may have had enough.
+/// Prints bytes.
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<ExitCode, Failure> {
     let mut output = io::stdout().lock();
-    match output.write_all(bytes).and_then(|()| output.flush()) {
+    written(output.write_all(bytes).and_then(|()| output.flush()))
+}
+
+/// How writing to standard output ended. Who reads it may have had enough.
+pub(super) fn written(result: io::Result<()>) -> Result<ExitCode, Failure> {
+    match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::from_writing(error)),
         _ => Ok(ExitCode::SUCCESS),
     }
