@@ -90,50 +90,18 @@ impl Side {
     }
 }
 
-/// Who is checked at all, and for which audiences.
-fn of_verification(old: &Side, new: &Side, difference: &mut Difference) {
+/// What becomes of requests whose token is bad, or that have none.
+fn of_mode(old: &Side, new: &Side, difference: &mut Difference) {
     const MODES: [&str; 3] = ["require", "optional", "observe"];
-    let place =
-        |side: &Side| side.value.pointer("/verify/mode").and_then(Value::as_str).unwrap_or("require").to_owned();
-    let (before, later) = (old.value.get("verify"), new.value.get("verify"));
-    match (before, later) {
-        (Some(_), None) => difference.gained.push(of_all("no token is looked at any more, and every request passes")),
-        (Some(_), Some(_)) => {
-            let rank = |side: &Side| MODES.iter().position(|mode| *mode == place(side));
-            let modes = format!("`verify.mode` is `{}` and was `{}`", place(new), place(old));
-            match rank(new).cmp(&rank(old)) {
-                Ordering::Greater => difference.gained.push(of_all(&modes)),
-                Ordering::Less => difference.lost.push(of_all(&modes)),
-                Ordering::Equal => {}
-            }
-        }
-        (None, _) => {}
-    }
-    let audiences = |side: &Side| -> Vec<Value> {
-        side.value.pointer("/verify/audiences").and_then(Value::as_array).cloned().unwrap_or_default()
+    let mode = |side: &Side| side.value.pointer("/verify/mode").and_then(Value::as_str).unwrap_or("require").to_owned();
+    let rank = |side: &Side| MODES.iter().position(|known| *known == mode(side));
+    let message = format!("`verify.mode` is `{}` and was `{}`", mode(new), mode(old));
+    let changes = match rank(new).cmp(&rank(old)) {
+        Ordering::Greater => &mut difference.gained,
+        Ordering::Less => &mut difference.lost,
+        Ordering::Equal => return,
     };
-    if before.is_some() && later.is_some() {
-        let (before, later) = (audiences(old), audiences(new));
-        let missing = |from: &[Value], in_these: &[Value]| {
-            let items = from.iter().filter(|item| !in_these.contains(item)).map(ToString::to_string);
-            Some(items.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
-        };
-        if let Some(more) = missing(&later, &before) {
-            difference.gained.push(of_all(&format!("`verify.audiences`: {more}")));
-        }
-        if let Some(less) = missing(&before, &later) {
-            difference.lost.push(of_all(&format!("`verify.audiences`: {less}")));
-            difference.refused.push(of_all("tokens for the audiences that `verify.audiences` has lost"));
-        }
-        if before.is_empty() && !later.is_empty() {
-            difference.refused.push(of_all("tokens without an audience, since `verify.audiences` is set"));
-        }
-    }
-}
-
-/// Of every issuer.
-fn of_all(message: &str) -> Change {
-    change("all issuers", None, message.to_owned())
+    changes.push(change("all issuers", None, message));
 }
 
 /// Compares two configurations. `after` is for how many seconds the old one has not signed with the keys that go.
@@ -163,7 +131,9 @@ fn text(difference: &Difference) -> String {
 
 fn compare(old: &Side, new: &Side, after: u32, now: Timestamp) -> Difference {
     let mut difference = Difference::default();
-    of_verification(old, new, &mut difference);
+    if old.verifies() && new.verifies() {
+        of_mode(old, new, &mut difference);
+    }
     let (before, later) = (old.issuers(), new.issuers());
     // For so long a token is under way that an own key has signed last.
     let life = old.seconds("/tokenDuration", 300).saturating_add(new.seconds("/verify/clockSkew", 30));

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::Output;
 use super::host::now;
+use super::input::{shown, text};
 use super::output::{Failure, print, print_json};
-use super::reading::{Request, shown, text};
+use super::reading::Request;
 use super::stanzas::{self, quoted};
 use crate::config::reference;
 use crate::time::Timestamp;
