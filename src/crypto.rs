@@ -10,6 +10,7 @@
 
 mod foreign;
 mod known_answers;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 pub mod vm;
