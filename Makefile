@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test install bench weight fuzz check build image dist compatibility envoy clean
+.PHONY: help run test install bench differential weight fuzz check build image dist compatibility envoy clean
 
 TARGET := wasm32-wasip1
 ENVOY_VERSION := 1.40.0
@@ -19,12 +19,14 @@ run: build ## Run a federation of three gateways in one Envoy (DEMO=once: end by
 	  [ -e "$${CARGO_TARGET_DIR:-target}/debug/examples/demo" ] || echo 'building the demo, which takes a minute or two' >&2; \
 	  cargo run --locked --quiet --example demo -- $(DEMO)
 
-test: check image workflows skopeo ## Test everything, the end-to-end tests in a real Envoy included
+test: check image workflows skopeo differential ## Test everything, the end-to-end tests in a real Envoy included
+	@MODULE='$(CURDIR)/$(MODULE)' MODULE_WITH_NAMES='$(CURDIR)/$(WITH_NAMES)' \
+	  cargo test --locked --lib -- --ignored of_the_module
 	@ENVOY="$$($(MAKE) -s envoy)"; ENVOY_WITHOUT_SIGN="$$($(MAKE) -s envoy-without-sign)"; \
 	  PROMETHEUS="$$($(MAKE) -s prometheus)"; MANIFESTS="$$($(MAKE) -s manifests)"; REGISTRY="$$($(MAKE) -s registry)"; \
 	  RATELIMIT="$$($(MAKE) -s ratelimit)"; REDIS="$$($(MAKE) -s redis)"; \
 	  export ENVOY ENVOY_WITHOUT_SIGN PROMETHEUS MANIFESTS REGISTRY RATELIMIT REDIS; cargo test --locked --test e2e; \
-	  for backend in host wasm; do \
+	  for backend in host wasm tables; do \
 	    CRYPTO=$$backend cargo test --locked --test e2e -- federation:: tokens:: trust::; \
 	  done
 
@@ -35,9 +37,12 @@ bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn
 	@ENVOY="$$($(MAKE) -s envoy)"; RATELIMIT="$$($(MAKE) -s ratelimit)"; REDIS="$$($(MAKE) -s redis)"; \
 	  export ENVOY RATELIMIT REDIS BENCH='$(BENCH)' BESIDE='$(BESIDE)'; cargo bench --locked --quiet --bench envoy
 
-weight: ## Show what the parts of the filter weigh (builds it once more)
-	@CARGO_PROFILE_FILTER_STRIP=debuginfo $(MAKE) -s build MODULE=target/with-names.wasm
-	@WASM='$(CURDIR)/target/with-names.wasm' cargo bench --locked --quiet --bench weight
+COUNT := 1000000
+differential: ## Compare ES256 by tables with RustCrypto, for COUNT=1000000 signatures (SEED=n: those of that run)
+	@COUNT=$(COUNT) SEED='$(SEED)' cargo bench --locked --quiet --bench differential
+
+weight: build ## Show what the parts of the filter weigh
+	@WASM='$(CURDIR)/$(WITH_NAMES)' cargo bench --locked --quiet --bench weight
 
 SECONDS := 60
 OF := $(filter-out seeds,$(basename $(notdir $(wildcard fuzz/src/bin/*))))
@@ -108,7 +113,8 @@ FLAGS := -Cllvm-args='-inline-threshold=20 -inlinehint-threshold=0' '--cfg=sha2_
 CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"
 
 # Envoy calls every callback that a module exports, and the SDK exports all that there are. The linker is told of these
-# only, by a script in its place: rustc has no option for it.
+# only, by a script in its place: rustc has no option for it. It links the same once more with the names of functions, for
+# whoever looks into the module: the code is the same.
 EXPORTS := _initialize proxy_abi_version_0_2_1 proxy_on_memory_allocate proxy_on_context_create proxy_on_configure \
   proxy_on_request_headers proxy_on_response_headers proxy_on_delete proxy_on_tick proxy_on_http_call_response \
   proxy_on_request_body proxy_on_request_trailers
@@ -119,17 +125,23 @@ for argument; do
   case "$$previous $$argument" in
     *" --export" | *" -flavor" | "-flavor "*) ;;
     "--export "*) case " $(EXPORTS) " in *" $$argument "*) set -- "$$@" --export "$$argument" ;; esac ;;
+    *" --strip-all") ;;
+    "-o "*) output=$$argument ;;
+    *" -o") ;;
     *) set -- "$$@" "$$argument" ;;
   esac
   previous=$$argument
 done
-exec "$$WASM_LINKER" $$WASM_FLAVOR "$$@"
+"$$WASM_LINKER" $$WASM_FLAVOR "$$@" --strip-debug -o "$$output.names" \
+  && exec "$$WASM_LINKER" $$WASM_FLAVOR "$$@" --strip-all -o "$$output"
 endef
 export LINKER
 export CARGO_TARGET_WASM32_WASIP1_LINKER := $(CURDIR)/target/linker/wasm-ld
 
 # TOOLCHAIN=debian takes Debian's way even where rustup has the target.
 MODULE := target/wristband.wasm
+# The linker's script makes it.
+WITH_NAMES := target/$(TARGET)/filter/deps/wristband.wasm.names
 build: ## Build the filter: target/wristband.wasm
 	@mkdir -p target/linker && echo "$$LINKER" >target/linker/wasm-ld && chmod +x target/linker/wasm-ld
 	@home=~; flags=($(FLAGS)); \

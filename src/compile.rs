@@ -13,6 +13,7 @@ mod variable;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use self::keys::Keys;
 pub use self::keys::Set;
@@ -20,6 +21,7 @@ pub use self::report::{Report, VERSION, endings, key_lines};
 use crate::config::{
     self, Config, Identity, Issue, KeyRef, KeySource, Problem, Problems, RevokedIssuer, RevokedKey, Verify,
 };
+use crate::crypto::Tables;
 use crate::gateway::Gateway;
 use crate::host::Setup;
 use crate::http::discovery::{Discovery, without_slash};
@@ -43,7 +45,15 @@ pub struct Compiled {
 /// # Errors
 /// Everything that an operator has to change, each with its path. There is one at least.
 pub fn load(bytes: &[u8], setup: &impl Setup) -> Result<Compiled, Vec<Problem>> {
-    let Examined { compiled, errors, .. } = examine(bytes, setup);
+    load_with(bytes, setup, &Rc::default())
+}
+
+/// The same with the tables of a VM, which keep what the configuration before has made of them.
+///
+/// # Errors
+/// As with [`load`].
+pub fn load_with(bytes: &[u8], setup: &impl Setup, tables: &Rc<Tables>) -> Result<Compiled, Vec<Problem>> {
+    let Examined { compiled, errors, .. } = examine_with(bytes, setup, tables);
     compiled.ok_or(errors)
 }
 
@@ -59,8 +69,12 @@ pub struct Examined {
 
 /// The same for whoever wants to know the warnings beside the errors.
 pub fn examine(bytes: &[u8], setup: &impl Setup) -> Examined {
+    examine_with(bytes, setup, &Rc::default())
+}
+
+fn examine_with(bytes: &[u8], setup: &impl Setup, tables: &Rc<Tables>) -> Examined {
     let problems = Problems::default();
-    let compiled = Config::read(bytes, &problems).and_then(|config| compile(config, &problems, setup));
+    let compiled = Config::read(bytes, &problems).and_then(|config| compile(config, &problems, setup, tables));
     match compiled {
         Some((gateway, keys)) if !problems.has_errors() => {
             #[cfg(test)]
@@ -81,7 +95,7 @@ pub fn examine(bytes: &[u8], setup: &impl Setup) -> Examined {
 
 /// `None` where so much is wrong that nothing can be made of it, which has been said.
 #[inline(never)]
-fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(Gateway, Keys)> {
+fn compile(config: Config, problems: &Problems, setup: &impl Setup, tables: &Rc<Tables>) -> Option<(Gateway, Keys)> {
     if config.issue.is_none() && config.verify.is_none() {
         // Otherwise a forgotten configuration would let everything pass.
         problems.error(&Path::root(), "set `issue`, `verify` or both");
@@ -100,7 +114,7 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
             problems.warn(&Path::of(&["issue", "reuse"]), REUSE_WITH_REPLAY);
         }
     }
-    let mut keys = Keys::load(&config, problems, setup);
+    let mut keys = Keys::load(&config, problems, setup, tables);
     risks::warn_of_same_labels(&config.peers, problems);
     check_revoked(&config, &keys, problems);
     let revoked = config.verify.iter().flat_map(|verify| &verify.revoked.keys);
@@ -127,7 +141,7 @@ fn compile(config: Config, problems: &Problems, setup: &impl Setup) -> Option<(G
             Some(issue::delivery(issue, issuer, duration, keys.signing.take(), verifies, problems, setup)?)
         }
     };
-    let sources = sources.sources(&ring, &keys.arithmetic);
+    let sources = sources.sources(&ring, &keys.arithmetic, tables);
     Some((Gateway::new(ring, discovery, verification?, delivery).with_sources(sources), keys))
 }
 

@@ -1,4 +1,5 @@
-//! Who does the arithmetic of a signature: the host, whose BoringSSL is many times faster, or the VM, with RustCrypto.
+//! Who does the arithmetic of a signature: the host, whose BoringSSL is many times faster, or the VM, with RustCrypto; and of ES256, if
+//! the operator asks for it, the VM with [`tables`] of its own, which are faster than the host.
 //!
 //! It is chosen once for each algorithm, when a configuration is compiled: the host where it has the algorithm and passes a test
 //! with known answers, which it has to get right when they are wrong as well; otherwise the VM. From then on a
@@ -16,10 +17,12 @@ mod tests;
 pub mod vm;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::host::Crypto;
 use crate::jose::algorithm::Algorithm;
-use crate::keys::{PrivateKey, PublicKey};
+use crate::keys::{Numbers, PrivateKey, PublicKey};
+pub use tables::Tables;
 pub use vm::SigningFailed;
 
 /// Whom the operator wants to do the arithmetic.
@@ -31,6 +34,8 @@ pub enum Preference {
     Host,
     /// The VM.
     Wasm,
+    /// The VM by tables where there are some, otherwise as with `Auto`.
+    Tables,
 }
 
 /// Who does it.
@@ -40,6 +45,10 @@ pub enum Backend {
     Host,
     /// RustCrypto in the VM.
     Wasm,
+    /// [`Tables`] in the VM, and the host where they have no answer.
+    TablesOrHost,
+    /// [`Tables`] in the VM, and RustCrypto where they have no answer.
+    TablesOrWasm,
 }
 
 /// What for.
@@ -71,6 +80,8 @@ pub struct VerifyingKey {
     public: PublicKey,
     /// `None`: the VM computes.
     host: Option<foreign::VerifyingKey>,
+    /// They are asked first.
+    tables: Option<Rc<Tables>>,
 }
 
 /// A private key that signs. It has no `Debug` and no other way out.
@@ -88,14 +99,15 @@ enum Means {
 pub struct Arithmetic<'h> {
     preference: Preference,
     host: &'h dyn Crypto,
+    tables: Rc<Tables>,
     chosen: Chosen,
 }
 
 impl<'h> Arithmetic<'h> {
-    /// Chooses as the operator prefers and the host allows.
+    /// Chooses as the operator prefers and the host allows. Only who prefers tables has some.
     #[must_use]
-    pub fn new(preference: Preference, host: &'h dyn Crypto) -> Self {
-        Self { preference, host, chosen: BTreeMap::new() }
+    pub fn new(preference: Preference, host: &'h dyn Crypto, tables: &Rc<Tables>) -> Self {
+        Self { preference, host, tables: Rc::clone(tables), chosen: BTreeMap::new() }
     }
 
     /// The same, where it has been chosen for some already.
@@ -120,9 +132,13 @@ impl<'h> Arithmetic<'h> {
             Some(backend) => *backend,
             None => self.choose(operation, algorithm, |host| known_answers::is_passed(algorithm, host))?,
         };
+        let tables = || Some(Rc::clone(&self.tables));
+        let by_host = |public: &PublicKey| foreign::VerifyingKey::new(public);
         Ok(match backend {
-            Backend::Host => VerifyingKey { host: foreign::VerifyingKey::new(&public), public },
+            Backend::Host => VerifyingKey { host: by_host(&public), tables: None, public },
             Backend::Wasm => VerifyingKey::in_vm(public),
+            Backend::TablesOrHost => VerifyingKey { host: by_host(&public), tables: tables(), public },
+            Backend::TablesOrWasm => VerifyingKey { host: None, tables: tables(), public },
         })
     }
 
@@ -158,10 +174,23 @@ impl<'h> Arithmetic<'h> {
         algorithm: Algorithm,
         host_works: impl Fn(&dyn Crypto) -> bool,
     ) -> Result<Backend, Unusable> {
+        let has_tables = self.preference == Preference::Tables && (operation, algorithm) == OF_TABLES;
         let backend = match self.preference {
             Preference::Wasm => Backend::Wasm,
-            Preference::Auto | Preference::Host if host_works(self.host) => Backend::Host,
-            Preference::Auto => Backend::Wasm,
+            Preference::Auto | Preference::Host | Preference::Tables if host_works(self.host) => {
+                if has_tables {
+                    Backend::TablesOrHost
+                } else {
+                    Backend::Host
+                }
+            }
+            Preference::Auto | Preference::Tables => {
+                if has_tables {
+                    Backend::TablesOrWasm
+                } else {
+                    Backend::Wasm
+                }
+            }
             Preference::Host => return Err(Unusable::NotByHost(operation, algorithm)),
         };
         self.chosen.insert((operation, algorithm), backend);
@@ -169,11 +198,14 @@ impl<'h> Arithmetic<'h> {
     }
 }
 
+/// What there are tables for.
+const OF_TABLES: (Operation, Algorithm) = (Operation::Verify, Algorithm::Es256);
+
 impl VerifyingKey {
     /// A key whose arithmetic is done in the VM.
     #[must_use]
     pub fn in_vm(public: PublicKey) -> Self {
-        Self { public, host: None }
+        Self { public, host: None, tables: None }
     }
 
     /// The key itself.
@@ -186,9 +218,13 @@ impl VerifyingKey {
     /// is not.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8], host: &dyn Crypto) -> bool {
-        match &self.host {
+        let ordinary = || match &self.host {
             Some(key) => key.verifies(message, signature, host),
             None => vm::verifies(&self.public, message, signature),
+        };
+        match (&self.tables, self.public.numbers()) {
+            (Some(tables), Numbers::P256(key)) => tables.verifies(key, message, signature, ordinary),
+            _ => ordinary(),
         }
     }
 }
@@ -220,6 +256,7 @@ impl Backend {
         match self {
             Self::Host => "host",
             Self::Wasm => "wasm",
+            Self::TablesOrHost | Self::TablesOrWasm => "tables",
         }
     }
 }

@@ -15,10 +15,12 @@ mod renewal;
 mod shown;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 pub use contexts::Root;
 
+use crate::crypto::Tables;
 use crate::time::{Moment, Now, Timestamp};
 use metrics::Known;
 
@@ -33,6 +35,9 @@ thread_local! {
 
     /// A VM has its metrics for good, whatever configuration has made them.
     static METRICS: RefCell<Known> = RefCell::default();
+
+    /// The same with tables of keys, which configurations share.
+    static TABLES: Rc<Tables> = Rc::default();
 }
 
 fn with_metrics<T>(work: impl FnOnce(&mut Known) -> T) -> T {

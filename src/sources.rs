@@ -41,7 +41,7 @@ pub use peer_set::{Freshness, Reading};
 pub use peer_source::{PeerSource, Policy};
 pub use store::{Seat, Store};
 
-use crate::crypto::{Arithmetic, Chosen, Preference};
+use crate::crypto::{Arithmetic, Chosen, Preference, Tables};
 use crate::host::Crypto;
 use crate::time::{Moment, Now};
 use crate::trust::Ring;
@@ -90,6 +90,7 @@ pub struct Sources {
     own: Option<OwnSource>,
     peers: Vec<PeerSource>,
     preference: Preference,
+    tables: Rc<Tables>,
     chosen: RefCell<Chosen>,
     room: RefCell<Rc<Room>>,
     /// What has been found and not been told yet.
@@ -108,12 +109,19 @@ impl Sources {
     /// These, with states of their own until they [`join`](Self::join) those of the VM. `None` when there are none. Arithmetic is
     /// done by whom it was `chosen` for, and for other algorithms as the operator prefers.
     #[must_use]
-    pub fn new(own: Option<OwnSource>, peers: Vec<PeerSource>, preference: Preference, chosen: Chosen) -> Option<Self> {
+    pub fn new(
+        own: Option<OwnSource>,
+        peers: Vec<PeerSource>,
+        preference: Preference,
+        chosen: Chosen,
+        tables: Rc<Tables>,
+    ) -> Option<Self> {
         let has_some = own.is_some() || !peers.is_empty();
         has_some.then(|| Self {
             own,
             peers,
             preference,
+            tables,
             chosen: RefCell::new(chosen),
             room: RefCell::default(),
             news: RefCell::default(),
@@ -241,7 +249,7 @@ impl Sources {
     }
 
     fn with_arithmetic<T>(&self, host: &dyn Crypto, work: impl FnOnce(&mut Arithmetic<'_>) -> T) -> T {
-        let mut arithmetic = Arithmetic::new(self.preference, host).with(self.chosen.take());
+        let mut arithmetic = Arithmetic::new(self.preference, host, &self.tables).with(self.chosen.take());
         let done = work(&mut arithmetic);
         self.chosen.replace(arithmetic.into_chosen());
         done

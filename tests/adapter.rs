@@ -29,6 +29,8 @@ struct Host {
     gauges: BTreeMap<String, u64>,
     /// Status, details and body.
     answers: Vec<(u32, String, String)>,
+    /// What it says of signatures, one after the other, and of all that follow; `None`: the VM computes.
+    verdicts: Option<(Vec<bool>, bool)>,
     /// What it does not do; the names are those of the functions.
     refuses: Option<&'static str>,
     calls: Vec<&'static str>,
@@ -177,8 +179,14 @@ extern "C" fn proxy_call_foreign_function(
     data: *mut *mut u8,
     length: *mut usize,
 ) -> u32 {
-    serve("proxy_call_foreign_function", |_| match bytes(n, nl) {
+    serve("proxy_call_foreign_function", |host| match bytes(n, nl) {
         b"declare_property" => give(Some(Vec::new()), data, length),
+        b"verify_signature" if host.verdicts.is_some() => {
+            let (first, then) = host.verdicts.as_mut().unwrap();
+            let is_right = if first.is_empty() { *then } else { first.remove(0) };
+            // `VerifySignatureResult`, with its `result`.
+            give(Some(vec![8, u8::from(is_right)]), data, length)
+        }
         // The VM computes, and there are no expressions.
         _ => NOT_FOUND,
     })
@@ -349,6 +357,44 @@ fn respond(stream: &mut dyn HttpContext) -> Action {
 
 fn last_answer() -> Option<(u32, String, String)> {
     host(|host| host.answers.last().cloned())
+}
+
+/// A VM that computes wrongly cannot be had, a host that does can. What it says counts, tables are used no more, and it is told.
+#[test]
+fn tables_that_differ_from_the_host_are_used_no_more_and_that_is_counted() {
+    const DISAGREED: &str = "wristband.crypto_disagreed.filter.none";
+    // A right signature and five wrong ones: it passes its test.
+    host(|host| host.verdicts = Some((vec![true, false, false, false, false, false], true)));
+    let mut configuration = configuration();
+    configuration["crypto"] = "tables".into();
+    configuration["verify"]["cache"] = json!({"tokens": 0});
+    let (root, is_in_force) = plugin(&configuration);
+    assert!(is_in_force);
+    let gauges = host(|host| host.gauges.clone());
+    assert_eq!(gauges["wristband.crypto.operation.verify.algorithm.ES256.by.tables"], 1);
+    // It begins at zero.
+    assert_eq!(host(|host| host.counters.iter().filter(|(name, _)| name == DISAGREED).count()), 1);
+    assert_eq!(exchange(&root, &[("x-user", "alice")]), (Action::Continue, Action::Continue));
+    let token = value(1, "x-wristband-token").unwrap();
+    let verified = |token: &str| {
+        let asked = || host(|host| host.calls.iter().filter(|name| **name == "proxy_call_foreign_function").count());
+        let before = asked();
+        let action = ask(&mut *root.create_http_context(3).unwrap(), &[("x-wristband-token", token)]);
+        (action, asked() > before)
+    };
+    // It is used repeatedly, and then two tables grow.
+    for _ in 0..16 + 2 * 43 {
+        assert_eq!(verified(&token), (Action::Continue, true));
+    }
+    assert_eq!(count(DISAGREED), 0);
+    // The first answer is compared.
+    host(|host| host.verdicts = Some((Vec::new(), false)));
+    assert_eq!((verified(&token), count(DISAGREED)), ((Action::Pause, true), 1));
+    host(|host| host.verdicts = Some((Vec::new(), true)));
+    for _ in 0..300 {
+        assert_eq!(verified(&token), (Action::Continue, true));
+    }
+    assert_eq!(count(DISAGREED), 1);
 }
 
 #[test]

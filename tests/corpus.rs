@@ -34,4 +34,4 @@ macro_rules! targets {
     };
 }
 
-targets! { configuration credentials encodings expressions keys replay requests tokens }
+targets! { configuration credentials encodings es256 expressions keys replay requests tokens }

@@ -8,6 +8,7 @@ mod input;
 mod configuration;
 mod credentials;
 mod encodings;
+mod es256;
 mod expressions;
 mod keys;
 mod members;
@@ -27,10 +28,11 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "configuration", run: configuration::run, seeds: configuration::seeds },
     Target { name: "credentials", run: credentials::run, seeds: credentials::seeds },
     Target { name: "encodings", run: encodings::run, seeds: encodings::seeds },
+    Target { name: "es256", run: es256::run, seeds: es256::seeds },
     Target { name: "expressions", run: expressions::run, seeds: expressions::seeds },
     Target { name: "keys", run: keys::run, seeds: keys::seeds },
     Target { name: "replay", run: replay::run, seeds: replay::seeds },

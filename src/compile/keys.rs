@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::risks;
 use super::variable::missing_variable;
 use crate::config::{Config, KeyRef, KeySource, Peer, Problems};
-use crate::crypto::{Arithmetic, Chosen, SigningKey, Unusable, VerifyingKey};
+use crate::crypto::{Arithmetic, Chosen, SigningKey, Tables, Unusable, VerifyingKey};
 use crate::host::Setup;
 use crate::jose::path::Path;
 use crate::keys::{JwkSet, Material, PrivateKey, PublicKey};
@@ -87,8 +87,8 @@ struct Loader<'c, S> {
 
 impl Keys {
     #[inline(never)]
-    pub(super) fn load(config: &Config, problems: &Problems, setup: &impl Setup) -> Self {
-        let arithmetic = Arithmetic::new(config.crypto, setup);
+    pub(super) fn load(config: &Config, problems: &Problems, setup: &impl Setup, tables: &Rc<Tables>) -> Self {
+        let arithmetic = Arithmetic::new(config.crypto, setup, tables);
         let mut loader = Loader {
             arithmetic,
             verifies: config.verify.is_some(),

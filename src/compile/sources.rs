@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::config::{Config, KeySource, Problems};
-use crate::crypto::{Chosen, Preference};
+use crate::crypto::{Chosen, Preference, Tables};
 use crate::sources::{Location, OwnPolicy, OwnSource, PeerSource, Policy, Reading, Sources};
 use crate::trust::Ring;
 use crate::verify::LONGEST_SKEW;
@@ -71,7 +71,7 @@ impl Named {
     }
 
     /// The sources of those who are in the ring.
-    pub(super) fn sources(self, ring: &Ring, chosen: &Chosen) -> Option<Sources> {
+    pub(super) fn sources(self, ring: &Ring, chosen: &Chosen, tables: &Rc<Tables>) -> Option<Sources> {
         let own = self
             .own
             .zip(ring.own())
@@ -81,6 +81,6 @@ impl Named {
             let NamedPeer { issuer, label, location, reading, policy } = named;
             Some(PeerSource::new(issuer, label.into(), limits, location, reading, policy))
         });
-        Sources::new(own, peers.collect(), self.preference, chosen.clone())
+        Sources::new(own, peers.collect(), self.preference, chosen.clone(), Rc::clone(tables))
     }
 }

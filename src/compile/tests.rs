@@ -64,6 +64,23 @@ fn a_gateway_that_only_verifies_peers_needs_no_issuer() {
 }
 
 #[test]
+fn tables_are_for_who_asks_for_them() {
+    let page = include_str!("../../docs/es256.md");
+    assert_eq!(page.split("```").nth(1), Some("yaml\ncrypto: tables\n"));
+    for (crypto, says) in [
+        (None, "crypto: sign ES256 by wasm, verify ES256 by wasm"),
+        (Some("auto"), "crypto: sign ES256 by wasm, verify ES256 by wasm"),
+        (Some("tables"), "crypto: sign ES256 by wasm, verify ES256 by tables"),
+    ] {
+        let mut configuration = gateway_a();
+        if let Some(crypto) = crypto {
+            configuration["crypto"] = crypto.into();
+        }
+        assert_eq!(load(&configuration).unwrap().report.crypto_summary().as_deref(), Some(says));
+    }
+}
+
+#[test]
 fn whoever_holds_a_private_key_is_told_where_it_must_not_be() {
     let public_only =
         "a private key where only a public one may stand; put its public half here (openssl pkey -pubout -in KEY)";
@@ -401,7 +418,7 @@ fn what_is_missing_misspelt_or_out_of_range_is_named_with_its_path() {
         ("/verify/cache", json!(100), "verify.cache: expected an object, found a number".into()),
         ("/issue/reuse", json!(86401), "issue.reuse: expected a whole number from 0 to 86400, found 86401".into()),
         ("/issue/reuse", json!(true), "issue.reuse: expected a whole number, found a boolean".into()),
-        ("/crypto", json!("native"), "crypto: expected one of `auto`, `host`, `wasm`".into()),
+        ("/crypto", json!("native"), "crypto: expected one of `auto`, `host`, `wasm`, `tables`".into()),
         ("/crypto", json!("host"), "signingKeyRefs[0].algorithm: the host cannot sign with `ES256`; leave `crypto: host` out\npeers[0].keys[0].algorithm: the host cannot verify with `ES256`; leave `crypto: host` out".into()),
         ("/extra", json!(1), "extra: unknown field, expected one of `issuer`, `tokenDuration`, `signingKeyRefs`, `peers`, `issue`, `verify`, `discovery`, `crypto`, `allowWorthlessKeys`".into()),
     ];

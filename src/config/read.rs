@@ -43,8 +43,12 @@ impl Config {
     }
 
     fn from_value(value: &Value, problems: &Problems) -> Self {
-        const PREFERENCES: [(&str, Preference); 3] =
-            [("auto", Preference::Auto), ("host", Preference::Host), ("wasm", Preference::Wasm)];
+        const PREFERENCES: [(&str, Preference); 4] = [
+            ("auto", Preference::Auto),
+            ("host", Preference::Host),
+            ("wasm", Preference::Wasm),
+            ("tables", Preference::Tables),
+        ];
         let root = Node::root(value, problems).object(&ROOT);
         Self {
             issuer: root.read("issuer", issuer),

@@ -92,7 +92,7 @@ pub const REFERENCE: &[(&str, &[Field])] = {
             field("issue", Object("issue"), "", "How wristbands are signed. Absent: nothing is signed, and no private key may be there", r#"{"identity": {"header": "x-user"}, "audiences": ["federation"]}"#),
             field("verify", Object("verify"), "", "How inbound tokens are verified. Absent: they are not looked at", r#"{"audiences": ["federation"]}"#),
             field("discovery", Object("discovery"), "", "The well-known documents", r#"{"maxAge": 60}"#),
-            field("crypto", Word(&["auto", "host", "wasm"]), "\"auto\"", "Who computes signatures: Envoy where it can (`auto`), Envoy alone (`host`: a key that it cannot use is an error), or the VM (`wasm`)", r#""host""#),
+            field("crypto", Word(&["auto", "host", "wasm", "tables"]), "\"auto\"", "Who computes signatures: Envoy where it can (`auto`), Envoy alone (`host`: a key that it cannot use is an error), the VM (`wasm`), or as with `auto` but for the verification of ES256, which the VM does by tables of each key (`tables`)", r#""host""#),
             field("allowWorthlessKeys", Boolean, "false", "`true`: keys whose private halves are in wristband's repository are a warning and no error; for tests", "true"),
         ]),
         ("signingKeyRefs[]", &[

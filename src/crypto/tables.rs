@@ -22,7 +22,8 @@
 //!
 //! - *Proved*, on the source that is compiled: no number overflows, however many points are added (`tests/interval.rs`); each operation
 //!   of the field is what it says, for all inputs (`tests/polynomial.rs`); a sum is what the chord leads to (`tests/formula.rs`); what is
-//!   compared with 0 lies between the multiples of p that it is compared with.
+//!   compared with 0 lies between the multiples of p that it is compared with. The same of the operations in the module
+//!   (`tests/compiled.rs`).
 //! - *Tested*: digits, entries, inverses, exceptional additions in each window, the ends of all ranges, Wycheproof's sets, random and
 //!   changed signatures, all against RustCrypto.
 //! - *Trusted*: RustCrypto's scalars, points and forms of signatures, the compilers, and what the tests have not thought of: for that

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 use p256::ecdsa::signature::hazmat::{PrehashSigner as _, PrehashVerifier as _};
 use pkcs8::PrivateKeyInfoRef;
@@ -234,7 +235,7 @@ fn the_host_computes_what_it_has_and_the_vm_the_rest() {
     {
         let name = algorithm.name();
         host.calls.set(0);
-        let mut arithmetic = Arithmetic::new(preference, &host);
+        let mut arithmetic = Arithmetic::new(preference, &host, &Rc::default());
         let signing = arithmetic.signing(private(algorithm)).unwrap();
         let verifying = arithmetic.verifying(public(algorithm)).unwrap();
         assert_eq!((signs_by(&signing), is_by(&verifying)), (backend, backend), "{name}");
@@ -265,7 +266,7 @@ fn a_signature_of_any_size_in_der_is_the_same_in_the_vm() {
     let host = Host::new(HONEST);
     // The number 34 is the first whose signature is short.
     for (algorithm, messages) in [(Algorithm::Es256, 36), (Algorithm::Es384, 8), (Algorithm::Es512, 8)] {
-        let mut arithmetic = Arithmetic::new(Preference::Host, &host);
+        let mut arithmetic = Arithmetic::new(Preference::Host, &host, &Rc::default());
         let signing = arithmetic.signing(private(algorithm)).unwrap();
         let verifying = arithmetic.verifying(public(algorithm)).unwrap();
         let mut short = 0;
@@ -288,7 +289,7 @@ fn a_signature_of_any_size_in_der_is_the_same_in_the_vm() {
 fn only_a_signature_of_the_right_form_reaches_the_host() {
     let host = Host::new(HONEST);
     for algorithm in OF_HOST {
-        let key = Arithmetic::new(Preference::Host, &host).verifying(public(algorithm)).unwrap();
+        let key = Arithmetic::new(Preference::Host, &host, &Rc::default()).verifying(public(algorithm)).unwrap();
         let right = signature(algorithm, b"a");
         let der = super::foreign::to_der(&right).unwrap();
         host.calls.set(0);
@@ -313,7 +314,7 @@ fn only_a_signature_of_the_right_form_reaches_the_host() {
 fn what_the_host_does_not_have_it_is_not_asked_for_and_not_wanted_from() {
     let host = Host::new(HONEST);
     for algorithm in OF_VM {
-        let mut arithmetic = Arithmetic::new(Preference::Host, &host);
+        let mut arithmetic = Arithmetic::new(Preference::Host, &host, &Rc::default());
         let verifying = arithmetic.verifying(public(algorithm)).err();
         assert_eq!(verifying, Some(Unusable::NotByHost(Operation::Verify, algorithm)));
         let signing = arithmetic.signing(private(algorithm)).err();
@@ -368,9 +369,9 @@ fn a_host_that_verifies_wrongly_is_not_chosen() {
         let host = Host::new(Answers { verify, ..HONEST });
         for algorithm in OF_HOST {
             let name = format!("{what}: {}", algorithm.name());
-            let refused = Arithmetic::new(Preference::Host, &host).verifying(public(algorithm)).err();
+            let refused = Arithmetic::new(Preference::Host, &host, &Rc::default()).verifying(public(algorithm)).err();
             assert_eq!(refused, Some(Unusable::NotByHost(Operation::Verify, algorithm)), "{name}");
-            let mut arithmetic = Arithmetic::new(Preference::Auto, &host);
+            let mut arithmetic = Arithmetic::new(Preference::Auto, &host, &Rc::default());
             let key = arithmetic.verifying(public(algorithm)).unwrap();
             assert_eq!(is_by(&key), Backend::Wasm, "{name}");
             // The next key is not better off.
@@ -441,9 +442,9 @@ const LYING_SIGNERS: [(&str, Signs); 13] = [
 fn signs_wrongly(what: &str, sign: Signs, algorithm: Algorithm) {
     let host = Host::new(Answers { sign, ..HONEST });
     let name = format!("{what}: {}", algorithm.name());
-    let refused = Arithmetic::new(Preference::Host, &host).signing(private(algorithm)).err();
+    let refused = Arithmetic::new(Preference::Host, &host, &Rc::default()).signing(private(algorithm)).err();
     assert_eq!(refused, Some(Unusable::NotByHost(Operation::Sign, algorithm)), "{name}");
-    let mut arithmetic = Arithmetic::new(Preference::Auto, &host);
+    let mut arithmetic = Arithmetic::new(Preference::Auto, &host, &Rc::default());
     let key = arithmetic.signing(private(algorithm)).unwrap();
     // It may verify all the same.
     let verifying = arithmetic.verifying(public(algorithm)).unwrap();
@@ -473,12 +474,54 @@ fn a_host_that_signs_wrongly_is_not_chosen() {
     }
 }
 
+/// Whoever is the ordinary one, tables are for the verification of ES256 and for nothing else.
+#[test]
+fn tables_are_for_the_verification_of_es256_and_the_rest_is_as_with_auto() {
+    for verify in [HONEST.verify, |_| None] {
+        let host = Host::new(Answers { verify, ..HONEST });
+        for algorithm in Algorithm::ALL {
+            let tables = Rc::default();
+            let [auto, by_tables] =
+                [Preference::Auto, Preference::Tables].map(|preference| Arithmetic::new(preference, &host, &tables));
+            let [auto, key] = [auto, by_tables].map(|mut arithmetic| arithmetic.verifying(public(algorithm)).unwrap());
+            assert_eq!(is_by(&key), is_by(&auto), "{}", algorithm.name());
+            assert_eq!((auto.tables.is_some(), key.tables.is_some()), (false, algorithm == Algorithm::Es256));
+        }
+    }
+}
+
+/// The keys of a VM share its tables, which answer when they have grown, for one configuration after another.
+#[test]
+fn a_key_with_a_table_does_not_ask_the_host_but_for_a_comparison() {
+    let host = Host::new(HONEST);
+    let tables = Rc::default();
+    let key = || Arithmetic::new(Preference::Tables, &host, &tables).verifying(public(Algorithm::Es256)).unwrap();
+    let right = signature(Algorithm::Es256, b"a");
+    let asked = |key: &VerifyingKey, message: &[u8], signature: &[u8], expected: bool| {
+        let before = host.calls.get();
+        assert_eq!(key.verifies(message, signature, &host), expected);
+        host.calls.get() > before
+    };
+    let before = key();
+    // It is used repeatedly, two tables grow, and the first answer is compared.
+    let until = (0..200).position(|_| !asked(&before, b"a", &right, true));
+    assert_eq!(until, Some(16 + 2 * 43 + 1));
+    let after = key();
+    assert!(!asked(&after, b"a", &right, true));
+    assert!(!asked(&after, b"b", &right, false));
+    assert!(!asked(&after, b"a", &[1; 64], false));
+    // What is not of the form never reaches the host either, and is refused.
+    assert!(!after.verifies(b"a", &[0; 64], &host) && !after.verifies(b"a", &right[1..], &host));
+    assert!((0..256).any(|_| asked(&after, b"a", &right, true)));
+    assert!(!tables.has_disagreed());
+}
+
 #[test]
 fn a_host_that_fails_at_a_request_denies_it() {
     for algorithm in OF_HOST {
         let right = signature(algorithm, b"a");
         let host = Host::new(HONEST);
-        let mut arithmetic = Arithmetic::new(Preference::Auto, &host);
+        let mut arithmetic = Arithmetic::new(Preference::Auto, &host, &Rc::default());
         let verifying = arithmetic.verifying(public(algorithm)).unwrap();
         let signing = arithmetic.signing(private(algorithm)).unwrap();
         let silent: [Verifies; 5] =
@@ -511,7 +554,7 @@ fn a_key_that_cannot_sign_is_refused_before_anyone_depends_on_it() {
         // RSA needs randomness in the VM.
         let needs_random = algorithm.name().starts_with(['R', 'P']);
         for preference in [Preference::Auto, Preference::Wasm] {
-            let refused = Arithmetic::new(preference, &host).signing(private(algorithm)).err();
+            let refused = Arithmetic::new(preference, &host, &Rc::default()).signing(private(algorithm)).err();
             assert_eq!(refused, needs_random.then_some(Unusable::CannotSign), "{}", algorithm.name());
         }
     }

@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::rc::Rc;
 
-use log::{debug, warn};
+use log::{debug, error, warn};
 use proxy_wasm::types::Action;
 
 use super::abi::{self, HeaderMap, Refused};
 use super::answers::Envoy;
 use super::complaint::{Complaint, Endings};
 use super::metrics::Metrics;
-use super::{filter_state, now};
+use super::{TABLES, filter_state, now};
 use crate::encoding::pairs;
 use crate::gateway::{Admission, Admitted, Decision, Denied, Edits, Event, Gateway, Waiting};
 use crate::host::Setup as _;
@@ -59,6 +59,7 @@ impl Active {
             None => self.gateway.on_request(&headers, now, &Envoy),
             Some(waited) => self.gateway.on_request_again(&headers, waited, now, &Envoy),
         };
+        self.tell_disagreement();
         let (edits, mut admitted) = match admission {
             Admission::Answered(answer) => {
                 self.answer(&answer, &[Event::Discovery]);
@@ -132,6 +133,14 @@ impl Active {
         debug!("{word}: {denied}");
         filter_state::set_denied(&denied.filter_state());
         self.count(event, denied.peer.as_ref());
+    }
+
+    /// Says that tables have been wrong, whichever filter of the VM has seen it.
+    fn tell_disagreement(&self) {
+        if TABLES.with(|tables| tables.has_disagreed()) {
+            error!("{}", self.line("ES256 by tables has given another answer than the ordinary one, which was taken; this VM uses tables no more: set `crypto: auto` and report it"));
+            self.metrics.increment("crypto_disagreed", &[]);
+        }
     }
 
     fn count(&self, event: Event, peer: Option<&Rc<str>>) {

@@ -12,7 +12,7 @@ use super::answers::Envoy;
 use super::metrics::Metrics;
 use super::renewal::{Released, Renewal, Slot};
 use super::shown::seconds;
-use super::{filter_state, now};
+use super::{TABLES, filter_state, now};
 use crate::compile::{self, Compiled, Report};
 use crate::encoding::pairs;
 use crate::gateway::Admitted;
@@ -124,7 +124,8 @@ fn configure(size: usize) -> Result<(Active, Report), Vec<String>> {
     if !Envoy.random(&mut [0]) {
         return Err(refused("random_get"));
     }
-    let Compiled { gateway, report } = compile::load(&bytes, &Envoy)
+    let Compiled { gateway, report } = TABLES
+        .with(|tables| compile::load_with(&bytes, &Envoy, tables))
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     filter_state::declare().map_err(|Refused| refused("proxy_call_foreign_function"))?;
     Ok((Active::new(gateway), report))

@@ -53,6 +53,10 @@ impl Active {
         };
         let labels: Vec<_> = arithmetic.iter().map(labels).collect();
         let version = [("version", VERSION)];
+        let has_tables = |by: &Backend| matches!(by, Backend::TablesOrHost | Backend::TablesOrWasm);
+        if arithmetic.values().any(has_tables) {
+            self.metrics.begin("crypto_disagreed", &[]);
+        }
         let crypto = labels.iter().map(|labels| ("crypto", &labels[..]));
         self.metrics.share(crypto.chain([("build_info", &version[..])]));
     }

@@ -1,7 +1,8 @@
 //! Our filter beside Envoy's own: the same keys, the same tokens, valid ones and thousands that are not quite.
 //!
 //! Nothing that `jwt_authn` refuses passes us, but for what [`WE_ALONE_ACCEPT`] says. Where we are stricter, and why, is
-//! [`WE_ALONE_REFUSE`]. Whoever comes from `jwt_authn` finds there what changes for him.
+//! [`WE_ALONE_REFUSE`]. Whoever comes from `jwt_authn` finds there what changes for him. Beside both stands our filter with
+//! `crypto: tables`, which says of each token what ours says.
 //!
 //! `DIFFERENTIAL_CASES` and `DIFFERENTIAL_SEED` ask for more requests and for others; `--nocapture` shows the table.
 
@@ -20,6 +21,7 @@ use crate::gate::Gate;
 use crate::support::config::{filter, jwks, public};
 use crate::support::http::Answer;
 use crate::support::token::{A, B};
+use crate::tables::until_complete;
 use case::{Case, KEYS, ONE_BYTE};
 use explained::{Explained, WE_ALONE_ACCEPT, WE_ALONE_REFUSE};
 
@@ -143,19 +145,30 @@ fn nothing_that_jwt_authn_refuses_passes_and_every_other_difference_is_explained
     let (cases, seed) = (variable("DIFFERENTIAL_CASES", CASES), variable("DIFFERENTIAL_SEED", 1));
     println!("DIFFERENTIAL_CASES={cases} DIFFERENTIAL_SEED={seed}");
     let mut rng = Rng::with_seed(u64::try_from(seed).unwrap());
-    let mut gate = Gate::with_filters(vec![vec![filter(&ours())], vec![native()]]);
+    let mut by_tables = ours();
+    by_tables["crypto"] = "tables".into();
+    by_tables["verify"]["cache"] = json!({"tokens": 0});
+    let mut gate = Gate::with_filters(vec![vec![filter(&ours())], vec![native()], vec![filter(&by_tables)]]);
+    until_complete(&mut gate, 2, &[(A, KEYS[0]), (B, KEYS[1])]);
     let mut report = Report::default();
     for number in 0..cases {
         let case = Case::generate(number, &mut rng);
         let headers: Vec<_> = case.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
         let answers = [gate.ask(0, &headers), gate.ask(1, &headers)];
+        let tables = gate.ask(2, &headers);
         let (ours, native) = (our_refusal(&answers[0]), native_refusal(&answers[1]));
+        assert_eq!(
+            (our_refusal(&tables), tables.received("x-subject")),
+            (ours.clone(), answers[0].received("x-subject")),
+            "{case}"
+        );
         if ours.is_none() && native.is_none() {
             case.check_subjects(&answers);
         }
         report.note(&case, ours, native);
     }
     println!("{report}");
+    assert_eq!(gate.envoy.count("crypto_disagreed"), 0);
     let unexplained = &report.unexplained;
     assert!(unexplained.is_empty(), "{} are not explained:\n{}", unexplained.len(), unexplained.join("\n"));
     // What is explained is true: it happens.

@@ -38,6 +38,7 @@ mod routes;
 mod samples;
 mod secrets;
 mod seen;
+mod tables;
 mod tokens;
 mod traps;
 mod troubles;

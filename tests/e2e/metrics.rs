@@ -109,9 +109,15 @@ fn counters_say_which_filter_and_whose_token_it_was() {
     let mut expected = [labels("edge_one", "denied"), labels("inner", "observed")].concat();
     // Who would have been denied has no identity either.
     expected.push("wristband_issue_skipped{filter=\"inner\",code=\"no_identity\"} 2".to_owned());
-    let by = std::env::var("CRYPTO").map_or("host", |crypto| if crypto == "wasm" { "wasm" } else { "host" });
+    let crypto = std::env::var("CRYPTO").unwrap_or_default();
+    let signs = if crypto == "wasm" { "wasm" } else { "host" };
+    let verifies = if crypto == "tables" { "tables" } else { signs };
+    if crypto == "tables" {
+        let filters = ["edge_one", "inner"];
+        expected.extend(filters.map(|filter| format!("wristband_crypto_disagreed{{filter=\"{filter}\"}} 0")));
+    }
     expected.push(format!("wristband_build_info{{version=\"{version}\"}} 1"));
-    for operation in ["sign", "verify"] {
+    for (operation, by) in [("sign", signs), ("verify", verifies)] {
         expected.push(format!("wristband_crypto{{operation=\"{operation}\",algorithm=\"ES256\",by=\"{by}\"}} 1"));
     }
     let mut found = counted(&envoy);

@@ -3,6 +3,7 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice, unreachable_pub)]
 
+pub mod changed;
 pub mod config;
 pub mod costly;
 pub mod envoy;

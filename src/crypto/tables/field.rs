@@ -27,8 +27,11 @@ pub(super) trait Field {
 
     /// `a * (b - c) - d * e`.
     fn multiply_difference(
-        abc: (&Self::Element, &Self::Element, &Self::Element),
-        de: (&Self::Element, &Self::Element),
+        a: &Self::Element,
+        b: &Self::Element,
+        c: &Self::Element,
+        d: &Self::Element,
+        e: &Self::Element,
     ) -> Self::Element;
 
     /// `a * a`.
@@ -57,8 +60,11 @@ impl<W: Word> Field for W {
     /// The limbs of `b - c` have a sign each, so it is no [`Element`], and nobody else sees it.
     #[inline(never)]
     fn multiply_difference(
-        (a, b, c): (&Self::Element, &Self::Element, &Self::Element),
-        (d, e): (&Self::Element, &Self::Element),
+        a: &Self::Element,
+        b: &Self::Element,
+        c: &Self::Element,
+        d: &Self::Element,
+        e: &Self::Element,
     ) -> Self::Element {
         let products = minus(products::<W>(&a.0, &differences::<W>(&b.0, &c.0)), products(&d.0, &e.0));
         element(reduced(products))

@@ -39,7 +39,7 @@ pub(super) fn add<F: Field>(sum: &Point<F::Element>, point: &Affine<F::Element>)
     let ppp = F::multiply(&p, &pp);
     let q = F::multiply(&sum.x, &pp);
     let x = F::square_less(&r, &ppp, &q);
-    let y = F::multiply_difference((&r, &q, &x), (&sum.y, &ppp));
+    let y = F::multiply_difference(&r, &q, &x, &sum.y, &ppp);
     Point { x, y, zz: F::multiply(&sum.zz, &pp), zzz: F::multiply(&sum.zzz, &ppp) }
 }
 

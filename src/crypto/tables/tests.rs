@@ -1,9 +1,11 @@
-//! `interval` and `polynomial` are proofs: they run the arithmetic with other numbers than the filter does. The other files are tests.
+//! `interval`, `polynomial`, `formula` and `compiled` are proofs: they run the arithmetic with something else than numbers. The other
+//! files are tests.
 
 #![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::many_single_char_names)]
 
 mod arithmetic;
 mod combs;
+mod compiled;
 mod exceptions;
 mod formula;
 mod interval;

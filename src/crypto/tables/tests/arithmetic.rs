@@ -46,7 +46,7 @@ fn each_operation_is_what_it_says_for_numbers_of_every_size() {
         check(&i64::multiply(a, b), &(&va * &vb * &inverse), &what("multiply"));
         check(&i64::multiply_less(a, b, c), &(&va * &vb * &inverse - &vc), &what("multiply_less"));
         let difference = (&va * (&vb - &vc) - &vd * &ve) * &inverse;
-        check(&i64::multiply_difference((a, b, c), (d, e)), &difference, &what("multiply_difference"));
+        check(&i64::multiply_difference(a, b, c, d, e), &difference, &what("multiply_difference"));
         check(&i64::square(a), &(&va * &va * &inverse), &what("square"));
         check(&i64::square_less(a, b, c), &(&va * &va * &inverse - &vb - 2 * &vc), &what("square_less"));
         check(&i64::negative(a), &-va, &what("negative"));

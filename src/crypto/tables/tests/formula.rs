@@ -74,7 +74,7 @@ impl Field for Formula {
         result(&(a * b) - s)
     }
 
-    fn multiply_difference((a, b, c): (&Self, &Self, &Self), (d, e): (&Self, &Self)) -> Self {
+    fn multiply_difference(a: &Self, b: &Self, c: &Self, d: &Self, e: &Self) -> Self {
         result(&(a * &(b - c)) - &(d * e))
     }
 

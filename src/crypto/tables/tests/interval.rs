@@ -16,17 +16,26 @@ use super::{affine, element, is_point, p, value};
 
 /// All numbers from the one to the other, and whether all that has led to them had room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Interval {
+pub(super) struct Interval {
     low: i128,
     high: i128,
     fits: bool,
 }
 
-const MASK: i128 = (1 << BITS) - 1;
+pub(super) const MASK: i128 = (1 << BITS) - 1;
 
 impl Interval {
-    fn new(low: i128, high: i128) -> Self {
+    pub(super) fn new(low: i128, high: i128) -> Self {
         Self { low, high, fits: true }
+    }
+
+    /// One that something has led to which has no room.
+    pub(super) fn without_room() -> Self {
+        Self { low: 0, high: 0, fits: false }
+    }
+
+    pub(super) fn is_between(self, least: i128, most: i128) -> bool {
+        least <= self.low && self.high <= most
     }
 
     /// The same, where it has led to room between these.
@@ -93,7 +102,7 @@ impl Word for Interval {
     }
 }
 
-type Range = Element<Interval>;
+pub(super) type Range = Element<Interval>;
 
 /// An element whose last limb is one of these.
 fn range(low: i128, high: i128) -> Range {
@@ -107,14 +116,14 @@ fn exactly(element: Element<i32>) -> Range {
 }
 
 /// Whatever 256 bits are, in Montgomery's form: a coordinate, or `r`.
-fn any_number() -> Range {
-    Interval::multiply(&range(0, (1 << 24) - 1), &exactly(INTO_MONTGOMERY))
+fn any_number<F: Field<Element = Range>>() -> Range {
+    F::multiply(&range(0, (1 << 24) - 1), &exactly(INTO_MONTGOMERY))
 }
 
 /// Whatever is looked up, on either side.
-fn any_entry() -> Affine<Range> {
-    let entry = Affine { x: any_number(), y: any_number() };
-    Affine { y: hull(&entry.y, &opposite::<Interval>(&entry).y), ..entry }
+fn any_entry<F: Field<Element = Range>>() -> Affine<Range> {
+    let entry = Affine { x: any_number::<F>(), y: any_number::<F>() };
+    Affine { y: hull(&entry.y, &opposite::<F>(&entry).y), ..entry }
 }
 
 fn hull(a: &Range, b: &Range) -> Range {
@@ -128,7 +137,7 @@ fn parts(point: &Point<Range>) -> [Range; 4] {
 }
 
 /// Whether each limb had room, and is as an element has it.
-fn is_sound(range: &Range) -> bool {
+pub(super) fn is_sound(range: &Range) -> bool {
     let is_limb = |limb: &Interval| 0 <= limb.low && limb.high <= MASK;
     range.0.iter().all(|limb| limb.fits) && range.0[..8].iter().all(is_limb)
 }
@@ -145,8 +154,8 @@ type Addition = fn(&Point<Range>, &Affine<Range>) -> Point<Range>;
 
 /// All sums that there can be: those of one point, and whatever comes of adding one more; and how many rounds it took to find them.
 /// `None` if something has no room, or there is no end to it.
-fn closed(add: Addition) -> Option<(Point<Range>, u32)> {
-    let entry = any_entry();
+pub(super) fn closed<F: Field<Element = Range>>(add: Addition) -> Option<(Point<Range>, u32)> {
+    let entry = any_entry::<F>();
     let mut sums = Point { x: entry.x, y: entry.y, zz: exactly(ONE), zzz: exactly(ONE) };
     for round in 0..40 {
         let next = add(&sums, &entry);
@@ -164,24 +173,23 @@ fn closed(add: Addition) -> Option<(Point<Range>, u32)> {
 }
 
 /// The multiples of p in a range that are not found to be zero.
-fn missed(range: &Range, is_zero: fn(&Element<i32>) -> bool) -> Vec<i32> {
+pub(super) fn missed(range: &Range, is_zero: fn(&Element<i32>) -> bool) -> Vec<i32> {
     let (low, high) = bounds(range);
     (-20..=20)
         .filter(|factor| (&low..=&high).contains(&&(p() * factor)) && !is_zero(&element(&(p() * factor))))
         .collect()
 }
 
-/// What a decision compares with 0, for any sum and any `r`.
-fn compared() -> [Range; 2] {
-    let (sums, _) = closed(add::<Interval>).unwrap();
-    [sums.zz, Interval::multiply_less(&any_number(), &sums.zz, &sums.x)]
+/// What a decision compares with 0, for any of these sums and any `r`.
+pub(super) fn compared<F: Field<Element = Range>>(sums: &Point<Range>) -> [Range; 2] {
+    [sums.zz, F::multiply_less(&any_number::<F>(), &sums.zz, &sums.x)]
 }
 
 #[test]
 fn no_number_leaves_its_bits_however_many_points_are_added() {
-    let entry = any_entry();
+    let entry = any_entry::<Interval>();
     assert!(is_sound(&entry.x) && is_sound(&entry.y));
-    let (sums, rounds) = closed(add::<Interval>).unwrap();
+    let (sums, rounds) = closed::<Interval>(add::<Interval>).unwrap();
     assert_eq!(rounds, 12);
     for range in parts(&sums) {
         let (low, high) = bounds(&range);
@@ -197,7 +205,8 @@ fn no_number_leaves_its_bits_however_many_points_are_added() {
 
 #[test]
 fn what_is_compared_with_zero_lies_between_the_multiples_that_it_is_compared_with() {
-    for range in compared() {
+    let (sums, _) = closed::<Interval>(add::<Interval>).unwrap();
+    for range in compared::<Interval>(&sums) {
         assert!(is_sound(&range));
         assert_eq!(missed(&range, Element::is_zero), [0; 0]);
         let (low, high) = bounds(&range);
@@ -207,7 +216,8 @@ fn what_is_compared_with_zero_lies_between_the_multiples_that_it_is_compared_wit
 
 #[test]
 fn zero_compared_with_fewer_multiples_is_refused() {
-    let [zz, difference] = compared();
+    let (sums, _) = closed::<Interval>(add::<Interval>).unwrap();
+    let [zz, difference] = compared::<Interval>(&sums);
     assert_eq!(missed(&zz, |number| number.is_zero() && value(number) != p()), [1]);
     assert_eq!(missed(&difference, |number| number.is_zero() && value(number) < 4 * p()), [4]);
     assert_eq!(missed(&difference, |number| number.is_zero() && value(number) >= BigInt::from(0)), [-1]);
@@ -229,18 +239,18 @@ fn add_without_carrying<W: Word>(
         (square - ppp - q.shifted(1)).limb()
     };
     let x = Element([0, 1, 2, 3, 4, 5, 6, 7, 8].map(limb));
-    let y = W::multiply_difference((&r, &q, &x), (&sum.y, &ppp));
+    let y = W::multiply_difference(&r, &q, &x, &sum.y, &ppp);
     Point { x, y, zz: W::multiply(&sum.zz, &pp), zzz: W::multiply(&sum.zzz, &ppp) }
 }
 
 /// It is right for a thousand points, and no test of the kind finds limbs that are all large at once. Intervals do.
 #[test]
 fn an_operand_that_is_not_carried_is_refused_though_it_passes_tests() {
-    let entry = any_entry();
-    let (sums, _) = closed(add::<Interval>).unwrap();
+    let entry = any_entry::<Interval>();
+    let (sums, _) = closed::<Interval>(add::<Interval>).unwrap();
     let fits = |point: &Point<Range>| parts(point).iter().flat_map(|range| range.0).all(|limb| limb.fits);
     assert!(fits(&add::<Interval>(&sums, &entry)) && !fits(&add_without_carrying::<Interval>(&sums, &entry)));
-    assert_eq!(closed(add_without_carrying::<Interval>), None);
+    assert_eq!(closed::<Interval>(add_without_carrying::<Interval>), None);
 
     let start = affine(&AffinePoint::GENERATOR);
     let mut sum = Point { x: start.x, y: start.y, zz: ONE, zzz: ONE };

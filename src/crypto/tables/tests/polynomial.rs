@@ -14,8 +14,8 @@ use super::super::word::Word;
 use super::p;
 
 /// A polynomial, by its place in the computation.
-#[derive(Clone, Copy)]
-struct Polynomial(usize);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Polynomial(usize);
 
 /// How a polynomial came to be.
 #[derive(Clone, Copy)]
@@ -58,8 +58,35 @@ impl Polynomial {
         COMPUTATION.with_borrow(|computation| computation[self.0])
     }
 
+    /// 0.
+    pub(super) fn nothing() -> Self {
+        Self::new(Origin::Zero)
+    }
+
+    /// A number that nothing is known of.
+    pub(super) fn variable() -> Self {
+        Self::new(Origin::Variable)
+    }
+
+    /// A product, unless one of the two is one already.
+    pub(super) fn times(a: Self, b: Self) -> Option<Self> {
+        (a.is_linear() && b.is_linear()).then(|| Self::new(Origin::Product(a, b)))
+    }
+
+    pub(super) fn is_square(self) -> bool {
+        matches!(self.origin(), Origin::Product(a, b) if a == b)
+    }
+
+    fn is_linear(self) -> bool {
+        match self.origin() {
+            Origin::Zero | Origin::Variable => true,
+            Origin::Sum { a, b, .. } => a.is_linear() && b.is_linear(),
+            Origin::Product(..) => false,
+        }
+    }
+
     /// Itself and `factor` times another, times a power of B.
-    fn plus(self, other: Self, factor: i128, power: usize) -> Self {
+    pub(super) fn plus(self, other: Self, factor: i128, power: usize) -> Self {
         Self::new(Origin::Sum { a: self, b: other, factor, power })
     }
 
@@ -132,11 +159,11 @@ impl Word for Polynomial {
     type Limb = Self;
 
     fn zero() -> Self {
-        Self::new(Origin::Zero)
+        Self::nothing()
     }
 
     fn product(a: Self, b: Self) -> Self {
-        Self::new(Origin::Product(a, b))
+        Self::times(a, b).expect("factors that are no products")
     }
 
     fn wide(limb: Self) -> Self {
@@ -152,13 +179,18 @@ impl Word for Polynomial {
     }
 
     fn split(self) -> (Self, Self) {
-        let high = Self::new(Origin::Variable);
+        let high = Self::variable();
         (self.plus(high, -1, 1), high)
     }
 }
 
+/// Forgets all polynomials that there were.
+pub(super) fn begin() {
+    COMPUTATION.take();
+}
+
 /// The number that limbs are.
-fn number(element: Element<Polynomial>) -> Polynomial {
+pub(super) fn number(element: Element<Polynomial>) -> Polynomial {
     let limbs = element.0.into_iter().enumerate();
     limbs.fold(Polynomial::zero(), |number, (index, limb)| number.plus(limb, 1, index))
 }
@@ -167,7 +199,7 @@ fn number(element: Element<Polynomial>) -> Polynomial {
 const P: [(i128, usize); 5] = [(1 << 24, 8), (-(1 << 21), 7), (1 << 18, 6), (1 << 9, 3), (-1, 0)];
 
 /// Whether it is a multiple of p(B), with integers: whatever the variables are, it is a multiple of p then.
-fn is_multiple_of_p(polynomial: Polynomial) -> bool {
+pub(super) fn is_multiple_of_p(polynomial: Polynomial) -> bool {
     polynomial.terms().into_values().all(is_divisible)
 }
 
@@ -184,11 +216,11 @@ fn is_divisible(mut left: OfB) -> bool {
 }
 
 fn any_element() -> Element<Polynomial> {
-    Element([(); 9].map(|()| Polynomial::new(Origin::Variable)))
+    Element([(); 9].map(|()| Polynomial::variable()))
 }
 
 /// What Montgomery's form of a result is divided by: 2^261, which is B^9.
-const MONTGOMERY: usize = 9;
+pub(super) const MONTGOMERY: usize = 9;
 
 type Operation<W> = fn(&[Element<<W as Word>::Limb>; 5]) -> Element<<W as Word>::Limb>;
 
@@ -213,7 +245,7 @@ fn claims<W: Word>() -> [Claim<W>; 6] {
         },
         Claim {
             name: "a (b - c) - d e",
-            operation: |[a, b, c, d, e]| W::multiply_difference((a, b, c), (d, e)),
+            operation: |[a, b, c, d, e]| W::multiply_difference(a, b, c, d, e),
             should_be: |[a, b, c, d, e]| Polynomial::product(*a, *b - *c) - Polynomial::product(*d, *e),
         },
         Claim { name: "a a", operation: |[a, ..]| W::square(a), should_be: |[a, ..]| Polynomial::product(*a, *a) },
@@ -231,7 +263,7 @@ fn claims<W: Word>() -> [Claim<W>; 6] {
 }
 
 fn holds<W: Word<Limb = Polynomial>>(claim: &Claim<W>) -> bool {
-    COMPUTATION.take();
+    begin();
     let inputs = [(); 5].map(|()| any_element());
     let result = number((claim.operation)(&inputs));
     let expected = (claim.should_be)(&inputs.map(number));
