@@ -42,11 +42,10 @@ pub fn print_beside(variants: &[Variant], costs: &Costs) {
 struct Target {
     title: &'static str,
     unit: &'static str,
-    must: f64,
-    aim: f64,
+    target: f64,
     measured: Summary,
     /// What a module takes that only makes the calls without which it cannot be done, where there is one: no wasm filter
-    /// can be below.
+    /// that leaves arithmetic to the host can be below.
     floor: Option<Summary>,
 }
 
@@ -64,70 +63,50 @@ fn targets(costs: &Costs, startup: &Startup) -> Vec<Target> {
     let refused = |ours, native| ratio(&costs.beyond(ours, BARE), &costs.beyond(native, BARE));
     let jwks = ratio(costs.total("jwks"), costs.total("jwks-direct"));
     let cached = Summary::of(costs.beyond("verify-cached", "native-cached"));
-    let [verify, nothing] = ["only-verify", "nothing"].map(|name| costs.beyond(name, BARE));
+    let [verify, nothing, host] = ["only-verify", "nothing", "verify-host"].map(|name| costs.beyond(name, BARE));
+    let remote = ratio(&costs.beyond("verify-remote", BARE), &host);
     let sign = costs.beyond("only-sign", BARE_WITHOUT_TOKEN);
     let both: Vec<_> =
         verify.iter().zip(&sign).zip(&nothing).map(|((verify, sign), wasm)| verify + sign - wasm).collect();
-    let row = |title, unit, must, aim, measured| Target { title, unit, must, aim, measured, floor: None };
+    let row = |title, unit, target, measured| Target { title, unit, target, measured, floor: None };
     let above = |floor, row| Target { floor: Some(floor), ..row };
+    let without_token = |name| of_native(name, BARE_WITHOUT_TOKEN);
     vec![
         above(
             ratio(&verify, &native),
-            row("verify, unique tokens / native without cache", "", 0.90, 0.55, of_native("verify-host", BARE)),
+            row("verify, unique tokens, tables / native", "", 0.80, of_native("verify-tables", BARE)),
         ),
-        row("verify, 5,000 in rotation - native cached", " µs", 3.0, 1.0, cached),
+        row("verify, unique tokens, host / its floor", "", 1.15, ratio(&host, &verify)),
+        row("verify, unique tokens, keys that are fetched / keys of the configuration", "", 1.0, remote),
+        row("verify, 5,000 in rotation - native cached", " µs", 1.5, cached),
+        above(ratio(&sign, &native), row("sign each response / native", "", 0.52, without_token("sign-host"))),
         above(
-            ratio(&sign, &native),
-            row(
-                "sign each response / native without cache",
-                "",
-                0.50,
-                0.45,
-                of_native("sign-host", BARE_WITHOUT_TOKEN),
-            ),
-        ),
-        above(
-            of_native("only-hand-out", BARE_WITHOUT_TOKEN),
-            row(
-                "identical claims again / native without cache",
-                "",
-                0.08,
-                0.035,
-                of_native("reuse", BARE_WITHOUT_TOKEN),
-            ),
+            without_token("only-hand-out"),
+            row("identical claims again / native", "", 0.085, without_token("reuse")),
         ),
         above(
             ratio(&both, &native),
-            row("verify a unique token and sign / native without cache", "", 1.4, 1.0, of_native("exchange", BARE)),
+            row("verify a unique token and sign, tables / native", "", 1.25, of_native("exchange-tables", BARE)),
         ),
-        row("JWKS, total / `direct_response`, total", "", 1.35, 1.2, jwks),
+        row("JWKS, total / `direct_response`, total", "", 1.2, jwks),
         above(
             refused("only-refuse", "native-junk"),
-            row("junk refused / native refusing it", "", 1.0, 0.6, refused("junk", "native-junk")),
+            row("junk refused / native refusing it", "", 1.0, refused("junk", "native-junk")),
         ),
-        row("expired refused / native refusing it", "", 1.0, 0.6, refused("expired", "native-expired")),
-        row("bad signature refused / native refusing it", "", 1.0, 0.6, refused("forged", "native-forged")),
-        row("memory beyond no wasm, concurrency 1", " MB", 45.0, 36.0, startup.memory),
-        row("memory of a further worker", " MB", 2.0, 1.2, startup.worker),
-        row("time to ready beyond no wasm", " ms", 300.0, 150.0, startup.ready),
+        row("expired refused / native refusing it", "", 1.0, refused("expired", "native-expired")),
+        row("bad signature refused / native refusing it", "", 1.0, refused("forged", "native-forged")),
+        row("memory beyond no wasm, concurrency 1", " MB", 44.0, startup.memory),
+        row("memory of a further worker", " MB", 2.0, startup.worker),
+        row("time to ready beyond no wasm", " ms", 300.0, startup.ready),
     ]
 }
 
 pub fn print_targets(costs: &Costs, startup: &Startup) {
-    println!("| | must | aim | measured | middle half | floor | |\n|---|---|---|---|---|---|---|");
-    for Target { title, unit, must, aim, measured: Summary { median, lower, upper }, floor } in targets(costs, startup)
-    {
-        let verdict = if median <= aim {
-            "met, the aim too"
-        } else if median <= must {
-            "met"
-        } else {
-            "MISSED"
-        };
+    println!("| | target | measured | middle half | floor | |\n|---|---|---|---|---|---|");
+    for Target { title, unit, target, measured: Summary { median, lower, upper }, floor } in targets(costs, startup) {
+        let verdict = if median <= target { "met" } else { "MISSED" };
         let floor = floor.map_or_else(String::new, |floor| format!("{:.3}{unit}", floor.median));
-        println!(
-            "| {title} | {must}{unit} | {aim}{unit} | {median:.3}{unit} | {lower:.3}..{upper:.3} | {floor} | {verdict} |"
-        );
+        println!("| {title} | {target}{unit} | {median:.3}{unit} | {lower:.3}..{upper:.3} | {floor} | {verdict} |");
     }
     let Summary { median, lower, upper } = startup.cpu;
     println!("\nCPU time until ready beyond no wasm, all threads: {median:.0} ms ({lower:.0}..{upper:.0}).\n");

@@ -10,7 +10,7 @@ use crate::floor::{self, Deed};
 use crate::listeners::{OF_ENVOY, answering, ext_authz, jwt_authn, lua, ours};
 use crate::load::{Load, TOKEN, USER};
 use crate::rig::{Expected, Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
-use crate::support::config::{private, public};
+use crate::support::config::{jwks, private, public};
 use crate::support::http::{self, Answer};
 use crate::support::token::{A, B, encode};
 use crate::tokens::{Folder, KEY};
@@ -238,6 +238,7 @@ fn verifiers(builder: &mut Builder<'_>) {
     let variants = [
         ("verify-host", "verify, unique tokens, host", "host", json!({}), unique, "token_cache.miss"),
         ("verify-wasm", "verify, unique tokens, wasm", "wasm", json!({}), unique, "token_cache.miss"),
+        ("verify-tables", "verify, unique tokens, tables", "tables", json!({}), unique, "token_cache.miss"),
         ("verify-cached", "verify, 5,000 in rotation", "host", json!({}), rotation, "token_cache.hit"),
         (
             "verify-no-cache",
@@ -251,11 +252,29 @@ fn verifiers(builder: &mut Builder<'_>) {
     for (name, title, crypto, verify, tokens, counter) in variants {
         builder.verifies(name, title, ours(name, &verifier(crypto, &verify)), tokens).counts(counter);
     }
+    for (name, title, crypto) in [
+        ("exchange", "verify a unique token and sign, host", "host"),
+        ("exchange-tables", "verify a unique token by tables and sign", "tables"),
+    ] {
+        let mut plugin = verifier(crypto, &json!({}));
+        let signer = signer(crypto, &json!({"identity": {"wristband": true}}));
+        plugin.as_object_mut().unwrap().extend(signer.as_object().unwrap().clone());
+        builder.verifies(name, title, ours(name, &plugin), unique).counts("issued").brings = true;
+    }
+    fetched(builder);
+}
+
+/// The same peer, whose keys are fetched.
+fn fetched(builder: &mut Builder<'_>) {
+    let set = Answer { status: 200, headers: HeaderMap::new(), body: jwks(KEY).to_string() };
+    builder.plan.listen("set", |port| answering("set", port, vec![], Some(&set))).offer("set");
     let mut plugin = verifier("host", &json!({}));
-    let signer = signer("host", &json!({"identity": {"wristband": true}}));
-    plugin.as_object_mut().unwrap().extend(signer.as_object().unwrap().clone());
-    let filter = ours("exchange", &plugin);
-    builder.verifies("exchange", "verify a unique token and sign, host", filter, unique).counts("issued").brings = true;
+    plugin["peers"] = json!([{"issuer": A, "remoteJwks": {"cluster": "set"}}]);
+    let filter = ours("verify-remote", &plugin);
+    let unique = &builder.folder.unique;
+    builder
+        .verifies("verify-remote", "verify, unique tokens, keys that are fetched", filter, unique)
+        .counts("token_cache.miss");
 }
 
 /// A hundred peers with ten keys each, and the one whose tokens come.
