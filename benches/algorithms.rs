@@ -3,10 +3,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use std::hint::black_box;
+use std::rc::Rc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use wristband::crypto::vm;
+use wristband::crypto::{Arithmetic, Preference, Tables, vm};
+use wristband::host::{Crypto, Function};
 use wristband::jose::algorithm::Algorithm;
 use wristband::keys::Material;
 
@@ -19,6 +21,19 @@ fn pem(algorithm: Algorithm) -> &'static str {
         Algorithm::Es512 => include_str!("../testdata/worthless-keys/forms/p521.pem"),
         Algorithm::EdDsa => include_str!("../testdata/worthless-keys/forms/ed25519.pem"),
         _ => include_str!("../testdata/worthless-keys/forms/rsa.pem"),
+    }
+}
+
+/// A host that computes nothing.
+struct Nobody;
+
+impl Crypto for Nobody {
+    fn call(&self, _: Function, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> bool {
+        getrandom::fill(bytes).is_ok()
     }
 }
 
@@ -37,6 +52,16 @@ fn algorithms(criterion: &mut Criterion) {
         });
         group.bench_function(format!("verify {name}"), |bencher| {
             bencher.iter(|| vm::verifies(&public, black_box(MESSAGE), &signature));
+        });
+        if !matches!(algorithm, Algorithm::Es256 | Algorithm::EdDsa) {
+            continue;
+        }
+        let tables = Rc::<Tables>::default();
+        let key = Arithmetic::new(Preference::Tables, &Nobody, &tables).verifying(public).unwrap();
+        // Until the tables are complete.
+        (0..200).for_each(|_| assert!(key.verifies(MESSAGE, &signature, &Nobody)));
+        group.bench_function(format!("verify {name} by tables"), |bencher| {
+            bencher.iter(|| key.verifies(black_box(MESSAGE), &signature, &Nobody));
         });
     }
     group.finish();

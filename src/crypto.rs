@@ -9,6 +9,7 @@
 //! Whoever computes, the rules are the same and are enforced here: the key decides the algorithm, the hash and the form
 //! of the signature, as the host ties none of them together. A host that fails at a request denies it.
 
+mod edwards;
 mod foreign;
 mod known_answers;
 pub mod tables;
@@ -136,6 +137,10 @@ impl<'h> Arithmetic<'h> {
         let by_host = |public: &PublicKey| foreign::VerifyingKey::new(public);
         Ok(match backend {
             Backend::Host => VerifyingKey { host: by_host(&public), tables: None, public },
+            // Those of Ed25519 are part of the ordinary way.
+            Backend::Wasm if matches!(public.numbers(), Numbers::Ed25519(_)) => {
+                VerifyingKey { host: None, tables: tables(), public }
+            }
             Backend::Wasm => VerifyingKey::in_vm(public),
             Backend::TablesOrHost => VerifyingKey { host: by_host(&public), tables: tables(), public },
             Backend::TablesOrWasm => VerifyingKey { host: None, tables: tables(), public },
@@ -224,6 +229,7 @@ impl VerifyingKey {
         };
         match (&self.tables, self.public.numbers()) {
             (Some(tables), Numbers::P256(key)) => tables.verifies(key, message, signature, ordinary),
+            (Some(tables), Numbers::Ed25519(key)) => tables.edwards.verifies(key, message, signature, ordinary),
             _ => ordinary(),
         }
     }

@@ -50,9 +50,13 @@ use kept::Kept;
 use p256::ecdsa::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
+use super::edwards::Edwards;
+
 /// The tables of a VM. They belong to no configuration, as a key that stays has nothing to lose by another one.
 #[derive(Default)]
 pub struct Tables {
+    /// Those of Ed25519, which are another thing.
+    pub(super) edwards: Edwards,
     kept: RefCell<Kept>,
     /// How many answers there have been, of which one in 256 is compared.
     answers: Cell<u8>,

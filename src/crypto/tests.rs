@@ -474,7 +474,7 @@ fn a_host_that_signs_wrongly_is_not_chosen() {
     }
 }
 
-/// Whoever is the ordinary one, tables are for the verification of ES256 and for nothing else.
+/// Whoever is the ordinary one, tables are for the verification of ES256 and for nothing else; those of Ed25519 are there for everyone.
 #[test]
 fn tables_are_for_the_verification_of_es256_and_the_rest_is_as_with_auto() {
     for verify in [HONEST.verify, |_| None] {
@@ -485,7 +485,9 @@ fn tables_are_for_the_verification_of_es256_and_the_rest_is_as_with_auto() {
                 [Preference::Auto, Preference::Tables].map(|preference| Arithmetic::new(preference, &host, &tables));
             let [auto, key] = [auto, by_tables].map(|mut arithmetic| arithmetic.verifying(public(algorithm)).unwrap());
             assert_eq!(is_by(&key), is_by(&auto), "{}", algorithm.name());
-            assert_eq!((auto.tables.is_some(), key.tables.is_some()), (false, algorithm == Algorithm::Es256));
+            let is_edwards = matches!(algorithm, Algorithm::EdDsa | Algorithm::Ed25519);
+            assert_eq!(auto.tables.is_some(), is_edwards);
+            assert_eq!(key.tables.is_some(), is_edwards || algorithm == Algorithm::Es256);
         }
     }
 }
