@@ -142,6 +142,15 @@ impl Active {
                 warn!("{}", self.line(format_args!("peer {label}: {news}")));
                 self.show_set(label, 0, 0);
             }
+            News::Recovered { peer: index, failures } => {
+                let line = self.line(format_args!("peer {}: {news}", peer(*index).unwrap_or_default()));
+                // Where it was a warning that it did not come.
+                if *failures >= PATIENCE {
+                    info!("{line}");
+                } else {
+                    debug!("{line}");
+                }
+            }
             News::Failed { peer: index, failures, is_refused, .. } => {
                 let label = peer(*index).unwrap_or_default();
                 let line = self.line(format_args!("peer {label}: {news}"));

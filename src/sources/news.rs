@@ -43,6 +43,13 @@ pub enum News {
         /// The peer.
         peer: usize,
     },
+    /// A peer's set has come after failures.
+    Recovered {
+        /// The peer.
+        peer: usize,
+        /// How often in a row it had not come.
+        failures: u32,
+    },
     /// A peer's set has not come.
     Failed {
         /// The peer.
@@ -74,6 +81,10 @@ impl fmt::Display for News {
                 write!(formatter, "its JWK Set was fetched: {keys} keys, {left_out} left out")?;
                 skipped.iter().try_for_each(|skipped| write!(formatter, "; {skipped}"))
             }
+            Self::Recovered { failures, .. } => {
+                write!(formatter, "its JWK Set is fetched again; before, it was not, {failures} times in a row")
+            }
+            Self::Failed { why, failures: 1, .. } => write!(formatter, "its JWK Set was not fetched: {why}"),
             Self::Failed { why, failures, .. } => {
                 write!(formatter, "its JWK Set was not fetched, {failures} times in a row: {why}")
             }

@@ -124,7 +124,7 @@ impl OwnSource {
             state.schedule.failed(now.moment);
             state.schedule.no_later_than(now.moment.after(self.refresh));
         } else {
-            state.schedule.succeeded(now.moment, self.refresh, 0);
+            let _ = state.schedule.succeeded(now.moment, self.refresh, 0);
         }
         news
     }

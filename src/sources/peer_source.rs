@@ -98,7 +98,7 @@ impl PeerSource {
         })
     }
 
-    /// Says what went wrong; that all went well is found when the ring is renewed.
+    /// Says what went wrong, and that it goes well again; what has come is found when the ring is renewed.
     pub(super) fn fetched(
         &self,
         peer: usize,
@@ -117,8 +117,8 @@ impl PeerSource {
         let can_verify = |key: &PublicKey| arithmetic.borrow_mut().verifying(key.clone()).is_ok();
         match state.take(outcome, &self.reading, &can_verify, now) {
             Ok(()) => {
-                state.schedule.succeeded(now.moment, self.policy.refresh, jitter);
-                None
+                let failures = state.schedule.succeeded(now.moment, self.policy.refresh, jitter);
+                (failures > 0).then_some(News::Recovered { peer, failures })
             }
             Err(failure) => {
                 let failures = state.schedule.failed(now.moment);
@@ -189,7 +189,6 @@ impl PeerSource {
         now < since.after(self.policy.timeout) && !state.schedule.has_answered_since(since) && state.schedule.hurry(now)
     }
 
-    /// When there is something to fetch next. That a set expires is found at a tick.
     /// When there is something to do next: without `room` for another fetch, `None` where that is all.
     pub(super) fn wake(&self, now: Moment, room: bool) -> Option<Moment> {
         let state = self.state();

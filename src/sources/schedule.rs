@@ -71,12 +71,13 @@ impl Schedule {
     }
 
     /// What was asked for has come. The next call begins earlier by up to a tenth of the time, and `jitter` spreads those over
-    /// half of that who began together: so that what comes in time comes before the time is over.
-    pub(super) fn succeeded(&mut self, now: Moment, refresh: Duration, jitter: u8) {
-        self.failures = 0;
+    /// half of that who began together: so that what comes in time comes before the time is over. Says how often in a row it has not
+    /// come before.
+    pub(super) fn succeeded(&mut self, now: Moment, refresh: Duration, jitter: u8) -> u32 {
         let twentieth = refresh.checked_div(20).unwrap_or_default();
         let spread = twentieth.saturating_mul(jitter.into()).checked_div(u8::MAX.into()).unwrap_or_default();
         self.next = now.after(refresh.saturating_sub(twentieth).saturating_sub(spread));
+        std::mem::take(&mut self.failures)
     }
 
     /// It has not: how often in a row.

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::jwks_server::{Answers, JwksServer};
+use crate::jwks_server::{self, Answers, JwksServer};
 use crate::support::config::{
     allow_fetching, as_text, cluster, echo, filter, filter_with, listener, private, public, stats_tags, to_upstream,
 };
@@ -172,8 +172,13 @@ fn a_peer_whose_keys_never_came_is_told_by_its_code_and_in_the_log() {
     assert_eq!((&line["status"], &line["code"]), (&json!(503), &json!("keys_unavailable")));
     gateway.envoy.wait_until("it complains", |envoy| envoy.log().contains("its JWK Set was not fetched"));
     assert!(gateway.envoy.count_of("jwks_failures.filter.wristband.peer.cluster-b_example_com") > Some(0));
+    server.answer_with(jwks_server::ok(&json!({"keys": [token::jwk(OF_B)]})));
+    gateway.envoy.wait_until("it is told", |envoy| envoy.log().contains("its JWK Set is fetched again"));
     let row = "503 for the tokens of one peer";
-    names(row, &["`keys_unavailable`", "`wristband_jwks_failures`", "\"its JWK Set was not fetched\""]);
+    names(
+        row,
+        &["`keys_unavailable`", "`wristband_jwks_failures`", "\"its JWK Set was not fetched\"", "\"is fetched again\""],
+    );
 }
 
 #[test]
