@@ -141,8 +141,6 @@ fn only_routes_that_forward_without_rules_of_their_own_are_counted() {
     const OWN: &str = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute";
     let change = |sample: &mut Sample| {
         let manager = &mut sample.bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
-        let log = &mut manager["typed_config"]["access_log"][0]["typed_config"]["log_format"];
-        log["json_format"]["flags"] = "%RESPONSE_FLAGS%".into();
         let routes = &mut manager["typed_config"]["route_config"]["virtual_hosts"][0]["routes"];
         let limits = json!([{"actions": [{"generic_key": {"descriptor_value": "other"}}]}]);
         let (mut limited, to) = (json!({"cluster": "upstream"}), json!({"cluster": "upstream"}));
@@ -173,8 +171,7 @@ fn only_routes_that_forward_without_rules_of_their_own_are_counted() {
         lines
     };
     fleet.envoys[1].wait_until("both are in the access log", |envoy| denied(envoy).len() == 2);
-    // It is not ours, so only the flag of the rate limit filter says why.
-    let by_the_limit = |line: &Value| line["flags"] == "RL" && line["code"].is_null();
+    let by_the_limit = |line: &Value| line["response_code_details"] == "request_rate_limited" && line["code"].is_null();
     assert!(denied(&fleet.envoys[1]).iter().all(by_the_limit));
     assert_eq!(fleet.envoys[1].counter("cluster.upstream.ratelimit.over_limit"), 2);
 }

@@ -63,6 +63,9 @@ fn the_access_log_of_the_samples_says_who_was_denied_and_why() {
         }
         assert_eq!(line.as_object_mut().unwrap().remove("client"), Some(json!("127.0.0.1")));
         assert_eq!(line.as_object_mut().unwrap().remove("host"), url.strip_prefix("http://").map(Value::from));
+        let details =
+            line["code"].as_str().map_or("via_upstream".to_owned(), |code| format!("wristband_denied{{{code}}}"));
+        assert_eq!(line.as_object_mut().unwrap().remove("response_code_details"), Some(details.into()));
     }
     let place = "header x-wristband-token";
     assert_eq!(
