@@ -119,15 +119,37 @@ fn an_exceptional_addition_goes_the_ordinary_way() {
     })
     .unwrap();
     assert_eq!(one.verifying_key().as_affine(), &ProjectivePoint::GENERATOR.to_affine());
-    let (vm, ..) = ready();
+    let (vm, key, right) = ready();
+    vm.ask(key.verifying_key(), b"a", &right, true);
     let signature = sign(&one, b"a");
     (0..16 + WINDOWS).for_each(|_| assert!(vm.ask(one.verifying_key(), b"a", &signature, true).0));
-    // `u` equals `v` where the digest is `r`.
+    // `u` and `v` are 1 where the digest, `r` and `s` are the same.
     let digest = <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(b"a"));
-    let exceptional = [digest, signature[32..].try_into().unwrap()].concat();
+    let exceptional = [digest, digest].concat();
     for ordinary in [true, false] {
         assert_eq!(vm.ask(one.verifying_key(), b"a", &exceptional, ordinary), (ordinary, true));
     }
+    assert!(!vm.tables.has_disagreed());
+    assert_eq!(vm.ask(one.verifying_key(), b"a", &signature, true), (true, false));
+}
+
+/// Two keys have the same x, and each is the other's opposite.
+#[test]
+fn a_table_is_for_its_key_and_not_for_the_one_of_the_same_x() {
+    let (vm, key, signature) = ready();
+    vm.ask(key.verifying_key(), b"a", &signature, true);
+    let opposite = VerifyingKey::from_affine(-*key.verifying_key().as_affine()).unwrap();
+    let other = SigningKey::from_slice(&(-*key.as_nonzero_scalar()).to_bytes()).unwrap();
+    assert_eq!(other.verifying_key(), &opposite);
+    assert_eq!(vm.ask(&opposite, b"a", &signature, false), (false, true));
+    for _ in 0..16 + WINDOWS {
+        assert_eq!(vm.ask(&opposite, b"a", &sign(&other, b"a"), true), (true, true));
+    }
+    for (key, own, foreign) in [(key.verifying_key(), &key, &other), (&opposite, &other, &key)] {
+        assert_eq!(vm.ask(key, b"a", &sign(own, b"a"), false), (true, false));
+        assert_eq!(vm.ask(key, b"a", &sign(foreign, b"a"), true), (false, false));
+    }
+    assert!(!vm.tables.has_disagreed());
 }
 
 #[test]
