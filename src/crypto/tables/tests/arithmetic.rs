@@ -79,10 +79,11 @@ fn the_multiples_of_p_that_are_near_are_zero_and_nothing_else_is() {
         let zero = element(&(p() * factor));
         assert!(zero.is_zero(), "{factor}");
         for index in 0..9 {
-            for change in [1, -1] {
+            let limb = zero.0[index];
+            for other in (0..32).map(|bit| limb ^ 1 << bit).chain([limb + 1, limb - 1, -limb]) {
                 let mut near = zero;
-                near.0[index] += change;
-                assert!(!near.is_zero(), "{factor} {index} {change}");
+                near.0[index] = other;
+                assert_eq!(near.is_zero(), other == limb, "{factor} {index} {other}");
             }
         }
     }

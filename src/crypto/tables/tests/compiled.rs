@@ -6,7 +6,7 @@
 //! *exact*, or only right in its lower 32 bits. Whatever is not understood is refused.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use wasmparser::{KnownCustom, Name, Operator, Parser, Payload};
 
@@ -321,8 +321,14 @@ impl Field for Compiled {
     }
 }
 
-/// The code of a module, and its functions with their names.
-fn parse(module: &[u8]) -> (Vec<u8>, HashMap<String, Vec<Vec<Operator<'_>>>>) {
+/// What the names of the operations begin with.
+const FIELD: &str = "<W as wristband::crypto::tables::field::Field>::";
+
+/// A function's name and its body.
+type Function<'m> = (String, Vec<Operator<'m>>);
+
+/// The code of a module, and its functions by their numbers.
+fn parse(module: &[u8]) -> (Vec<u8>, BTreeMap<u32, Function<'_>>) {
     let (mut code, mut names, mut imports, mut bodies) = (Vec::new(), HashMap::new(), 0, Vec::new());
     for payload in Parser::new(0).parse_all(module) {
         match payload.unwrap() {
@@ -342,30 +348,75 @@ fn parse(module: &[u8]) -> (Vec<u8>, HashMap<String, Vec<Vec<Operator<'_>>>>) {
             _ => {}
         }
     }
-    let mut functions = HashMap::<_, Vec<_>>::new();
-    for (index, body) in (imports..).zip(bodies) {
+    let functions = (imports..).zip(bodies).map(|(index, body)| {
         let name = names.get(&index).map(|name| format!("{:#}", rustc_demangle::demangle(name))).unwrap_or_default();
         let operators = body.get_operators_reader().unwrap().into_iter().map(Result::unwrap).collect();
-        functions.entry(name).or_default().push(operators);
-    }
-    (code, functions)
+        (index, (name, operators))
+    });
+    (code, functions.collect())
 }
 
-/// The bodies of the operations in the module with names, which has the code of the module without.
-fn bodies() -> Bodies {
+/// The module with names, which has the code of the module without.
+fn named() -> Vec<u8> {
     let read = |variable: &str| std::fs::read(std::env::var(variable).unwrap()).unwrap();
     let (named, module) = (read("MODULE_WITH_NAMES"), read("MODULE"));
-    let (code, functions) = parse(&named);
-    assert!(code == parse(&module).0, "the module is not the one with names");
+    assert!(parse(&named).0 == parse(&module).0, "the module is not the one with names");
+    named
+}
+
+/// The bodies of the operations.
+fn bodies() -> Bodies {
+    let named = named();
+    let (_, functions) = parse(&named);
     let body = |(name, ..): (&'static str, usize, Claim)| {
-        let found = &functions[&format!("<W as wristband::crypto::tables::field::Field>::{name}")];
-        let [body] = &found[..] else { panic!("{name}: {}", found.len()) };
+        let found: Vec<_> = functions.values().filter(|(found, _)| found.strip_prefix(FIELD) == Some(name)).collect();
+        let [(_, body)] = &found[..] else { panic!("{name}: {}", found.len()) };
         let (last, body) = body.split_last().unwrap();
         assert_eq!(*last, Operator::End);
         let steps = body.iter().map(|operator| step(operator).unwrap_or_else(|| panic!("{name}: {operator:?}")));
         (name, steps.collect())
     };
     CLAIMS.into_iter().map(body).collect()
+}
+
+/// What is proved of an operation is nothing that a copy of it has to keep to. There is one addition, it calls what it should in
+/// its order, and whoever else computes in the field looks up or compares.
+#[test]
+#[ignore = "needs the module, with and without its names: `make test` has them"]
+fn the_operations_of_the_module_have_no_copies_and_the_addition_calls_them() {
+    let named = named();
+    let (_, functions) = parse(&named);
+    assert_eq!(functions.values().filter(|(name, _)| name.starts_with(FIELD)).count(), CLAIMS.len());
+    let called = |(_, body): &Function<'_>| -> Vec<String> {
+        let callees = body.iter().filter_map(|operator| match operator {
+            Operator::Call { function_index } => functions.get(function_index)?.0.strip_prefix(FIELD),
+            _ => None,
+        });
+        callees.map(str::to_owned).collect()
+    };
+    let callers = functions.values().map(called).filter(|called| !called.is_empty());
+    let (mut additions, others): (Vec<_>, Vec<_>) =
+        callers.partition(|called| called.iter().any(|name| name == "square_less"));
+    additions.iter_mut().for_each(|called| called.retain(|name| name != "negative"));
+    assert_eq!(
+        additions,
+        [[
+            "multiply_less",
+            "multiply_less",
+            "square",
+            "multiply",
+            "multiply",
+            "square_less",
+            "multiply_difference",
+            "multiply",
+            "multiply"
+        ]]
+    );
+    let compares = |called: &&Vec<String>| called.iter().any(|name| name == "multiply_less");
+    assert_eq!(others.iter().filter(compares).collect::<Vec<_>>(), [&["multiply", "multiply_less"]]);
+    let looks_up = |called: &Vec<String>| called.iter().all(|name| name == "multiply" || name == "negative");
+    assert!(others.iter().all(|called| compares(&called) || looks_up(called)), "{others:?}");
+    assert!(others.iter().any(|called| called.iter().any(|name| name == "multiply")));
 }
 
 #[test]
