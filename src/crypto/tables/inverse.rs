@@ -16,6 +16,9 @@ const ORDER: Number = [0xfc63_2551, 0xf3b9_cac2, 0xa717_9e84, 0xbce6_faad, 0xfff
 /// What the factors of a step stay below, so that their products with 32 bits add up in 64.
 const LIMIT: u64 = 1 << 31;
 
+/// More than the steps that Euclid's algorithm takes for two numbers of 256 bits. It comes to an end then, whatever it has found.
+const ROUNDS: usize = 370;
+
 /// The inverse; `None` of 0 alone.
 pub(super) fn inverse(number: &Scalar) -> Option<Scalar> {
     checked(number, guess(number)).or_else(|| number.invert_vartime().into_option())
@@ -35,7 +38,11 @@ pub(super) fn guess(number: &Scalar) -> Option<Scalar> {
     // How often the number is in each of them, modulo n and but for the sign, which alternates.
     let (mut u, mut v) = ([0; 8], [1, 0, 0, 0, 0, 0, 0, 0]);
     let mut is_positive = false;
-    while y != [0; 8] {
+    for _ in 0..ROUNDS {
+        if y == [0; 8] {
+            let found = from_limbs(&u)?;
+            return Some(if is_positive { found } else { -found });
+        }
         let Steps { first, second, is_odd } = Steps::of(&x, &y)?;
         (x, y) = match is_odd {
             false => (difference(first, (&x, &y)), difference((second.1, second.0), (&y, &x))),
@@ -44,8 +51,7 @@ pub(super) fn guess(number: &Scalar) -> Option<Scalar> {
         (u, v) = (sum(first, (&u, &v)), sum(second, (&u, &v)));
         is_positive ^= is_odd;
     }
-    let found = from_limbs(&u)?;
-    Some(if is_positive { found } else { -found })
+    None
 }
 
 /// Some steps of Euclid's algorithm. They make of `x` and `y` the differences `first.0 x - first.1 y` and `second.1 y - second.0 x`,
