@@ -7,8 +7,8 @@
 //! # Never alone
 //!
 //! Whatever is not exactly this goes the *ordinary* way, which is that of `crypto: auto`: a signature that is not of the form, a key
-//! without a table, an addition of two points with the same x. One answer in 256 is compared with the ordinary one, which counts then; the
-//! first difference ends this way in the VM for good. A table costs 97 KiB and 5 ms, so it grows by one window with each request, for
+//! without a table, an addition of two points with the same x. Of each table the first answer and one in 256 is compared with the ordinary
+//! one, which counts then; the first difference ends this way in the VM for good. A table costs 97 KiB and 5 ms, so it grows by one window with each request, for
 //! keys that have been used repeatedly, and only with signatures that the ordinary way has accepted.
 //!
 //! # What is known of it
@@ -46,7 +46,7 @@ use std::fmt;
 
 pub use comb::Comb;
 pub use decision::verifies;
-use kept::Kept;
+use kept::{Kept, Ready};
 use p256::ecdsa::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
@@ -58,8 +58,6 @@ pub struct Tables {
     /// Those of Ed25519, which are another thing.
     pub(super) edwards: Edwards,
     kept: RefCell<Kept>,
-    /// How many answers there have been, of which one in 256 is compared.
-    answers: Cell<u8>,
     standing: Cell<Standing>,
 }
 
@@ -83,8 +81,8 @@ impl Tables {
         signature: &[u8],
         ordinary: impl FnOnce() -> bool,
     ) -> bool {
-        match self.answer(key, message, signature) {
-            Some(answer) if self.is_compared() => {
+        let is_accepted = match self.answer(key, message, signature) {
+            Some((answer, true)) => {
                 let expected = ordinary();
                 if answer != expected {
                     self.standing.set(Standing::Disagreed);
@@ -92,15 +90,13 @@ impl Tables {
                 }
                 expected
             }
-            Some(answer) => answer,
-            None => {
-                let is_accepted = ordinary();
-                if is_accepted && self.standing.get() == Standing::Good {
-                    self.kept.borrow_mut().accepted(key);
-                }
-                is_accepted
-            }
+            Some((answer, false)) => answer,
+            None => ordinary(),
+        };
+        if is_accepted && self.standing.get() == Standing::Good {
+            self.kept.borrow_mut().accepted(key);
         }
+        is_accepted
     }
 
     /// Whether an answer was another than the ordinary one, which has not been told yet. There are none by tables from then on.
@@ -112,17 +108,13 @@ impl Tables {
         is_news
     }
 
-    /// The answer by tables, if there is one.
-    fn answer(&self, key: &VerifyingKey, message: &[u8], signature: &[u8]) -> Option<bool> {
+    /// The answer by tables, if there is one, and whether it is to be compared.
+    fn answer(&self, key: &VerifyingKey, message: &[u8], signature: &[u8]) -> Option<(bool, bool)> {
         let signature = Signature::from_slice(signature).ok()?;
         let mut kept = self.kept.borrow_mut();
-        let (generator, key) = kept.tables(key)?;
-        verifies(generator, key, &Sha256::digest(message).into(), &signature)
-    }
-
-    /// One answer in 256, from the first one on.
-    fn is_compared(&self) -> bool {
-        self.answers.replace(self.answers.get().wrapping_add(1)) == 0
+        let Ready { generator, key, answers } = kept.tables(key)?;
+        let answer = verifies(generator, key, &Sha256::digest(message).into(), &signature)?;
+        Some((answer, std::mem::replace(answers, answers.wrapping_add(1)) == 0))
     }
 }
 

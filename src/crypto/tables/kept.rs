@@ -16,15 +16,25 @@ const PATIENCE: u8 = 16;
 #[derive(Default)]
 pub(super) struct Kept {
     generator: Table,
-    /// The one that was used last comes first.
+    /// The one whose signature was accepted last comes first.
     keys: Vec<Known>,
 }
 
 struct Known {
     key: VerifyingKey,
-    /// How often a signature of it was accepted before there was anything of a table.
+    /// How often a signature of it was accepted, less what keys that found no room have taken of that.
     uses: u8,
     table: Table,
+    /// How many answers its table has given, of which one in 256 is compared.
+    answers: u8,
+}
+
+/// Two complete tables.
+pub(super) struct Ready<'k> {
+    pub(super) generator: &'k Comb,
+    pub(super) key: &'k Comb,
+    /// Those of the key's table.
+    pub(super) answers: &'k mut u8,
 }
 
 #[derive(Default)]
@@ -36,14 +46,14 @@ enum Table {
 }
 
 impl Kept {
-    /// The tables of the generator and of a key, if both are complete. The key is thereby used.
-    pub(super) fn tables(&mut self, key: &VerifyingKey) -> Option<(&Comb, &Comb)> {
+    /// The tables of the generator and of a key, if both are complete.
+    pub(super) fn tables(&mut self, key: &VerifyingKey) -> Option<Ready<'_>> {
         let Self { generator: Table::Complete(generator), keys } = self else {
             return None;
         };
-        match &used(keys, key)?.table {
-            Table::Complete(comb) => Some((generator, comb)),
-            Table::Absent | Table::Growing(_) => None,
+        match keys.iter_mut().find(|known| known.key == *key)? {
+            Known { table: Table::Complete(comb), answers, .. } => Some(Ready { generator, key: comb, answers }),
+            Known { table: Table::Absent | Table::Growing(_), .. } => None,
         }
     }
 
@@ -51,17 +61,30 @@ impl Kept {
     /// first.
     pub(super) fn accepted(&mut self, key: &VerifyingKey) {
         let Some(known) = used(&mut self.keys, key) else {
-            self.keys.truncate(MOST.saturating_sub(1));
-            self.keys.insert(0, Known { key: *key, uses: 1, table: Table::Absent });
-            return;
+            return self.take_up(key);
         };
-        if known.uses < PATIENCE {
-            known.uses = known.uses.saturating_add(1);
-        } else if !self.generator.is_complete() {
+        known.uses = known.uses.saturating_add(1);
+        if known.uses <= PATIENCE {
+            return;
+        }
+        if !self.generator.is_complete() {
             self.generator.grow(&AffinePoint::GENERATOR);
         } else {
             known.table.grow(key.as_affine());
         }
+    }
+
+    /// A key more, if there is room. If there is none, it takes a use from the key that was not used for the longest time, and with the
+    /// last one its place: so a key that is used keeps its table, whatever comes and goes beside it, and one that is not loses it.
+    fn take_up(&mut self, key: &VerifyingKey) {
+        if let Some(last) = self.keys.get_mut(MOST.saturating_sub(1)) {
+            last.uses = last.uses.saturating_sub(1);
+            if last.uses > 0 {
+                return;
+            }
+            self.keys.pop();
+        }
+        self.keys.insert(0, Known { key: *key, uses: 1, table: Table::Absent, answers: 0 });
     }
 }
 

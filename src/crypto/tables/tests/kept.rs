@@ -86,6 +86,11 @@ fn wrong_signatures_are_refused_by_tables_too() {
     assert_eq!(vm.ask(key.verifying_key(), b"b", &signature, true), (false, false));
     assert_eq!(vm.ask(key.verifying_key(), b"a", &changed, true), (false, false));
     assert_eq!(vm.ask(key.verifying_key(), b"a", &signature, false), (true, false));
+    // To its end a message is what was signed.
+    let (long, mut other) = ([b'a'; 1_000], [b'a'; 1_000]);
+    other[999] = b'b';
+    assert_eq!(vm.ask(key.verifying_key(), &long, &sign(&key, &long), false), (true, false));
+    assert_eq!(vm.ask(key.verifying_key(), &other, &sign(&key, &long), true), (false, false));
 }
 
 /// What RFC 7518, section 3.4 does not allow: other lengths, and numbers that are 0 or not less than the order.
@@ -122,7 +127,8 @@ fn an_exceptional_addition_goes_the_ordinary_way() {
     let (vm, key, right) = ready();
     vm.ask(key.verifying_key(), b"a", &right, true);
     let signature = sign(&one, b"a");
-    (0..16 + WINDOWS).for_each(|_| assert!(vm.ask(one.verifying_key(), b"a", &signature, true).0));
+    // The first answer is compared.
+    (0..16 + WINDOWS + 1).for_each(|_| assert!(vm.ask(one.verifying_key(), b"a", &signature, true).0));
     // `u` and `v` are 1 where the digest, `r` and `s` are the same.
     let digest = <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(b"a"));
     let exceptional = [digest, digest].concat();
@@ -142,7 +148,8 @@ fn a_table_is_for_its_key_and_not_for_the_one_of_the_same_x() {
     let other = SigningKey::from_slice(&(-*key.as_nonzero_scalar()).to_bytes()).unwrap();
     assert_eq!(other.verifying_key(), &opposite);
     assert_eq!(vm.ask(&opposite, b"a", &signature, false), (false, true));
-    for _ in 0..16 + WINDOWS {
+    // The first answer is compared.
+    for _ in 0..16 + WINDOWS + 1 {
         assert_eq!(vm.ask(&opposite, b"a", &sign(&other, b"a"), true), (true, true));
     }
     for (key, own, foreign) in [(key.verifying_key(), &key, &other), (&opposite, &other, &key)] {
@@ -178,26 +185,67 @@ fn one_answer_in_256_is_compared() {
     assert_eq!(compared.count(), 3);
 }
 
+/// Whatever is asked in between, and however regularly: what one table says nothing of is what another one says.
 #[test]
-fn sixteen_keys_have_tables_and_the_one_that_was_not_used_for_the_longest_time_goes() {
+fn the_first_answer_of_each_table_and_one_in_256_is_compared() {
+    let (vm, first, signature) = ready();
+    let (second, none) = (key(2), [1; 64]);
+    let of_second = sign(&second, b"a");
+    for _ in 0..16 + WINDOWS {
+        assert_eq!(vm.ask(second.verifying_key(), b"a", &of_second, true), (true, true));
+    }
+    let (mut compared, mut compared_second) = (0, 0);
+    for _ in 0..2 * 256 {
+        compared += u32::from(vm.ask(first.verifying_key(), b"a", &signature, true).1);
+        compared_second += u32::from(vm.ask(second.verifying_key(), b"a", &none, false).1);
+    }
+    assert_eq!((compared, compared_second), (2, 2));
+    assert!(!vm.tables.has_disagreed());
+}
+
+#[test]
+fn sixteen_keys_have_tables_and_one_that_is_not_used_any_more_loses_its_place() {
     let vm = Vm::new();
     let keys: Vec<_> = (1..=17).map(key).collect();
-    let has_table = |key: &SigningKey| {
-        let mut kept = vm.tables.kept.borrow_mut();
-        kept.tables(key.verifying_key()).is_some()
+    let has_table = |key: &SigningKey| vm.tables.kept.borrow_mut().tables(key.verifying_key()).is_some();
+    let is_asked = |key: &SigningKey| {
+        let (is_accepted, is_asked) = vm.ask(key.verifying_key(), b"a", &sign(key, b"a"), true);
+        assert!(is_accepted);
+        is_asked
     };
     for key in &keys[..16] {
-        let signature = sign(key, b"a");
-        (0..FIRST).for_each(|_| assert!(vm.ask(key.verifying_key(), b"a", &signature, true).0));
+        (0..FIRST).for_each(|_| _ = is_asked(key));
         assert!(has_table(key));
     }
-    // By asking, the first one is used last.
-    for key in keys[..16].iter().rev() {
-        assert!(has_table(key));
+    // The others go on, and what is refused is no use.
+    let (mut missed, idle) = (0, &keys[7]);
+    while has_table(idle) {
+        assert!(keys[..16].iter().all(has_table) && missed < 256, "{missed}");
+        keys[..16].iter().filter(|key| *key != idle).for_each(|key| _ = is_asked(key));
+        assert!(!vm.ask(idle.verifying_key(), b"b", &sign(idle, b"a"), false).0);
+        assert!(is_asked(&keys[16]));
+        missed += 1;
     }
-    assert!(vm.ask(keys[16].verifying_key(), b"a", &sign(&keys[16], b"a"), true).0);
-    assert!(!has_table(&keys[15]));
-    assert!(keys[..15].iter().all(has_table));
+    assert_eq!(missed, FIRST);
+    (1..16 + WINDOWS).for_each(|_| assert!(is_asked(&keys[16])));
+    assert!(keys.iter().filter(|key| *key != idle).all(has_table));
+}
+
+/// Were places given to whoever comes, hardly any table would be complete before it has to go, and all that is used would grow again and
+/// again.
+#[test]
+fn keys_that_are_more_than_there_is_room_for_do_not_take_each_others_tables() {
+    let (vm, mut random) = (Vm::new(), fastrand::Rng::with_seed(103));
+    let keys: Vec<_> = (1..=18).map(key).map(|key| (*key.verifying_key(), sign(&key, b"a"))).collect();
+    for _ in 0..18 * 120 {
+        let (key, signature) = &keys[random.usize(..18)];
+        assert!(vm.ask(key, b"a", signature, true).0);
+    }
+    let before = vm.ordinary.get();
+    for (key, signature) in &keys {
+        assert!(vm.ask(key, b"a", signature, true).0);
+    }
+    assert_eq!(vm.ordinary.get() - before, 2);
 }
 
 /// Many keys in turn: none of them is used often enough to get a table, and nothing grows.
