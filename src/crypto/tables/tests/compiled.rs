@@ -379,44 +379,35 @@ fn bodies() -> Bodies {
     CLAIMS.into_iter().map(body).collect()
 }
 
-/// What is proved of an operation is nothing that a copy of it has to keep to. There is one addition, it calls what it should in
-/// its order, and whoever else computes in the field looks up or compares.
+/// What the addition calls, but for the opposite of a point; and what a comparison calls.
+const CALLED: [&str; 2] = [
+    "multiply_less, multiply_less, square, multiply, multiply, square_less, multiply_difference, multiply, multiply, ",
+    "multiply, multiply_less, ",
+];
+
+/// What is proved of an operation is nothing that a copy of it has to keep to. So each is there once, whoever adds calls them as the
+/// addition does, and who else computes in the field looks up or compares.
 #[test]
 #[ignore = "needs the module, with and without its names: `make test` has them"]
 fn the_operations_of_the_module_have_no_copies_and_the_addition_calls_them() {
     let named = named();
     let (_, functions) = parse(&named);
     assert_eq!(functions.values().filter(|(name, _)| name.starts_with(FIELD)).count(), CLAIMS.len());
-    let called = |(_, body): &Function<'_>| -> Vec<String> {
-        let callees = body.iter().filter_map(|operator| match operator {
-            Operator::Call { function_index } => functions.get(function_index)?.0.strip_prefix(FIELD),
-            _ => None,
-        });
-        callees.map(str::to_owned).collect()
+    let operation = |operator: &Operator<'_>| match operator {
+        Operator::Call { function_index } => functions.get(function_index)?.0.strip_prefix(FIELD),
+        _ => None,
     };
-    let callers = functions.values().map(called).filter(|called| !called.is_empty());
-    let (mut additions, others): (Vec<_>, Vec<_>) =
-        callers.partition(|called| called.iter().any(|name| name == "square_less"));
-    additions.iter_mut().for_each(|called| called.retain(|name| name != "negative"));
-    assert_eq!(
-        additions,
-        [[
-            "multiply_less",
-            "multiply_less",
-            "square",
-            "multiply",
-            "multiply",
-            "square_less",
-            "multiply_difference",
-            "multiply",
-            "multiply"
-        ]]
-    );
-    let compares = |called: &&Vec<String>| called.iter().any(|name| name == "multiply_less");
-    assert_eq!(others.iter().filter(compares).collect::<Vec<_>>(), [&["multiply", "multiply_less"]]);
-    let looks_up = |called: &Vec<String>| called.iter().all(|name| name == "multiply" || name == "negative");
-    assert!(others.iter().all(|called| compares(&called) || looks_up(called)), "{others:?}");
-    assert!(others.iter().any(|called| called.iter().any(|name| name == "multiply")));
+    let mut counts = [0; 2];
+    for (name, body) in functions.values() {
+        let called = body.iter().filter_map(operation).filter(|name| *name != "negative");
+        let mut called: String = called.map(|name| format!("{name}, ")).collect();
+        for (count, known) in counts.iter_mut().zip(CALLED) {
+            *count += called.matches(known).count();
+            called = called.replace(known, "");
+        }
+        assert_eq!(called.replace("multiply, ", ""), "", "{name}");
+    }
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
 
 #[test]
@@ -467,4 +458,66 @@ fn an_operation_of_the_module_with_one_wrong_instruction_is_refused() {
         }
     }
     assert!(refused > 1_500, "{refused}");
+}
+
+/// A body that loads limb 0 of the only argument, and goes on; where it is all understood, what it leaves on the stack.
+fn after_load(limb: Interval, is_extended: bool, steps: &[Step]) -> Option<Option<Number>> {
+    begin();
+    let mut run = Run::new(vec![[(); 9].map(|()| Number::new(Polynomial::variable(), limb, true))]);
+    let load = [Step::Get(0), Step::Get(1), Step::Load { offset: 0, is_extended }];
+    load.iter().chain(steps).try_for_each(|step| run.take(*step))?;
+    Some(run.number())
+}
+
+const STORE: Step = Step::Store { offset: 0 };
+const UNSIGNED: Step = Step::ShiftRight { is_signed: false };
+
+/// Each is understood as it is first, and not as it is then.
+#[test]
+fn what_is_not_known_to_be_right_is_refused() {
+    use Step::{And, Constant, Extend, Get, Load, Multiply, ShiftLeft, Wrap};
+    let (limb, signed) = (Interval::new(0, MASK), Interval::new(-1, MASK));
+    let is_understood =
+        |limb: Interval, is_extended: bool, steps: &[Step]| after_load(limb, is_extended, steps).is_some();
+    let check = |right: &[Step], wrong: &[Step]| {
+        assert!(is_understood(limb, true, right), "{right:?}");
+        assert!(!is_understood(limb, true, wrong), "{wrong:?}");
+    };
+    // What is kept has room in 32 bits, and is kept once, in the result.
+    check(&[Constant(2), ShiftLeft, STORE], &[Constant(3), ShiftLeft, STORE]);
+    let load = [Get(1), Load { offset: 4, is_extended: true }];
+    check(&[STORE], &[&[STORE, Get(0)], &load[..], &[STORE]].concat());
+    let to = |address: u32| [&[STORE, Get(address)], &load[..], &[Step::Store { offset: 4 }]].concat();
+    check(&to(0), &to(1));
+    // What is extended had room.
+    check(&[Constant(2), ShiftLeft, Wrap, Extend], &[Constant(3), ShiftLeft, Wrap, Extend]);
+    // Of what is right in 32 bits nothing is carried, and of what has no room in 64.
+    let carry = |limb, is_extended, steps: &[Step]| {
+        is_understood(limb, is_extended, &[steps, &[Constant(29), Step::ShiftRight { is_signed: true }]].concat())
+    };
+    assert!(carry(limb, true, &[]) && !carry(limb, false, &[]) && !carry(limb, true, &[Wrap]));
+    assert!(carry(limb, true, &[Constant(34), ShiftLeft]) && !carry(limb, true, &[Constant(35), ShiftLeft]));
+    assert!(carry(limb, true, &[Constant(29), UNSIGNED]) && !carry(signed, true, &[Constant(29), UNSIGNED]));
+    // Of a square, and of nothing else, bit 1 is known.
+    let square = |mask: i64| [Step::Set(9), Get(9), Get(9), Multiply, Constant(mask), And];
+    let mask = i64::try_from(MASK).unwrap();
+    check(&[Constant(mask), And], &[Constant(mask - 2), And]);
+    check(&square(mask - 2), &square(mask - 4));
+    // A factor is all of it where 64 bits are right.
+    let factor = [Constant((1 << 32) + 1), Multiply];
+    let high = |is_extended| after_load(limb, is_extended, &factor).flatten().unwrap().range;
+    assert!(high(false).is_between(0, MASK) && !high(true).is_between(0, MASK));
+}
+
+/// What comes out as it should but for its form.
+#[test]
+fn a_result_that_is_not_carried_is_refused() {
+    let of_limb = |limb: u64| {
+        let load = Step::Load { offset: 4 * limb, is_extended: true };
+        [Step::Get(0), Step::Constant(0), Step::Get(1), load, Step::Subtract, Step::Store { offset: 4 * limb }]
+    };
+    let body: Vec<_> = (0..9).flat_map(of_limb).collect();
+    let proved = |low, high| proved(&body, &[&Element([Interval::new(low, high); 9])], CLAIMS[5].2);
+    assert!(proved(-MASK, 0).is_some());
+    assert_eq!((proved(-MASK - 1, 0), proved(-MASK, 1)), (None, None));
 }

@@ -214,6 +214,51 @@ fn what_is_compared_with_zero_lies_between_the_multiples_that_it_is_compared_wit
     }
 }
 
+/// What the proof consists of: without room there is none, whichever step has none, and for good.
+#[test]
+fn what_has_no_room_is_refused_at_each_step() {
+    let new = Interval::new;
+    let (least, most) = (i128::from(i32::MIN), i128::from(i32::MAX));
+    assert!(new(least, most).limb().fits);
+    assert!(!new(least - 1, 0).limb().fits && !new(0, most + 1).limb().fits);
+    let (least, most) = (i128::from(i64::MIN), i128::from(i64::MAX));
+    let (zero, one, all) = (new(0, 0), new(0, 1), new(least, most));
+    assert!((all + zero).fits && (all - zero).fits && new(least >> 1, most >> 1).shifted(1).fits);
+    assert!(!(all + one).fits && !(all - one).fits && !all.shifted(1).fits);
+    assert!(Interval::product(new(-(1 << 31), 0), new(0, 1 << 31)).fits);
+    assert!(!Interval::product(new(-(1 << 32), 0), new(-(1 << 31), 0)).fits);
+    let without = Interval::without_room();
+    let (low, high) = without.split();
+    for step in [without + zero, zero - without, Interval::product(zero, without), without.shifted(1), without.limb()] {
+        assert!(!step.fits);
+    }
+    assert!(!low.fits && !high.fits && !zero.hull(without).fits);
+
+    let whole = range(0, 0);
+    assert!(is_sound(&whole));
+    for (place, limb) in [(0, new(-1, 0)), (7, new(0, MASK + 1)), (8, without)] {
+        let mut range = whole;
+        range.0[place] = limb;
+        assert!(!is_sound(&range), "{place}");
+    }
+}
+
+#[test]
+fn what_is_split_is_all_that_it_can_be() {
+    let new = Interval::new;
+    for (interval, low, high) in [
+        (new(5, 7), new(5, 7), new(0, 0)),
+        (new(-1, -1), new(MASK, MASK), new(-1, -1)),
+        (new(-1, 0), new(0, MASK), new(-1, 0)),
+        (new(5, MASK + 1), new(0, MASK), new(0, 1)),
+    ] {
+        assert_eq!(interval.split(), (low, high));
+    }
+    let (a, b) = (new(-2, 3), new(-5, 4));
+    assert_eq!(Interval::product(a, b), new(-15, 12));
+    assert_eq!((a + b, a - b, a.hull(b), a.shifted(2)), (new(-7, 7), new(-6, 8), new(-5, 4), new(-8, 12)));
+}
+
 #[test]
 fn zero_compared_with_fewer_multiples_is_refused() {
     let (sums, _) = closed::<Interval>(add::<Interval>).unwrap();
