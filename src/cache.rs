@@ -48,6 +48,12 @@ impl<V> Cache<V> {
         Self { entries: LruCache::unbounded_with_hasher(RandomState::new()), limits, bytes: 0 }
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+
     /// What is remembered under a key, which is thereby used.
     pub fn get(&mut self, key: &[u8]) -> Option<Rc<V>> {
         self.entries.get(key).map(|entry| Rc::clone(&entry.value))

@@ -106,6 +106,13 @@ impl Gateway {
         Rc::clone(&self.ring.borrow())
     }
 
+    /// Forgets which tokens it has accepted.
+    pub fn forget_tokens(&self) {
+        if let Some(remembered) = self.verification.as_ref().and_then(|verification| verification.remembered.as_ref()) {
+            remembered.borrow_mut().clear();
+        }
+    }
+
     /// Trusts these issuers and their keys, and nobody else any more: what a key that is gone has signed is no longer
     /// accepted, remembered or not, and it is no longer published.
     pub fn trust(&self, ring: Ring) {

@@ -386,10 +386,22 @@ fn tables_that_differ_from_the_host_are_used_no_more_and_that_is_counted() {
     for _ in 0..16 + 2 * 43 {
         assert_eq!(verified(&token), (Action::Continue, true));
     }
-    assert_eq!(count(DISAGREED), 0);
+    // Another filter of the VM remembers what it has accepted.
+    configuration["verify"]["cache"] = json!({"tokens": 10});
+    host(|host| host.verdicts = Some((vec![true, false, false, false, false, false], true)));
+    let (other, is_in_force) = plugin(&configuration);
+    assert!(is_in_force);
+    let remembered = || ask(&mut *other.create_http_context(4).unwrap(), &[("x-wristband-token", &token)]);
     // The first answer is compared.
+    assert_eq!(remembered(), Action::Continue);
     host(|host| host.verdicts = Some((Vec::new(), false)));
+    assert_eq!((remembered(), count(DISAGREED)), (Action::Continue, 0));
+    // And then one in 256.
+    for _ in 1..256 {
+        assert_eq!(verified(&token), (Action::Continue, false));
+    }
     assert_eq!((verified(&token), count(DISAGREED)), ((Action::Pause, true), 1));
+    assert_eq!(remembered(), Action::Pause);
     host(|host| host.verdicts = Some((Vec::new(), true)));
     for _ in 0..300 {
         assert_eq!(verified(&token), (Action::Continue, true));

@@ -99,7 +99,12 @@ impl Tables {
         is_accepted
     }
 
-    /// Whether an answer was another than the ordinary one, which has not been told yet. There are none by tables from then on.
+    /// Whether an answer was another than the ordinary one: what there are answers by tables of is in doubt, and there are no more.
+    pub fn are_ended(&self) -> bool {
+        self.standing.get() != Standing::Good
+    }
+
+    /// Whether that has not been told yet.
     pub fn has_disagreed(&self) -> bool {
         let is_news = self.standing.get() == Standing::Disagreed;
         if is_news {

@@ -1,6 +1,6 @@
 //! A gateway in force in one VM: what it decides is carried out, counted and said.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -32,6 +32,8 @@ pub(super) struct Active {
     /// Of what cannot be signed. Clients can cause it, so it must not silence the other.
     failures: Complaint,
     pub(super) endings: Endings,
+    /// Whether tables have ended, and what they had accepted is forgotten.
+    is_without_tables: Cell<bool>,
 }
 
 impl Active {
@@ -41,8 +43,8 @@ impl Active {
         let metrics = Metrics::new(&plugin);
         let endings = Endings::new(&plugin, &gateway.ring());
         let prefix = if plugin.is_empty() { plugin } else { plugin + ": " };
-        let (shown, refusals, failures) = Default::default();
-        Self { gateway, metrics, prefix, shown, refusals, failures, endings }
+        let (shown, refusals, failures, is_without_tables) = Default::default();
+        Self { gateway, metrics, prefix, shown, refusals, failures, endings, is_without_tables }
     }
 
     /// A line for the log.
@@ -55,11 +57,12 @@ impl Active {
         let bytes = HeaderMap::Request.read()?;
         let headers = Headers::new(pairs::read(&bytes).ok_or(Refused)?);
         let now = now();
+        self.heed_disagreement();
         let admission = match waited {
             None => self.gateway.on_request(&headers, now, &Envoy),
             Some(waited) => self.gateway.on_request_again(&headers, waited, now, &Envoy),
         };
-        self.tell_disagreement();
+        self.heed_disagreement();
         let (edits, mut admitted) = match admission {
             Admission::Answered(answer) => {
                 self.answer(&answer, &[Event::Discovery]);
@@ -135,9 +138,13 @@ impl Active {
         self.count(event, denied.peer.as_ref());
     }
 
-    /// Says that tables have been wrong, whichever filter of the VM has seen it.
-    fn tell_disagreement(&self) {
-        if TABLES.with(|tables| tables.has_disagreed()) {
+    /// Where tables have been wrong, forgets the tokens that they may have accepted. The filter of the VM that has seen it says so.
+    fn heed_disagreement(&self) {
+        let [are_ended, is_news] = TABLES.with(|tables| [tables.are_ended(), tables.has_disagreed()]);
+        if are_ended && !self.is_without_tables.replace(true) {
+            self.gateway.forget_tokens();
+        }
+        if is_news {
             error!("{}", self.line("ES256 by tables has given another answer than the ordinary one, which was taken; this VM uses tables no more: set `crypto: auto` and report it"));
             self.metrics.increment("crypto_disagreed", &[]);
         }
