@@ -921,6 +921,18 @@ fn import_names_the_logins_that_get_no_wristband_and_the_version_that_it_does_no
 }
 
 #[test]
+fn who_denies_his_own_wristbands_for_their_audience_is_told() {
+    let folder = Folder::new();
+    gateway(&folder);
+    let ours = folder.read("ours.yaml");
+    let hint = "hint: verify: has no `audiences`";
+    assert!(!folder.run(&["check", "--assume-keys", "ours.yaml"]).output.contains(hint));
+    folder.write("ours.yaml", &ours.replace("verify: {audiences: [federation]}", "verify: {}"));
+    let ended = folder.run(&["check", "--assume-keys", "ours.yaml"]);
+    assert!(ended.code == 0 && ended.output.contains(hint), "{ended:?}");
+}
+
+#[test]
 fn what_stands_twice_is_an_error_in_yaml_as_in_json() {
     let folder = Folder::new();
     folder.write("twice.yaml", "verify: {}\npeers: []\nverify: {mode: observe}\n");

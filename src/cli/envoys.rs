@@ -93,8 +93,19 @@ pub(super) fn remarks(found: &Found) -> Vec<Remark> {
     remarks
 }
 
-/// Peers whose word has no limits.
+/// Peers whose word has no limits, and wristbands of our own that we deny.
 fn of_trust(found: &Found, value: &Value, remarks: &mut Vec<Remark>) {
+    let verify = value.get("verify").filter(|verify| verify.get("audiences").is_none());
+    if verify.is_some() && value.pointer("/issue/audiences").is_some() {
+        let path = Path::of(&["verify"]);
+        remarks.push(Remark {
+            place: found.place_of(&path),
+            path: path.to_string(),
+            severity: Severity::Hint,
+            message: "has no `audiences`, so every token with an `aud` is denied, our own wristbands among them"
+                .to_owned(),
+        });
+    }
     let peers = value.get("peers").and_then(Value::as_array).into_iter().flatten().enumerate();
     for (index, peer) in peers {
         let is_limited = ["subjects", "claims", "audiences"].iter().any(|name| peer.get(name).is_some());
