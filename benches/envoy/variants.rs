@@ -10,7 +10,7 @@ use crate::floor::{self, Deed};
 use crate::listeners::{OF_ENVOY, answering, ext_authz, jwt_authn, lua, ours};
 use crate::load::{Load, TOKEN, USER};
 use crate::rig::{Expected, Outcome, Plan, Rig, SIGNING_KEY, VARIABLE};
-use crate::support::config::{jwks, private, public};
+use crate::support::config::{allow_fetching, jwks, private, public};
 use crate::support::http::{self, Answer};
 use crate::support::token::{A, B, encode};
 use crate::tokens::{Folder, KEY};
@@ -270,7 +270,8 @@ fn fetched(builder: &mut Builder<'_>) {
     builder.plan.listen("set", |port| answering("set", port, vec![], Some(&set))).offer("set");
     let mut plugin = verifier("host", &json!({}));
     plugin["peers"] = json!([{"issuer": A, "remoteJwks": {"cluster": "set"}}]);
-    let filter = ours("verify-remote", &plugin);
+    let mut filter = ours("verify-remote", &plugin);
+    allow_fetching(&mut filter);
     let unique = &builder.folder.unique;
     builder
         .verifies("verify-remote", "verify, unique tokens, keys that are fetched", filter, unique)
@@ -292,7 +293,9 @@ fn many(builder: &mut Builder<'_>) {
     let peer = |peer: u32| json!({"issuer": format!("https://{peer}.example"), "jwks": {"inlineString": set(peer)}});
     plugin["peers"].as_array_mut().unwrap().extend((0..100).map(peer));
     let title = "verify, 5,000 in rotation, a hundred more peers with a thousand keys";
-    builder.verifies("many", title, ours("many", &plugin), &builder.folder.rotation).counts("token_cache.hit");
+    builder
+        .verifies("many-cached", title, ours("many-cached", &plugin), &builder.folder.rotation)
+        .counts("token_cache.hit");
 }
 
 /// The dearest request without a token: cookies, none of which is ours.
