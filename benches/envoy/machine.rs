@@ -15,6 +15,10 @@ pub fn print() {
     let version = Command::new(support::envoy::binary()).arg("--version").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();
     let size = fs::metadata(support::path("target/wristband.wasm")).expect("`make build` makes the filter").len();
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap();
+    let model =
+        processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|model| model.1);
+    println!("- processor: {}", model.unwrap_or("unknown"));
     println!("- cores: {}", available_parallelism().unwrap());
     println!("- Envoy: {}", version.trim().rsplit("version: ").next().unwrap());
     println!("- target/wristband.wasm: {size} bytes");
