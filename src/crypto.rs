@@ -12,6 +12,7 @@
 mod edwards;
 mod foreign;
 mod known_answers;
+mod places;
 pub mod tables;
 #[cfg(test)]
 mod tests;

@@ -4,44 +4,26 @@
 //! digest of R, A and the message (RFC 8032, section 5.1.7, without the factor 8), and if neither R nor A is of small order: that is
 //! what `verify_strict` of ed25519-dalek says as well. With a table of B and one of -A it is two multiplications without a doubling.
 //!
-//! A table takes 30 KB and 2 ms, so a key gets one when signatures of it have been accepted repeatedly, and 16 keys at most have one.
+//! A table takes 30 KB and 2 ms, so a key gets one when signatures of it have been accepted repeatedly; [`Places`] says which keys.
 
 use std::cell::RefCell;
-use std::num::NonZeroUsize;
 
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::ED25519_BASEPOINT_TABLE;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsBasepointTable};
 use curve25519_dalek::traits::BasepointTable as _;
 use ed25519_dalek::VerifyingKey;
-use lru::LruCache;
 use sha2::{Digest as _, Sha512};
 
-/// How many keys there are at most: 0.5 MB.
-const MOST: NonZeroUsize = NonZeroUsize::new(16).expect("it is not zero");
+use super::places::Places;
 
-/// How often a key has to be used before it gets a table.
-const PATIENCE: u8 = 16;
-
-/// The tables of a VM, by the bytes of their keys.
-pub(super) struct Edwards(RefCell<LruCache<[u8; 32], Known>>);
-
+/// The tables of a VM, 0.5 MB at most. Each is that of the opposite of a key that is not of small order.
 #[derive(Default)]
-struct Known {
-    /// How often a signature was accepted without a table.
-    uses: u8,
-    /// Of the opposite of a key that is not of small order.
-    table: Option<Box<EdwardsBasepointTable>>,
-}
-
-impl Default for Edwards {
-    fn default() -> Self {
-        Self(RefCell::new(LruCache::new(MOST)))
-    }
-}
+pub(super) struct Edwards(RefCell<Places<VerifyingKey, Option<Box<EdwardsBasepointTable>>>>);
 
 impl Edwards {
     /// Whether `signature` is the key's for `message`. `ordinary` says the same, and is asked as long as there is no table.
+    #[expect(clippy::arithmetic_side_effects, reason = "points have no overflow")]
     pub(super) fn verifies(
         &self,
         key: &VerifyingKey,
@@ -49,25 +31,18 @@ impl Edwards {
         signature: &[u8],
         ordinary: impl FnOnce() -> bool,
     ) -> bool {
-        let mut known = self.0.borrow_mut();
-        if let Some(table) = known.get(key.as_bytes()).and_then(|known| known.table.as_ref()) {
-            return verifies(table, key, message, signature);
-        }
-        let is_accepted = ordinary();
-        if is_accepted {
-            known.get_or_insert_mut(*key.as_bytes(), Known::default).is_used(key);
+        let mut places = self.0.borrow_mut();
+        let is_accepted = match places.get(key) {
+            Some(Some(table)) => verifies(table, key, message, signature),
+            _ => ordinary(),
+        };
+        if is_accepted
+            && let Some(table @ None) = places.used(key)
+            && !key.is_weak()
+        {
+            *table = Some(Box::new(EdwardsBasepointTable::create(&-key.to_edwards())));
         }
         is_accepted
-    }
-}
-
-impl Known {
-    #[expect(clippy::arithmetic_side_effects, reason = "points have no overflow")]
-    fn is_used(&mut self, key: &VerifyingKey) {
-        self.uses = self.uses.saturating_add(1);
-        if self.uses > PATIENCE && !key.is_weak() {
-            self.table = Some(Box::new(EdwardsBasepointTable::create(&-key.to_edwards())));
-        }
     }
 }
 
@@ -217,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_used_repeatedly_gets_a_table_and_sixteen_have_one() {
+    fn a_key_that_is_used_repeatedly_gets_a_table_and_refused_signatures_are_no_use() {
         let edwards = Edwards::default();
         let asked = Cell::new(0);
         let ask = |secret: &SigningKey, message: &[u8]| {
@@ -228,19 +203,16 @@ mod tests {
                 strict(&key, message, &signature)
             })
         };
-        let keys: Vec<_> = (1..=17).map(|byte| SigningKey::from_bytes(&[byte; 32])).collect();
-        // What is refused builds nothing.
+        let keys = [1, 2].map(|byte| SigningKey::from_bytes(&[byte; 32]));
         (0..100).for_each(|_| assert!(!ask(&keys[0], b"b")));
-        assert_eq!((asked.take(), edwards.0.borrow().len()), (100, 0));
+        assert_eq!((asked.take(), edwards.0.borrow().all().len()), (100, 0));
         for key in &keys {
             (0..20).for_each(|_| assert!(ask(key, b"a")));
             assert_eq!(asked.take(), 17);
             assert!(!ask(key, b"b"));
             assert_eq!(asked.take(), 0);
         }
-        // The first one was not used for the longest time.
-        assert!(ask(&keys[1], b"a") && asked.take() == 0);
-        assert!(ask(&keys[0], b"a") && asked.take() == 1);
-        assert_eq!(edwards.0.borrow().len(), 16);
+        // Each by its own.
+        assert!(keys.iter().all(|key| ask(key, b"a")) && asked.take() == 0);
     }
 }
