@@ -109,6 +109,9 @@ fn without_redis_or_the_service_nothing_passes_and_nothing_is_forgotten() {
     denies(&fleet, "no Redis");
     fleet.redis.start_again();
     fleet.recovers("Redis");
+    // What got the 503 is used up where it was asked, and nowhere else.
+    let denied = of_a("no Redis-denied-0");
+    assert_eq!([1, 0].map(|envoy| fleet.ask(envoy, &denied).status), [200, 401]);
     assert_eq!(fleet.ask(1, &used).status, 401, "it is written down before the answer");
 
     let used = of_a("used too");
