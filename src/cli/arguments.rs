@@ -44,7 +44,8 @@ pub(super) enum Command {
     },
     /// Find every configuration of the filter in files, and say all that is wrong with them
     #[command(
-        after_help = "Examples:\n  wristband check envoy.yaml\n  wristband check --assume-keys deploy/*.yaml\n  wristband check --strict --env-file keys.env deploy/*.yaml\n  \
+        after_help = "Examples:\n  wristband check envoy.yaml\n  wristband check --assume-keys deploy/*.yaml\n  \
+        wristband check --strict --env-file keys.env deploy/*.yaml\n  \
         kustomize build . | wristband check --output json -\n\nFILE is a plugin configuration, an Envoy bootstrap or resource, \
         an Istio WasmPlugin or an EnvoyExtensionPolicy; `-` is standard input."
     )]

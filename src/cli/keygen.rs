@@ -79,7 +79,8 @@ fn text(name: &str, issuer: &str, public: &PublicKey) -> Result<String, Failure>
     Ok(format!(
         "# At this gateway. The variable holds the text of the private key, and stands in `host_env_keys` too.\n\
          issuer: {}\nsigningKeyRefs:\n- name: {}\n  algorithm: {algorithm}\n  key: {{environmentVariable: {variable}}}\n\
-         # In a file that the filter fetches, the key's name is its thumbprint, here and at the peers:\n# {}\n\n# At each peer that is to accept its wristbands.\n{peers}",
+         # In a file that the filter fetches, the key's name is its thumbprint, here and at the peers:\n# {}\n\
+         \n# At each peer that is to accept its wristbands.\n{peers}",
         stanzas::quoted(issuer),
         stanzas::quoted(name),
         public.thumbprint(),

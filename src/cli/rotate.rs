@@ -69,22 +69,7 @@ pub(super) fn run(request: &Request, trust: &[PathBuf], output: Output) -> Resul
     } else if let Some(key) = others.iter().find(|key| key.not_after.is_none()) {
         let life = duration.saturating_add(SKEW).saturating_add(max_age);
         let end = now.after(life.saturating_add(HANDLING));
-        let unaware: Vec<_> =
-            peers.iter().filter(|peer| !peer.knows(&own.name, key)).map(|peer| quoted(&peer.name)).collect();
-        if !unaware.is_empty() {
-            let verb = if unaware.len() == 1 { "does" } else { "do" };
-            return Err(Failure::No(format!(
-                "not yet: {} {verb} not know the key {}",
-                unaware.join(", "),
-                quoted(&key.name)
-            )));
-        }
-        let known = if peers.is_empty() {
-            "all peers know it".to_owned()
-        } else {
-            let names: Vec<_> = peers.iter().map(|peer| quoted(&peer.name)).collect();
-            format!("all peers know it, as {} {}", names.join(", "), if names.len() == 1 { "does" } else { "do" })
-        };
+        let known = known_to(&peers, &own.name, key)?;
         ("switch", switch(signs, key, &known, announced, &time(end))?)
     } else if let Some(end) = others.iter().filter_map(|key| key.not_after).min() {
         ("retire", format!("# Step 3 of 3: retire. Wait until {}, then run this again.\n", time(end)))
@@ -106,11 +91,26 @@ pub(super) fn run(request: &Request, trust: &[PathBuf], output: Output) -> Resul
     }
 }
 
+/// What is said of the peers, if all of those that have said whom they trust know the key.
+fn known_to(peers: &[Peer], issuer: &str, key: &TrustedKey) -> Result<String, Failure> {
+    let says = |peers: Vec<&Peer>| {
+        let names: Vec<_> = peers.iter().map(|peer| quoted(&peer.name)).collect();
+        format!("{} {}", names.join(", "), if names.len() == 1 { "does" } else { "do" })
+    };
+    let unaware: Vec<_> = peers.iter().filter(|peer| !peer.knows(issuer, key)).collect();
+    if !unaware.is_empty() {
+        return Err(Failure::No(format!("not yet: {} not know the key {}", says(unaware), quoted(&key.name))));
+    }
+    let known = "all peers know it".to_owned();
+    Ok(if peers.is_empty() { known } else { format!("{known}, as {}", says(peers.iter().collect())) })
+}
+
 /// The key that was announced signs, and the other one stays for as long as what it has signed lives.
 fn switch(signs: &TrustedKey, next: &TrustedKey, known: &str, announced: u32, end: &str) -> Result<String, Failure> {
     let pem: String = stanzas::pem(signs.key.public())?.lines().map(|line| format!("      {line}\n")).collect();
     Ok(format!(
-        "# Step 2 of 3: switch. Safe once {} has been published for {announced} seconds, which is `discovery.maxAge` and a minute, and {known}.\n# If {} is an old key: give it a `notAfter`, and run this again.\n# Now, in the place of both:\n\
+        "# Step 2 of 3: switch. Safe once {} has been published for {announced} seconds, which is `discovery.maxAge` and a \
+         minute, and {known}.\n# If {} is an old key: give it a `notAfter`, and run this again.\n# Now, in the place of both:\n\
          signingKeyRefs:\n- name: {}\n  algorithm: {}\n  key: {{environmentVariable: THE_VARIABLE_OF_THE_NEXT_KEY}}\n\
          - name: {}\n  algorithm: {}\n  key:\n    inlineString: |\n{pem}  notAfter: \"{end}\"    # if it is in force \
          within an hour\n",

@@ -8,8 +8,8 @@
 //!
 //! Whatever is not exactly this goes the *ordinary* way, which is that of `crypto: auto`: a signature that is not of the form, a key
 //! without a table, an addition of two points with the same x. Of each table the first answer and one in 256 is compared with the ordinary
-//! one, which counts then; the first difference ends this way in the VM for good. A table costs 97 KiB and 5 ms, so it grows by one window with each request, for
-//! keys that have been used repeatedly, and only with signatures that the ordinary way has accepted.
+//! one, which counts then; the first difference ends this way in the VM for good. A table costs 97 KiB and 5 ms, so it grows by one
+//! window with each request, for keys that have been used repeatedly, and only with signatures that were accepted.
 //!
 //! # What is known of it
 //!

@@ -56,8 +56,8 @@ fn of_callers_without_a_token(manager: &Node, plugin: &Node, value: &Value, say:
     let filters = manager.at(&["http_filters"]).map(Node::items).unwrap_or_default();
     let mut behind = filters.iter().skip_while(|filter| !is_of(filter, plugin)).skip(1);
     if is_optional && !behind.any(|filter| is_opaque(filter) || is_of_kind(filter, &DECIDING)) {
-        let message = "no filter behind this one decides about requests without a token, and with `mode: optional` they pass; if they \
-             may not, add RBAC, or use `mode: require`";
+        let message = "no filter behind this one decides about requests without a token, and with `mode: optional` they pass; \
+             if they may not, add RBAC, or use `mode: require`";
         say(manager, "http_filters", Severity::Hint, message.to_owned());
     }
 }

@@ -30,8 +30,8 @@ fn of_istio(spec: &Node, value: &Value, say: &mut Say<'_>) {
     }
     let phase = spec.at(&["phase"]);
     if !["AUTHN", "AUTHZ"].iter().any(|before| says(phase, before)) {
-        let message = "without `AUTHN` the filter comes after Istio's policies, and they decide by what clients have written into the \
-             headers that it replaces";
+        let message = "without `AUTHN` the filter comes after Istio's policies, and they decide by what clients have written \
+             into the headers that it replaces";
         say(phase.unwrap_or(spec), "spec.phase", Severity::Warning, message.to_owned());
     }
     let environment = spec.at(&["vmConfig", "env"]);
