@@ -66,7 +66,7 @@ mod tests {
 
     use curve25519_dalek::EdwardsPoint;
     use curve25519_dalek::constants::EIGHT_TORSION;
-    use ed25519_dalek::{Signature, Signer as _, SigningKey};
+    use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _};
 
     use super::*;
 
@@ -139,6 +139,24 @@ mod tests {
             }
         }
         assert!(same(&public, b"a", &good));
+    }
+
+    /// For whoever has the private key it is right for every message with one R, the neutral point, which says nothing of any message.
+    #[test]
+    fn an_r_of_small_order_that_fits_is_refused() {
+        let secret = Scalar::from(0x1234_5678_u64);
+        let key = VerifyingKey::from_bytes(&EdwardsPoint::mul_base(&secret).compress().0).unwrap();
+        let mut beyond = [0xff; 32];
+        (beyond[0], beyond[31]) = (0xee, 0x7f);
+        for r in [EdwardsPoint::default().compress().0, beyond] {
+            let k = Sha512::new().chain_update(r).chain_update(key.as_bytes()).chain_update(b"a").finalize();
+            let s = Scalar::from_bytes_mod_order_wide(&k.into()) * secret;
+            let signature = [r, s.to_bytes()].concat();
+            // The equation holds.
+            let loose = key.verify(b"a", &Signature::from_slice(&signature).unwrap()).is_ok();
+            assert_eq!(loose, r != beyond);
+            assert!(!same(&key, b"a", &signature));
+        }
     }
 
     /// With a key that has a part of small order, a signature is accepted for some messages and refused for others.
