@@ -91,6 +91,8 @@ check: ## Format, clippy and native tests: needs neither wasm nor Envoy
 	@# `--all-targets` leaves them out, and does not go together with `--test`.
 	cargo clippy --locked --test e2e -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --quiet
+	@# `make fuzz` has a lock of its own, which has to know what is new here.
+	cargo tree --locked --quiet --manifest-path fuzz/Cargo.toml >/dev/null
 	cargo test --locked
 
 # The crate type is set here because one in Cargo.toml would switch link-time optimization off.
