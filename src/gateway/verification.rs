@@ -24,7 +24,7 @@ pub struct Verification {
     /// Who may vouch for what.
     pub verifier: Verifier,
     /// Tokens that were accepted, and what followed for their requests.
-    pub remembered: Option<RefCell<Cache<Outputs>>>,
+    pub remembered: Option<RefCell<Cache<[u8; LOOKED_UP_BY], Outputs>>>,
     /// The answers to requests that are denied.
     pub denials: Vec<(Denial, Rc<Reply>)>,
     /// What a missing or bad token does.
@@ -119,9 +119,9 @@ impl Verification {
         edits: &mut Edits,
     ) -> Result<Verified, NotVerified> {
         // Tokens with the same end are told apart by all of their bytes; an attacker gains nothing but a miss.
-        let key = token.get(token.len().saturating_sub(LOOKED_UP_BY)..).unwrap_or(token);
-        let known = self.remembered.as_ref().and_then(|remembered| remembered.borrow_mut().get(key));
-        if let Some(known) = known
+        let tail = token.last_chunk::<LOOKED_UP_BY>();
+        if let (Some(remembered), Some(tail)) = (&self.remembered, tail)
+            && let Some(known) = remembered.borrow_mut().get(tail)
             && let Some(verified) = self.verifier.verify_again(known.facts(), token, ring, now, host)
         {
             known.write(edits);
@@ -132,13 +132,13 @@ impl Verification {
         if verified.has_forgotten() {
             edits.events.push(Event::ReplayForgotten);
         }
-        let outputs = Rc::new(Outputs::of(&verified, self.payload_header.as_ref(), &self.claim_headers));
+        let outputs = Outputs::of(&verified, self.payload_header.as_ref(), &self.claim_headers);
         outputs.write(edits);
         if let Some(remembered) = &self.remembered {
             edits.events.push(Event::TokenCacheMiss);
-            if outputs.facts().are_worth_remembering() {
+            if let Some(tail) = tail.filter(|_| outputs.facts().are_worth_remembering()) {
                 let bytes = outputs.bytes();
-                remembered.borrow_mut().insert(key, outputs, bytes);
+                remembered.borrow_mut().insert(*tail, outputs, bytes);
             }
         }
         Ok(verified)

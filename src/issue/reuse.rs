@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 /// Wristbands that may be handed out again.
 pub(super) struct Reusable {
     seconds: u32,
-    signed: RefCell<Cache<Signed>>,
+    signed: RefCell<Cache<Box<[u8]>, Rc<Signed>>>,
 }
 
 impl Reusable {
@@ -33,8 +33,8 @@ impl Reusable {
         if self.young(claims, now).is_some_and(|known| known.expires > signed.expires) {
             return;
         }
-        let bytes = signed.token.len().saturating_add(size_of::<Signed>());
-        self.signed.borrow_mut().insert(claims, Rc::clone(signed), bytes);
+        let bytes = claims.len().saturating_add(signed.token.len()).saturating_add(size_of::<Signed>());
+        self.signed.borrow_mut().insert(claims.into(), Rc::clone(signed), bytes);
     }
 
     /// Forgets them all.
@@ -43,7 +43,7 @@ impl Reusable {
     }
 
     fn young(&self, claims: &[u8], now: Timestamp) -> Option<Rc<Signed>> {
-        let signed = self.signed.borrow_mut().get(claims)?;
+        let signed = self.signed.borrow_mut().get(claims).map(Rc::clone)?;
         let left = signed.expires.0.saturating_sub(now.0);
         let is_fresh = signed.issued <= now && now < signed.issued.after(self.seconds);
         let has_half = left >= now.0.saturating_sub(signed.issued.0);
