@@ -109,7 +109,7 @@ REMAP_STD = --remap-path-prefix="$$($(1) --print sysroot)/lib/rustlib/src/rust=/
 #   that saves a tenth of what the VM computes of a signature, and nothing of what the host does.
 # - SHA-2 is a loop.
 # - The numbers of functions take no more bytes than they need.
-FLAGS := -Cllvm-args='-inline-threshold=20 -inlinehint-threshold=0' '--cfg=sha2_backend_soft="compact"' \
+FLAGS := -Cllvm-args='-inlinehint-threshold=0' '--cfg=sha2_backend_soft="compact"' \
   -Clink-arg=--compress-relocations $(REMAP)
 # So encoded they may have spaces in them, and RUSTFLAGS does not take their place.
 CARGO_FLAGS = CARGO_ENCODED_RUSTFLAGS="$$(IFS=$$'\x1f'; echo "$${flags[*]}")"
