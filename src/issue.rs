@@ -213,12 +213,10 @@ impl Issuer {
             claims.add("cnf", &confirmation::of(thumbprint))?;
         }
         let actor = match (identity, inbound) {
-            (Identity::Wristband(_), Some(inbound)) => {
-                actor::of(&self.rules.issuer, inbound.claims(), self.rules.chain)?
-            }
+            (Identity::Wristband(_), Some(inbound)) => actor::of(&self.rules.issuer, inbound, self.rules.chain)?,
             // Who acts for whom the wristband speaks of does not act for anybody else, and may be what the identity was made
             // of.
-            (_, Some(inbound)) if inbound.claims().contains_key("act") => return Err(Skip::Actor),
+            (_, Some(inbound)) if inbound.member("act").is_some() => return Err(Skip::Actor),
             _ => None,
         };
         if let Some(actor) = actor {
@@ -237,10 +235,10 @@ impl Issuer {
         let subject = match (&self.rules.subject, evaluated) {
             (Some(Subject::Hash), _) => return identity.pseudonym().map(Cow::Owned).ok_or(Skip::NoSubject),
             (Some(Subject::Expression(_)), Answer::TooLarge) => return Err(Skip::ClaimTooLarge),
-            (Some(Subject::Expression(_)), answer) => answer.value().and_then(Value::as_str),
+            (Some(Subject::Expression(_)), answer) => answer.value().and_then(Value::as_str).map(Cow::Borrowed),
             (None, _) => identity.name(),
         };
-        subject.filter(|subject| !subject.is_empty()).map(Cow::Borrowed).ok_or(Skip::NoSubject)
+        subject.filter(|subject| !subject.is_empty()).ok_or(Skip::NoSubject)
     }
 }
 

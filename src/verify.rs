@@ -8,11 +8,10 @@ mod verified;
 
 use std::rc::Rc;
 
-use serde_json::Value;
-
 pub use verified::{Facts, Verified};
 
 use crate::denial::{Cause, Denial};
+use crate::encoding::protobuf::StructBytes;
 use crate::host::Host;
 use crate::jose::base64url;
 use crate::jose::confirmation;
@@ -22,6 +21,7 @@ use crate::trust::limits::{self, Limits};
 use crate::trust::replay::Replay;
 use crate::trust::revocation::Revoked;
 use crate::trust::{Origin, Ring, TrustedIssuer, TrustedKey};
+use verified::Claims;
 
 /// The largest number of seconds by which clocks may differ.
 pub const LONGEST_SKEW: u32 = 300;
@@ -69,26 +69,31 @@ impl Verifier {
     /// told: type, the issuer's limits, binding, certificate, revocation, replay.
     #[inline(never)]
     pub fn verify(&self, text: &[u8], ring: &Ring, now: Timestamp, host: &impl Host) -> Result<Verified, NotVerified> {
-        let mut token = Untrusted::parse(text, self.max_token_bytes)?;
+        let mut as_struct = StructBytes::default();
+        let mut token = Untrusted::parse(text, self.max_token_bytes, &mut as_struct)?;
         let (issuer, key) = self.authenticate(&token, ring, now, host).map_err(|(cause, source)| NotVerified {
             cause,
             hearsay: token.hearsay(),
             signer: None,
             source,
         })?;
-        let has_forgotten = self.admit(&token, &issuer.limits, now, host).map_err(|cause| NotVerified {
-            cause,
-            hearsay: token.hearsay(),
-            signer: Some(Rc::clone(issuer)),
-            source: None,
-        })?;
+        let refused = |cause, token: &Untrusted<'_>| {
+            let signer = Some(Rc::clone(issuer));
+            NotVerified { cause, hearsay: token.hearsay(), signer, source: None }
+        };
+        let admitted = self.admit(&token, &issuer.limits, now, host);
+        let has_forgotten = admitted.map_err(|cause| refused(cause, &token))?;
         let thumbprint = token.thumbprint.take();
         let names_its_key = token.key_id().is_some();
         let (expires, not_before) = (token.expires, token.not_before);
-        let mut claims = token.into_claims();
-        issuer.limits.limit(&mut claims);
-        let limited =
-            (!issuer.limits.passes_all()).then(|| base64url::encode(Value::Object(claims.clone()).to_string()));
+        let (limited, claims) = if issuer.limits.passes_all() {
+            (None, token.into_claims())
+        } else {
+            as_struct.0.clear();
+            let claims = issuer.limits.limited(token.claims(), &mut as_struct);
+            let claims = claims.map_err(|_| refused(Cause::PayloadJson, &token))?;
+            (Some(base64url::encode(claims.json())), claims)
+        };
         let facts = Facts {
             token: text.into(),
             limited,
@@ -99,7 +104,7 @@ impl Verifier {
             key: Rc::clone(key),
             thumbprint,
         };
-        Ok(Verified::new(facts, claims, has_forgotten))
+        Ok(Verified::new(facts, Claims { members: claims, as_struct: as_struct.0 }, has_forgotten))
     }
 
     /// Who has signed a token, and with which key. With the cause why nobody has, the source that may bring the key.
@@ -111,8 +116,8 @@ impl Verifier {
         host: &impl Host,
     ) -> Result<Signer<'r>, (Cause, Option<usize>)> {
         let refused = |cause| (cause, None);
-        let issuer = ring.select(token.issuer()).map_err(refused)?;
-        let key = issuer.keys.select(token.algorithm(), token.key_id(), now);
+        let issuer = ring.select(&token.issuer()).map_err(refused)?;
+        let key = issuer.keys.select(&token.algorithm(), token.key_id().as_deref(), now);
         let key = key.map_err(|cause| self.keyless(cause, token, issuer, now))?;
         if self.revoked.covers_key(&key.name) {
             return Err(refused(Cause::KeyRevoked));
@@ -177,7 +182,7 @@ impl Verifier {
             return (cause, None);
         }
         let lacks_keys = issuer.lacks_keys();
-        let is_new = token.key_id().map_or(lacks_keys, |name| !issuer.keys.names(name));
+        let is_new = token.key_id().map_or(lacks_keys, |name| !issuer.keys.names(&name));
         let source = match issuer.origin {
             Origin::Remote { source, .. } if is_new => Some(source),
             _ => None,
@@ -194,7 +199,7 @@ impl Verifier {
         let id = token.jwt_id().ok_or(Cause::NoId)?;
         // Longer than now needed: another configuration may look at it with a larger skew.
         let until = Timestamp::at_or_before(token.expires).after(LONGEST_SKEW);
-        replay.admit(token.issuer(), id, until, now, host)
+        replay.admit(&token.issuer(), &id, until, now, host)
     }
 
     fn check_time(&self, expires: f64, not_before: Option<f64>, now: Timestamp) -> Result<(), Cause> {

@@ -1,9 +1,11 @@
 //! Header pairs and `google.protobuf.Struct`, as Envoy hands them over, and JSON.
 
+use std::collections::BTreeSet;
+
 use prost::Message as _;
 use serde_json::{Map, Value, json};
 use wristband::encoding::pairs;
-use wristband::encoding::protobuf::{from_struct, struct_bytes};
+use wristband::encoding::protobuf::{StructBytes, from_struct, struct_bytes};
 use wristband::jose::json;
 
 use super::fixture;
@@ -20,6 +22,7 @@ pub(super) fn run(data: &[u8]) {
         assert_eq!(again(&members), Some(Value::Object(members)));
     }
     doubles(data);
+    in_one_pass(data);
     match json::parse(data) {
         Ok(value) => {
             // What another reader sees is the same.
@@ -35,6 +38,28 @@ pub(super) fn run(data: &[u8]) {
             fixture::assert_no_secret(&error.problem);
         }
     }
+}
+
+/// What is read without a tree is accepted where a tree is, and says the same.
+fn in_one_pass(data: &[u8]) {
+    let mut as_struct = StructBytes::default();
+    let read = json::Members::read(data.to_vec(), &mut as_struct);
+    let Ok(tree) = json::parse_object(data) else {
+        assert!(read.is_err());
+        return;
+    };
+    let members = read.unwrap();
+    assert_eq!(
+        members.iter().map(|(name, _)| name).collect::<BTreeSet<_>>(),
+        tree.keys().map(String::as_str).collect()
+    );
+    for (name, value) in &tree {
+        assert_eq!(members.get(name).as_ref(), Some(value));
+        assert_eq!(members.is_text(name), Some(value.is_string()));
+        assert_eq!(members.text(name).as_deref(), value.as_str());
+    }
+    let read = from_struct(prost_types::Struct::decode(&*as_struct.0).unwrap()).unwrap();
+    assert_eq!(with_doubles(&read), with_doubles(&Value::Object(tree)));
 }
 
 /// Every member that stands twice is told where all are to be told, and none is passed over where none may be.

@@ -313,11 +313,11 @@ impl Exchange<'_, '_> {
     }
 
     fn check_token(&self, token: &[u8]) {
-        let parsed = Untrusted::parse(token, 8192).unwrap_or_else(|unreadable| panic!("{unreadable:?}"));
+        let parsed = Untrusted::parse(token, 8192, &mut ()).unwrap_or_else(|unreadable| panic!("{unreadable:?}"));
         assert_eq!(parsed.issuer(), A);
         assert!(parsed.expires > NOW.seconds() && parsed.expires <= NOW.seconds() + 300.0);
         assert!(parsed.subject().is_some_and(|subject| !subject.is_empty()) && parsed.jwt_id().is_some());
-        fixture::assert_no_secret(&Value::Object(parsed.claims().clone()).to_string());
+        fixture::assert_no_secret(parsed.claims().json());
         if !self.host_computes() {
             let ring = self.gateway.ring();
             let keys = ring.own().unwrap().keys.keys();

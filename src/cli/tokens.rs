@@ -213,7 +213,8 @@ pub(super) fn verify(request: &Request, token: &str, output: Output) -> Result<E
 pub(super) fn explain(token: &str, output: Output) -> Result<ExitCode, Failure> {
     let token = argument(token)?;
     // What the filter denies unread can still be shown where it is JSON.
-    let problem = Untrusted::parse(token.as_bytes(), LARGEST).err().map(|unreadable| unreadable.cause.detail());
+    let problem =
+        Untrusted::parse(token.as_bytes(), LARGEST, &mut ()).err().map(|unreadable| unreadable.cause.detail());
     let part = |index| json::parse_object(&base64url::decode(token.split('.').nth(index)?)?).ok().map(Value::Object);
     let parts = Some(()).filter(|()| token.len() <= LARGEST).and_then(|()| Some((part(0)?, part(1)?)));
     let Some((header, claims)) = parts else {

@@ -1,10 +1,10 @@
 //! `google.protobuf.Struct`, in which Envoy has configurations, dynamic metadata and filter state, and JSON.
 
-use prost::encoding::{WireType, bool, double, encode_key, encode_varint, encoded_len_varint, int32, key_len, string};
+use prost::encoding::{WireType, bool, double, encode_key, encode_varint, encoded_len_varint, int32, key_len};
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
-use crate::jose::json::{MAX_DEPTH, TOO_DEEP};
+use crate::jose::json::{MAX_DEPTH, Sink, Slot, TOO_DEEP};
 use crate::jose::path::{Path, Segment};
 
 /// What the JSON of [`json::parse`](crate::jose::json::parse) cannot be, and where it stands.
@@ -95,33 +95,20 @@ fn deeper(depth: usize) -> Result<usize, Fault> {
     Ok(depth.saturating_add(1))
 }
 
-/// An object as a serialized `Struct`, whose numbers are doubles: written as it is read, without the tree of messages
-/// in between.
+/// An object as a serialized `Struct`, whose numbers are doubles.
 #[must_use]
 pub fn struct_bytes(members: &Map<String, Value>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(struct_length(members));
-    write_struct(members, &mut bytes);
-    bytes
+    let mut bytes = StructBytes::default();
+    members.iter().for_each(|(name, value)| bytes.value(Slot::Member(name), value));
+    bytes.0
 }
 
 /// The same of an object that has nothing but texts, without a copy of them.
 #[must_use]
 pub fn struct_of_texts(members: &[(&str, &str)]) -> Vec<u8> {
-    let value_length = |value: &str| nested(field::STRING, value.len());
-    let member_length = |(name, value): &(&str, &str)| {
-        nested(field::NAME, name.len()).saturating_add(nested(field::VALUE, value_length(value)))
-    };
-    let lengths = members.iter().map(|member| nested(field::MEMBERS, member_length(member)));
-    let mut bytes = Vec::with_capacity(lengths.fold(0, usize::saturating_add));
-    for member @ (name, value) in members {
-        write_prefix(field::MEMBERS, member_length(member), &mut bytes);
-        write_prefix(field::NAME, name.len(), &mut bytes);
-        bytes.extend_from_slice(name.as_bytes());
-        write_prefix(field::VALUE, value_length(value), &mut bytes);
-        write_prefix(field::STRING, value.len(), &mut bytes);
-        bytes.extend_from_slice(value.as_bytes());
-    }
-    bytes
+    let mut bytes = StructBytes::default();
+    members.iter().for_each(|(name, text)| bytes.text(Slot::Member(name), text));
+    bytes.0
 }
 
 /// Field numbers of `google.protobuf.Struct`, its map entries, `Value` and `ListValue`.
@@ -138,7 +125,107 @@ pub(crate) mod field {
     pub(crate) const ITEMS: u32 = 1;
 }
 
-/// The length of a field that holds a message of this length.
+/// A serialized `Struct`, written while an object is read, without the tree of messages in between.
+#[derive(Debug, Default)]
+pub struct StructBytes(pub Vec<u8>);
+
+impl StructBytes {
+    fn value(&mut self, slot: Slot<'_>, value: &Value) {
+        match value {
+            Value::Null => self.null(slot),
+            Value::Bool(value) => self.bool(slot, *value),
+            Value::Number(value) => self.number(slot, value),
+            Value::String(value) => self.text(slot, value),
+            Value::Array(items) => {
+                let begin = self.begin();
+                items.iter().for_each(|item| self.value(Slot::Item, item));
+                self.list(slot, begin);
+            }
+            Value::Object(members) => {
+                let begin = self.begin();
+                members.iter().for_each(|(name, value)| self.value(Slot::Member(name), value));
+                self.object(slot, begin);
+            }
+        }
+    }
+
+    /// Writes what stands before a value of this length.
+    fn open(&mut self, slot: Slot<'_>, length: usize) {
+        /// Room for the claims of a common token, made once there is something to write.
+        const COMMON: usize = 512;
+        if self.0.is_empty() {
+            self.0.reserve(COMMON);
+        }
+        match slot {
+            Slot::Member(name) => {
+                let entry = nested(field::NAME, name.len()).saturating_add(nested(field::VALUE, length));
+                self.prefix(field::MEMBERS, entry);
+                self.prefix(field::NAME, name.len());
+                self.0.extend_from_slice(name.as_bytes());
+                self.prefix(field::VALUE, length);
+            }
+            Slot::Item => self.prefix(field::ITEMS, length),
+        }
+    }
+
+    /// Makes one value of all that was written since `begin`.
+    fn close(&mut self, slot: Slot<'_>, field: u32, begin: usize) {
+        let end = self.0.len();
+        let length = end.saturating_sub(begin);
+        self.open(slot, nested(field, length));
+        self.prefix(field, length);
+        // How long it is had to be known before what stands before it could be written.
+        let before = self.0.len().saturating_sub(end);
+        self.0.get_mut(begin..).unwrap_or_default().rotate_right(before);
+    }
+
+    fn prefix(&mut self, field: u32, length: usize) {
+        // Most lengths take one byte.
+        if let (Ok(key @ 0..=127), Ok(length @ 0..=127)) = (u8::try_from(field << 3 | 2), u8::try_from(length)) {
+            self.0.extend_from_slice(&[key, length]);
+        } else {
+            encode_key(field, WireType::LengthDelimited, &mut self.0);
+            encode_varint(as_varint(length), &mut self.0);
+        }
+    }
+}
+
+impl Sink for StructBytes {
+    fn null(&mut self, slot: Slot<'_>) {
+        self.open(slot, int32::encoded_len(field::NULL, &0));
+        int32::encode(field::NULL, &0, &mut self.0);
+    }
+
+    fn bool(&mut self, slot: Slot<'_>, value: bool) {
+        self.open(slot, bool::encoded_len(field::BOOL, &value));
+        bool::encode(field::BOOL, &value, &mut self.0);
+    }
+
+    fn number(&mut self, slot: Slot<'_>, value: &Number) {
+        self.open(slot, double::encoded_len(field::NUMBER, &0.0));
+        double::encode(field::NUMBER, &value.as_f64().unwrap_or_default(), &mut self.0);
+    }
+
+    fn text(&mut self, slot: Slot<'_>, value: &str) {
+        self.open(slot, nested(field::STRING, value.len()));
+        self.prefix(field::STRING, value.len());
+        self.0.extend_from_slice(value.as_bytes());
+    }
+
+    fn begin(&mut self) -> usize {
+        self.0.len()
+    }
+
+    fn list(&mut self, slot: Slot<'_>, begin: usize) {
+        self.close(slot, field::LIST, begin);
+    }
+
+    fn object(&mut self, slot: Slot<'_>, begin: usize) {
+        self.close(slot, field::STRUCT, begin);
+    }
+}
+
+/// The length of a field that holds so many bytes.
 fn nested(field: u32, length: usize) -> usize {
     let prefix = key_len(field).saturating_add(encoded_len_varint(as_varint(length)));
     prefix.saturating_add(length)
@@ -146,64 +233,6 @@ fn nested(field: u32, length: usize) -> usize {
 
 fn as_varint(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-fn member_length(name: &String, value: &Value) -> usize {
-    string::encoded_len(field::NAME, name).saturating_add(nested(field::VALUE, value_length(value)))
-}
-
-fn struct_length(members: &Map<String, Value>) -> usize {
-    let lengths = members.iter().map(|(name, value)| nested(field::MEMBERS, member_length(name, value)));
-    lengths.fold(0, usize::saturating_add)
-}
-
-fn list_length(items: &[Value]) -> usize {
-    items.iter().map(|item| nested(field::ITEMS, value_length(item))).fold(0, usize::saturating_add)
-}
-
-fn value_length(value: &Value) -> usize {
-    match value {
-        Value::Null => int32::encoded_len(field::NULL, &0),
-        Value::Bool(value) => bool::encoded_len(field::BOOL, value),
-        Value::Number(_) => double::encoded_len(field::NUMBER, &0.0),
-        Value::String(value) => string::encoded_len(field::STRING, value),
-        Value::Array(items) => nested(field::LIST, list_length(items)),
-        Value::Object(members) => nested(field::STRUCT, struct_length(members)),
-    }
-}
-
-fn write_prefix(field: u32, length: usize, bytes: &mut Vec<u8>) {
-    encode_key(field, WireType::LengthDelimited, bytes);
-    encode_varint(as_varint(length), bytes);
-}
-
-fn write_struct(members: &Map<String, Value>, bytes: &mut Vec<u8>) {
-    for (name, value) in members {
-        write_prefix(field::MEMBERS, member_length(name, value), bytes);
-        string::encode(field::NAME, name, bytes);
-        write_prefix(field::VALUE, value_length(value), bytes);
-        write_value(value, bytes);
-    }
-}
-
-fn write_value(value: &Value, bytes: &mut Vec<u8>) {
-    match value {
-        Value::Null => int32::encode(field::NULL, &0, bytes),
-        Value::Bool(value) => bool::encode(field::BOOL, value, bytes),
-        Value::Number(value) => double::encode(field::NUMBER, &value.as_f64().unwrap_or_default(), bytes),
-        Value::String(value) => string::encode(field::STRING, value, bytes),
-        Value::Array(items) => {
-            write_prefix(field::LIST, list_length(items), bytes);
-            for item in items {
-                write_prefix(field::ITEMS, value_length(item), bytes);
-                write_value(item, bytes);
-            }
-        }
-        Value::Object(members) => {
-            write_prefix(field::STRUCT, struct_length(members), bytes);
-            write_struct(members, bytes);
-        }
-    }
 }
 
 /// A double as JSON: an integer if it is a whole number that a double holds exactly, which -0 is not.

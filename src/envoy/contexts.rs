@@ -233,7 +233,7 @@ impl Stream {
     fn settle(&mut self) {
         match self.waits.as_ref().and_then(|slot| slot.take()) {
             None => return,
-            Some(Released::Admitted(admitted)) => self.admitted = Some(admitted),
+            Some(Released::Admitted(admitted)) => self.admitted = Some(*admitted),
             Some(Released::Answered) => self.answered = true,
         }
         self.waits = None;

@@ -57,7 +57,7 @@ pub(super) struct Slot {
 /// What became of a request that has waited.
 pub(super) enum Released {
     /// It went on.
-    Admitted(Admitted),
+    Admitted(Box<Admitted>),
     /// It was answered.
     Answered,
 }
@@ -226,7 +226,7 @@ impl Slot {
                 return true;
             }
             Step::GoesOn(admitted) => {
-                self.outcome.replace(Some(Released::Admitted(admitted)));
+                self.outcome.replace(Some(Released::Admitted(Box::new(admitted))));
                 // The last word: it takes the headers away.
                 if abi::continue_request().is_err() {
                     self.outcome.replace(Some(Released::Answered));

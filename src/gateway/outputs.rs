@@ -6,7 +6,6 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::{Edits, Event};
-use crate::encoding::protobuf;
 use crate::http::headers::{HeaderName, can_be_value};
 use crate::jose::{base64url, json};
 use crate::verify::{Facts, Verified};
@@ -52,15 +51,17 @@ impl Outputs {
         let mut headers: Vec<_> = payload.into_iter().collect();
         let mut dropped = Vec::new();
         for ClaimHeader { header, claim, format } in claim_headers {
-            let principal = (&**claim == PRINCIPAL).then(|| verified.principal().map(Value::from));
-            let value = principal.as_ref().map_or_else(|| verified.claim(claim), Option::as_ref);
-            match value.filter(|value| !value.is_null()).map(|value| written(value, *format)) {
+            let value = match &**claim {
+                PRINCIPAL => verified.principal().map(Value::from),
+                claim => verified.claim(claim),
+            };
+            match value.filter(|value| !value.is_null()).map(|value| written(&value, *format)) {
                 Some(Some(text)) => headers.push((header.clone(), text)),
                 Some(None) => dropped.push(Rc::clone(claim)),
                 None => {}
             }
         }
-        let filter_state = protobuf::struct_bytes(verified.claims()).into();
+        let filter_state = verified.claims_as_struct().into();
         Self { facts: Rc::clone(verified.facts()), headers, dropped, filter_state }
     }
 

@@ -294,7 +294,7 @@ mod tests {
         for value in ["Bearer", "Bearer ", "Bearer  t", "Bearer\tt", "Bearer=t", "Bearer\"t\""] {
             let token = found(&[("authorization", value.as_bytes())]).unwrap().unwrap();
             assert!(
-                crate::jose::token::Untrusted::parse(token.as_bytes(), 8192)
+                crate::jose::token::Untrusted::parse(token.as_bytes(), 8192, &mut ())
                     .is_err_and(|unreadable| unreadable.cause.denial() == Denial::Malformed),
                 "{value}"
             );

@@ -92,8 +92,8 @@ impl Evaluated {
         for (source, answer) in rules.identity.iter().zip(&self.identity) {
             match (source, answer) {
                 (Source::Wristband, _) => {
-                    if let Some(claims) = inbound.map(Verified::claims).filter(|claims| !claims.is_empty()) {
-                        return Ok(Identity::Wristband(claims));
+                    if let Some(inbound) = inbound {
+                        return Ok(Identity::Wristband(inbound));
                     }
                 }
                 (Source::Expression(_, true), answer) if is_nobody(answer) => break,

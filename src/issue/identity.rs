@@ -1,16 +1,19 @@
 //! Who a request was authenticated as.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use crate::issue::pseudonym;
+use crate::verify::Verified;
 
 /// Who a request was authenticated as.
 #[derive(Clone, Copy)]
 pub(super) enum Identity<'v> {
     /// What a header or an expression says.
     Value(&'v Value),
-    /// The claims of the accepted wristband.
-    Wristband(&'v Map<String, Value>),
+    /// The accepted wristband.
+    Wristband(&'v Verified),
 }
 
 impl<'v> Identity<'v> {
@@ -21,14 +24,15 @@ impl<'v> Identity<'v> {
             Self::Value(Value::Number(_)) => false,
             Self::Value(Value::String(text)) => text.is_empty(),
             Self::Value(Value::Array(items)) => items.is_empty(),
-            Self::Value(Value::Object(members)) | Self::Wristband(members) => members.is_empty(),
+            Self::Value(Value::Object(members)) => members.is_empty(),
+            Self::Wristband(_) => false,
         }
     }
 
-    pub(super) fn name(self) -> Option<&'v str> {
+    pub(super) fn name(self) -> Option<Cow<'v, str>> {
         match self {
-            Self::Value(value) => value.as_str().or_else(|| value.get("sub")?.as_str()),
-            Self::Wristband(claims) => claims.get("sub")?.as_str(),
+            Self::Value(value) => value.as_str().or_else(|| value.get("sub")?.as_str()).map(Cow::Borrowed),
+            Self::Wristband(wristband) => wristband.text("sub"),
         }
     }
 
@@ -36,7 +40,7 @@ impl<'v> Identity<'v> {
     pub(super) fn pseudonym(self) -> Option<String> {
         match self {
             Self::Value(value) => pseudonym::of(value),
-            Self::Wristband(claims) => pseudonym::of(&Value::Object(claims.clone())),
+            Self::Wristband(wristband) => pseudonym::of(&Value::Object(wristband.claims())),
         }
     }
 }

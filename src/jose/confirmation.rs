@@ -1,6 +1,6 @@
 //! Binding a token to the client's certificate (RFC 8705, section 3.1): who steals the token cannot use it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::denial::Cause;
 use crate::jose::base64url;
@@ -26,22 +26,23 @@ pub fn of(thumbprint: &str) -> Value {
 
 /// What a token is bound to.
 #[derive(Default)]
-pub struct Binding<'c> {
+pub struct Binding {
     /// The thumbprint of a certificate.
-    pub thumbprint: Option<&'c str>,
+    pub thumbprint: Option<String>,
     /// Whether there is another member: a proof that nobody here can ask for (RFC 7800, section 3.1).
     pub is_otherwise: bool,
 }
 
-/// What a token is bound to, if it is.
+/// What a token with this `cnf` is bound to, if it is.
 ///
 /// # Errors
 /// [`Cause::ConfirmationType`] when `cnf` or the thumbprint in it has the wrong type.
-pub fn bound_to(claims: &Map<String, Value>) -> Result<Binding<'_>, Cause> {
-    let Some(confirmation) = claims.get("cnf") else {
+pub fn bound_to(confirmation: Option<&Value>) -> Result<Binding, Cause> {
+    let Some(confirmation) = confirmation else {
         return Ok(Binding::default());
     };
     let members = confirmation.as_object().ok_or(Cause::ConfirmationType)?;
     let thumbprint = members.get(THUMBPRINT).map(|value| value.as_str().ok_or(Cause::ConfirmationType)).transpose()?;
+    let thumbprint = thumbprint.map(str::to_owned);
     Ok(Binding { thumbprint, is_otherwise: members.keys().any(|name| name != THUMBPRINT) })
 }

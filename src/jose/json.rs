@@ -14,6 +14,12 @@ use serde_json::{Map, Number, Value};
 
 use super::path::{Path, Segment};
 
+mod members;
+mod scan;
+
+pub use members::Members;
+pub use scan::{Problem, Sink, Slot};
+
 /// How deep objects and arrays may nest. Claims of real identity providers stay below ten; the bound keeps the
 /// stack of the VM small whatever an attacker sends.
 pub const MAX_DEPTH: usize = 32;

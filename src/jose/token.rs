@@ -3,14 +3,15 @@
 //! An [`Untrusted`] token is well-formed and nothing more. What it says becomes claims only by way of
 //! [`Verifier::verify`](crate::verify::Verifier::verify).
 
+use std::borrow::Cow;
 use std::slice;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::denial::Cause;
 use crate::jose::base64url;
-use crate::jose::confirmation;
-use crate::jose::json;
+use crate::jose::confirmation::{self, Binding};
+use crate::jose::json::{Members, Problem, Sink};
 
 /// The largest token that is signed, in bytes, and what verifiers look at by default: Envoy's default for all request
 /// headers together is 60 KiB; eight are what common servers take in one header.
@@ -34,6 +35,8 @@ pub struct Untrusted<'t> {
     pub thumbprint: Option<String>,
     /// Whether it is bound to something else too, such as a key that its bearer has to prove (RFC 9449, section 6.1).
     pub is_bound_otherwise: bool,
+    /// `aud`, which is a string or an array of them.
+    audiences: Option<Value>,
     header: Members,
     claims: Members,
 }
@@ -50,7 +53,8 @@ pub struct Hearsay {
 impl Hearsay {
     fn of(header: &Members, claims: Option<&Members>) -> Self {
         let issuer = claims.and_then(|claims| claims.text("iss"));
-        Self { issuer: issuer.map(printable), key_id: header.text("kid").map(printable) }
+        let printed = |text: Cow<'_, str>| printable(&text);
+        Self { issuer: issuer.map(printed), key_id: header.text("kid").map(printed) }
     }
 }
 
@@ -70,13 +74,13 @@ impl From<Cause> for Unreadable {
 }
 
 impl<'t> Untrusted<'t> {
-    /// Takes a token of at most so many bytes apart. That is also the budget for members and for the length of strings; depth
-    /// has one of its own, [`json::MAX_DEPTH`].
+    /// Takes a token of at most so many bytes apart, and tells `sink` of its payload. That is also the budget for members and for the length of strings; depth
+    /// has one of its own, [`MAX_DEPTH`](crate::jose::json::MAX_DEPTH).
     ///
     /// # Errors
     /// The causes of [`Denial::TooLarge`](crate::denial::Denial::TooLarge) and
     /// [`Denial::Malformed`](crate::denial::Denial::Malformed).
-    pub fn parse(token: &'t [u8], most: usize) -> Result<Self, Unreadable> {
+    pub fn parse(token: &'t [u8], most: usize, sink: &mut dyn Sink) -> Result<Self, Unreadable> {
         if token.len() > most {
             return Err(Cause::TooLong.into());
         }
@@ -86,21 +90,22 @@ impl<'t> Untrusted<'t> {
         if payload.contains('.') {
             return Err(Cause::Parts.into());
         }
-        let header = json_part(header, Cause::HeaderEncoding, Cause::HeaderJson)?;
-        let claims = json_part(payload, Cause::PayloadEncoding, Cause::PayloadJson)
+        let header = json_part(header, &mut (), Cause::HeaderEncoding, Cause::HeaderJson)?;
+        let claims = json_part(payload, sink, Cause::PayloadEncoding, Cause::PayloadJson)
             .map_err(|cause| Unreadable { cause, hearsay: Hearsay::of(&header, None) })?;
         let checked = check_header(&header).and_then(|()| check_claims(&claims)).and_then(|checked| {
             let signature = base64url::decode(signature).ok_or(Cause::SignatureEncoding)?;
             Ok((signature, checked))
         });
         match checked {
-            Ok((signature, (expires, not_before, thumbprint, is_bound_otherwise))) => Ok(Self {
+            Ok((signature, Checked { expires, not_before, binding, audiences })) => Ok(Self {
                 signing_input: signing_input.as_bytes(),
                 signature,
                 expires,
                 not_before,
-                thumbprint,
-                is_bound_otherwise,
+                thumbprint: binding.thumbprint,
+                is_bound_otherwise: binding.is_otherwise,
+                audiences,
                 header,
                 claims,
             }),
@@ -116,74 +121,71 @@ impl<'t> Untrusted<'t> {
 
     /// `alg`.
     #[must_use]
-    pub fn algorithm(&self) -> &str {
+    pub fn algorithm(&self) -> Cow<'_, str> {
         self.header.text("alg").unwrap_or_default()
     }
 
     /// `typ`.
     #[must_use]
-    pub fn typ(&self) -> Option<&str> {
+    pub fn typ(&self) -> Option<Cow<'_, str>> {
         self.header.text("typ")
     }
 
     /// `kid`.
     #[must_use]
-    pub fn key_id(&self) -> Option<&str> {
+    pub fn key_id(&self) -> Option<Cow<'_, str>> {
         self.header.text("kid")
     }
 
     /// `iss`.
     #[must_use]
-    pub fn issuer(&self) -> &str {
+    pub fn issuer(&self) -> Cow<'_, str> {
         self.claims.text("iss").unwrap_or_default()
     }
 
     /// `sub`.
     #[must_use]
-    pub fn subject(&self) -> Option<&str> {
+    pub fn subject(&self) -> Option<Cow<'_, str>> {
         self.claims.text("sub")
     }
 
     /// `jti`.
     #[must_use]
-    pub fn jwt_id(&self) -> Option<&str> {
+    pub fn jwt_id(&self) -> Option<Cow<'_, str>> {
         self.claims.text("jti")
     }
 
     /// `aud`: one or several.
     pub fn audiences(&self) -> Option<impl Iterator<Item = &str>> {
-        // One that cannot be read, which `parse` refuses, would name nobody; it must not pass for none.
-        let audiences = self.claims.audiences().unwrap_or(Some(&[]))?;
-        Some(audiences.iter().filter_map(Value::as_str))
+        Some(several(self.audiences.as_ref()?).iter().filter_map(Value::as_str))
     }
 
-    /// The whole header.
+    /// `iat`, in seconds.
     #[must_use]
-    pub fn header(&self) -> &Map<String, Value> {
-        &self.header.0
+    pub fn issued_at(&self) -> Option<f64> {
+        self.claims.get("iat")?.as_f64()
     }
 
     /// The whole payload.
     #[must_use]
-    pub fn claims(&self) -> &Map<String, Value> {
-        &self.claims.0
+    pub fn claims(&self) -> &Members {
+        &self.claims
     }
 
     /// The whole payload, of a token that is no longer needed.
     #[must_use]
-    pub fn into_claims(self) -> Map<String, Value> {
-        self.claims.0
+    pub fn into_claims(self) -> Members {
+        self.claims
     }
 }
 
-fn json_part(part: &str, encoding: Cause, json: Cause) -> Result<Members, Cause> {
+fn json_part(part: &str, sink: &mut dyn Sink, encoding: Cause, json: Cause) -> Result<Members, Cause> {
     let text = base64url::decode(part).ok_or(encoding)?;
-    let members = json::parse_object(&text).map_err(|error| match &*error.problem {
-        json::TWICE => Cause::MemberTwice,
-        json::TOO_DEEP => Cause::TooDeep,
-        _ => json,
-    });
-    members.map(Members)
+    Members::read(text, sink).map_err(|problem| match problem {
+        Problem::Twice => Cause::MemberTwice,
+        Problem::TooDeep => Cause::TooDeep,
+        Problem::Syntax => json,
+    })
 }
 
 /// `crit` names extensions that have to be understood (RFC 7515, section 4.1.11), and none is. `b64` changes what is signed
@@ -192,25 +194,60 @@ fn check_header(header: &Members) -> Result<(), Cause> {
     if header.has("crit") || header.has("b64") {
         return Err(Cause::Extension);
     }
-    header.string("alg", Cause::NoAlgorithm)?.ok_or(Cause::NoAlgorithm)?;
-    ["kid", "typ", "cty"].into_iter().try_for_each(|name| header.string(name, Cause::HeaderType).map(drop))
+    if header.is_text("alg") != Some(true) {
+        return Err(Cause::NoAlgorithm);
+    }
+    ["kid", "typ", "cty"].into_iter().try_for_each(|name| check_text(header, name, Cause::HeaderType))
 }
 
-/// That the registered claims have their types: end, beginning, thumbprint, and whether it is bound to something else.
-fn check_claims(claims: &Members) -> Result<(f64, Option<f64>, Option<String>, bool), Cause> {
-    claims.string("iss", Cause::NoIssuer)?.ok_or(Cause::NoIssuer)?;
-    claims.string("sub", Cause::ClaimType)?;
-    claims.string("jti", Cause::ClaimType)?;
-    claims.audiences()?;
-    let expires = claims.date("exp")?.ok_or(Cause::NoExpiry)?;
-    let binding = confirmation::bound_to(&claims.0)?;
-    let dates = [claims.date("nbf")?, claims.date("iat")?];
+/// What the registered claims say, when they have their types.
+struct Checked {
+    expires: f64,
+    not_before: Option<f64>,
+    binding: Binding,
+    audiences: Option<Value>,
+}
+
+fn check_claims(claims: &Members) -> Result<Checked, Cause> {
+    if claims.is_text("iss") != Some(true) {
+        return Err(Cause::NoIssuer);
+    }
+    check_text(claims, "sub", Cause::ClaimType)?;
+    check_text(claims, "jti", Cause::ClaimType)?;
+    let audiences = claims.get("aud");
+    if audiences.as_ref().is_some_and(|audiences| !several(audiences).iter().all(Value::is_string)) {
+        return Err(Cause::AudienceType);
+    }
+    let expires = date(claims, "exp")?.ok_or(Cause::NoExpiry)?;
+    let binding = confirmation::bound_to(claims.get("cnf").as_ref())?;
+    let dates = [date(claims, "nbf")?, date(claims, "iat")?];
     // Nothing began before 1970; Envoy's `jwt_authn` refuses it too.
     let starts = || dates.into_iter().flatten();
     if starts().any(|start| start < 0.0) {
         return Err(Cause::Before1970);
     }
-    Ok((expires, starts().reduce(f64::max), binding.thumbprint.map(str::to_owned), binding.is_otherwise))
+    Ok(Checked { expires, not_before: starts().reduce(f64::max), binding, audiences })
+}
+
+/// That a member is a string, if it is there.
+fn check_text(members: &Members, name: &str, otherwise: Cause) -> Result<(), Cause> {
+    if members.is_text(name) == Some(false) { Err(otherwise) } else { Ok(()) }
+}
+
+/// A NumericDate (RFC 7519, section 2).
+fn date(members: &Members, name: &str) -> Result<Option<f64>, Cause> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_f64().filter(|date| date.abs() <= MAX_DATE).map(Some).ok_or(Cause::Date),
+    }
+}
+
+/// One value or several (RFC 7519, section 4.1.3).
+fn several(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values,
+        value => slice::from_ref(value),
+    }
 }
 
 /// What a stranger has written, for a log or another place where people read it: visible ASCII, and at most 255 of it. Any other
@@ -222,39 +259,4 @@ pub fn printable(text: &str) -> String {
         return text.to_owned();
     }
     text.chars().take(MOST).map(|character| if character.is_ascii_graphic() { character } else { '?' }).collect()
-}
-
-/// Members whose registered names have their registered types.
-struct Members(Map<String, Value>);
-
-impl Members {
-    fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
-    }
-
-    fn string(&self, name: &str, otherwise: Cause) -> Result<Option<&str>, Cause> {
-        self.0.get(name).map(|value| value.as_str().ok_or(otherwise)).transpose()
-    }
-
-    /// A NumericDate (RFC 7519, section 2).
-    fn date(&self, name: &str) -> Result<Option<f64>, Cause> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(value) => value.as_f64().filter(|date| date.abs() <= MAX_DATE).map(Some).ok_or(Cause::Date),
-        }
-    }
-
-    /// `aud`: one string or an array of strings (RFC 7519, section 4.1.3).
-    fn audiences(&self) -> Result<Option<&[Value]>, Cause> {
-        let values = match self.0.get("aud") {
-            None => return Ok(None),
-            Some(Value::Array(values)) => values.as_slice(),
-            Some(value) => slice::from_ref(value),
-        };
-        if values.iter().all(Value::is_string) { Ok(Some(values)) } else { Err(Cause::AudienceType) }
-    }
 }

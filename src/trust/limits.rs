@@ -1,10 +1,13 @@
 //! What an issuer's tokens may say, beyond being genuine: trusting a peer's signature does not mean to let it name
 //! everyone, for every audience, with every role.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use serde_json::Value;
 
 use crate::denial::Cause;
 use crate::jose::claims;
+use crate::jose::json::{self, Members, Problem, Sink};
 use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
 
@@ -45,7 +48,7 @@ impl Limits {
     /// [`WrongSubject`]: crate::denial::Denial::WrongSubject
     /// [`TooLongLived`]: crate::denial::Denial::TooLongLived
     pub fn check(&self, token: &Untrusted<'_>, now: Timestamp, clock_skew: f64) -> Result<(), Cause> {
-        self.check_type(token.typ())?;
+        self.check_type(token.typ().as_deref())?;
         let is_ours = |audience: &str| self.audiences.iter().any(|ours| ours == audience);
         match token.audiences().map(|mut audiences| audiences.any(is_ours)) {
             None if !self.audiences.is_empty() && !self.allow_missing_audience => return Err(Cause::NoAudience),
@@ -55,7 +58,7 @@ impl Limits {
         }
         if !self.subjects.is_empty() {
             let subject = token.subject().ok_or(Cause::NoSubject)?;
-            if !self.subjects.iter().any(|pattern| pattern.matches(subject)) {
+            if !self.subjects.iter().any(|pattern| pattern.matches(&subject)) {
                 return Err(Cause::Subject);
             }
         }
@@ -83,18 +86,22 @@ impl Limits {
         self.claims.is_none()
     }
 
-    /// Removes the claims that are not passed on.
-    pub fn limit(&self, claims: &mut Map<String, Value>) {
-        if let Some(allowed) = &self.claims {
-            // The registered claims say who vouches for whom; they grant nothing.
-            claims.retain(|name, _| claims::reserved(name).is_some() || allowed.contains(name));
+    /// The claims that are passed on, of a token's. `sink` is told of them.
+    ///
+    /// # Errors
+    /// [`Problem`], which no claims have that were read from a token.
+    pub fn limited(&self, claims: &Members, sink: &mut dyn Sink) -> Result<Members, Problem> {
+        let allowed = self.claims.as_deref().unwrap_or_default();
+        // The registered claims say who vouches for whom; they grant nothing.
+        let passes = |name: &str| claims::reserved(name).is_some() || allowed.iter().any(|allowed| allowed == name);
+        let members = claims.iter().filter(|(name, _)| passes(name)).map(|(name, value)| {
             // These two are objects, in which a peer could say anything.
-            for name in ["cnf", "act"] {
-                if let Some(members) = claims.get_mut(name) {
-                    limit_members(members);
-                }
-            }
-        }
+            let is_object = matches!(name, "cnf" | "act");
+            let value = if is_object { Cow::Owned(limited_object(value)?) } else { Cow::Borrowed(value) };
+            Ok(format!("{}:{value}", Value::from(name)))
+        });
+        let members = members.collect::<Result<Vec<_>, Problem>>()?;
+        Members::read(format!("{{{}}}", members.join(",")).into_bytes(), sink)
     }
 }
 
@@ -122,8 +129,13 @@ pub fn check_lifetime(most: Option<u32>, expires: f64, now: Timestamp, clock_ske
     Ok(())
 }
 
-/// Leaves the members that RFC 8693 and RFC 8705 define: who acts, and the certificate. The depth is bounded by the
-/// parser's.
+/// The members that RFC 8693 and RFC 8705 define: who acts, and the certificate. The depth is bounded by the parser's.
+fn limited_object(text: &str) -> Result<String, Problem> {
+    let mut value = json::parse(text.as_bytes()).map_err(|_| Problem::Syntax)?;
+    limit_members(&mut value);
+    Ok(value.to_string())
+}
+
 fn limit_members(value: &mut Value) {
     match value {
         Value::Object(members) => {

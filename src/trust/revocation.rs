@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use crate::denial::Cause;
 use crate::jose::token::Untrusted;
 use crate::time::Timestamp;
@@ -32,11 +30,10 @@ impl Revoked {
     /// # Errors
     /// [`Cause::IdRevoked`], [`Cause::TimeRevoked`].
     pub fn check(&self, token: &Untrusted<'_>) -> Result<(), Cause> {
-        if token.jwt_id().is_some_and(|id| self.tokens.contains(id)) {
+        if token.jwt_id().is_some_and(|id| self.tokens.contains(&*id)) {
             return Err(Cause::IdRevoked);
         }
-        let issued = token.claims().get("iat").and_then(Value::as_f64);
-        let too_old = |start: &Timestamp| issued.is_none_or(|issued| issued < start.seconds());
-        if self.issued_before.get(token.issuer()).is_some_and(too_old) { Err(Cause::TimeRevoked) } else { Ok(()) }
+        let too_old = |start: &Timestamp| token.issued_at().is_none_or(|issued| issued < start.seconds());
+        if self.issued_before.get(&*token.issuer()).is_some_and(too_old) { Err(Cause::TimeRevoked) } else { Ok(()) }
     }
 }

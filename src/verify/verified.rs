@@ -1,22 +1,30 @@
 //! An accepted token.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::encoding::protobuf::StructBytes;
 use crate::jose::base64url;
-use crate::jose::json;
+use crate::jose::json::{self, Members};
 use crate::time::Timestamp;
 use crate::trust::{TrustedIssuer, TrustedKey};
 
 /// An accepted token.
 pub struct Verified {
     facts: Rc<Facts>,
-    /// Read from the payload again where a token is remembered: they take three times the memory of the token.
-    claims: OnceCell<Map<String, Value>>,
+    /// Read from the payload again where a token is remembered: they take more memory than the token.
+    claims: OnceCell<Option<Claims>>,
     has_forgotten: bool,
+}
+
+/// The claims of a token that are passed on.
+pub(super) struct Claims {
+    pub(super) members: Members,
+    pub(super) as_struct: Vec<u8>,
 }
 
 /// All of an accepted token that is worth remembering.
@@ -58,8 +66,8 @@ impl Facts {
 }
 
 impl Verified {
-    pub(super) fn new(facts: Facts, claims: Map<String, Value>, has_forgotten: bool) -> Self {
-        Self { facts: Rc::new(facts), claims: OnceCell::from(claims), has_forgotten }
+    pub(super) fn new(facts: Facts, claims: Claims, has_forgotten: bool) -> Self {
+        Self { facts: Rc::new(facts), claims: OnceCell::from(Some(claims)), has_forgotten }
     }
 
     pub(super) fn again(facts: &Rc<Facts>) -> Self {
@@ -94,11 +102,36 @@ impl Verified {
 
     /// All claims that are passed on.
     #[must_use]
-    pub fn claims(&self) -> &Map<String, Value> {
-        self.claims.get_or_init(|| {
-            let payload = base64url::decode(self.payload()).unwrap_or_default();
-            json::parse_object(&payload).unwrap_or_default()
-        })
+    pub fn claims(&self) -> Map<String, Value> {
+        let read = |claims: &Claims| json::parse_object(claims.members.json().as_bytes()).ok();
+        self.read().and_then(read).unwrap_or_default()
+    }
+
+    /// The same as a serialized `google.protobuf.Struct`.
+    #[must_use]
+    pub fn claims_as_struct(&self) -> &[u8] {
+        self.read().map(|claims| claims.as_struct.as_slice()).unwrap_or_default()
+    }
+
+    /// The claim of this name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<Value> {
+        self.read()?.members.get(name)
+    }
+
+    /// The claim of this name, if it is a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.read()?.members.text(name)
+    }
+
+    fn read(&self) -> Option<&Claims> {
+        let read = || {
+            let mut as_struct = StructBytes::default();
+            let members = Members::read(base64url::decode(self.payload())?, &mut as_struct).ok()?;
+            Some(Claims { members, as_struct: as_struct.0 })
+        };
+        self.claims.get_or_init(read).as_ref()
     }
 
     /// Whether another token was forgotten, and could be used again, so that this one can be remembered.
@@ -129,23 +162,23 @@ impl Verified {
     /// 4.1.2). An issuer has no `#` in it, so no two pairs look alike. An empty subject is none.
     #[must_use]
     pub fn principal(&self) -> Option<String> {
-        let text = |name| self.claims().get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |name| self.text(name).filter(|text| !text.is_empty());
         Some(format!("{}#{}", text("iss")?, text("sub")?))
     }
 
     /// A claim by its JSON Pointer (RFC 6901) if it starts with `/`. Otherwise by its name or, if no claim has that name, by
     /// a dotted path, as Envoy's `claim_to_headers` takes it.
     #[must_use]
-    pub fn claim(&self, name: &str) -> Option<&Value> {
+    pub fn claim(&self, name: &str) -> Option<Value> {
         if let Some(pointer) = name.strip_prefix('/') {
             let end = pointer.find('/').unwrap_or(pointer.len());
             let (first, rest) = pointer.split_at_checked(end)?;
-            return self.claims().get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest);
+            return self.member(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest).cloned();
         }
-        self.claims().get(name).or_else(|| {
+        self.member(name).or_else(|| {
             let mut steps = name.split('.');
-            let first = self.claims().get(steps.next()?)?;
-            steps.try_fold(first, |value, step| value.get(step))
+            let first = self.member(steps.next()?)?;
+            steps.try_fold(&first, |value, step| value.get(step)).cloned()
         })
     }
 }
