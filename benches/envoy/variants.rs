@@ -198,13 +198,22 @@ fn floors(builder: &mut Builder<'_>) {
     let title = "wasm that only reads a header and has the host verify";
     builder.verifies("only-verify", title, floor(Deed::Verify), &folder.unique);
     for (name, title, deed) in [
-        ("only-sign", "wasm that only reads a header, has the host sign, and sets two", Deed::Sign),
-        ("only-hand-out", "wasm that only reads a header and sets two", Deed::HandOut),
+        ("only-sign", "wasm that only makes the host calls of a wristband", Deed::Sign),
+        ("only-hand-out", "wasm that only makes the host calls of a wristband that is there already", Deed::HandOut),
     ] {
         let load = Load::new(folder.path(), name, "/", vec![(USER, "alice".to_owned())], None);
         builder.add(name, title, vec![floor(deed)], load).brings = true;
     }
-    builder.refuses("only-refuse", "wasm that only reads a header and replies", floor(Deed::Refuse), &folder.junk);
+    for (name, title, deed) in [
+        ("only-accept", "wasm that only makes the host calls of a remembered token", Deed::Accept),
+        ("only-verify-and-accept", "wasm that only makes the host calls of a new token", Deed::VerifyAndAccept),
+        ("only-exchange", "wasm that only makes the host calls of a new token and a wristband", Deed::Exchange),
+    ] {
+        builder.verifies(name, title, floor(deed), &folder.unique).brings = matches!(deed, Deed::Exchange);
+    }
+    builder.refuses("only-deny", "wasm that only makes the host calls of a refusal", floor(Deed::Deny), &folder.junk);
+    let load = Load::new(folder.path(), "only-publish", "/", Vec::new(), None);
+    builder.add("only-publish", "wasm that only replies with a document", vec![floor(Deed::Publish)], load);
 }
 
 fn verifiers(builder: &mut Builder<'_>) {
