@@ -35,7 +35,8 @@ install: ## Install the command wristband
 
 bench: build wrk ## Compare the cost of a request with that of Envoy's jwt_authn (BENCH=quick: less of it; BESIDE=FILE: beside another module)
 	@ENVOY="$$($(MAKE) -s envoy)"; RATELIMIT="$$($(MAKE) -s ratelimit)"; REDIS="$$($(MAKE) -s redis)"; \
-	  export ENVOY RATELIMIT REDIS BENCH='$(BENCH)' BESIDE='$(BESIDE)'; cargo bench --locked --quiet --bench envoy
+	  AUTHORINO="$$([ '$(BENCH)' = quick ] || $(MAKE) -s authorino)"; \
+	  export ENVOY RATELIMIT REDIS AUTHORINO BENCH='$(BENCH)' BESIDE='$(BESIDE)'; cargo bench --locked --quiet --bench envoy
 
 COUNT := 1000000
 differential: ## Compare ES256 by tables with RustCrypto, for COUNT=1000000 signatures (SEED=n: those of that run)
@@ -310,6 +311,17 @@ ratelimit:
 	cd tests/ratelimit && GOMODCACHE='$(CURDIR)/.ratelimit/modules' GOFLAGS=-modcacherw \
 	  go build -o ../../$@ github.com/envoyproxy/ratelimit/src/service_cmd
 
+# Prints the path of Authorino's service, in the version of benches/authorino/go.mod; nothing where there is no Go, or where its
+# sources cannot be had.
+.PHONY: authorino
+authorino:
+	@if command -v go >/dev/null && $(MAKE) -s .authorino/authorino >&2; then echo '$(CURDIR)/.authorino/authorino'; \
+	else echo 'skipped: nothing is compared with Authorino, which needs Go and its sources' >&2; fi
+
+.authorino/authorino: benches/authorino/main.go benches/authorino/go.mod benches/authorino/go.sum
+	cd benches/authorino && GOMODCACHE='$(CURDIR)/.authorino/modules' GOFLAGS=-modcacherw \
+	  go build -o ../../$@ .
+
 # $REDIS, then the one on the PATH, then that of Debian's `redis-tools`: a program that is the server when it is called so. The
 # package `redis-server` would run it as a service.
 .PHONY: redis
@@ -357,4 +369,4 @@ HASHES_1.37.0 := ee3e51fb44bb8f1a7053556b6e216ecd7a92cae07d092cd8315bd336586bd31
   bf7a89ecfa8133a77d066c3d3f9cd0b9b975ed26a5d5d9e508896e57b78cabfc
 
 clean: ## Remove everything that was built or installed here
-	rm -rf target .envoy .prometheus .manifests .registry .ratelimit .tools
+	rm -rf target .envoy .prometheus .manifests .registry .ratelimit .authorino .tools

@@ -14,6 +14,7 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod authorino;
 mod cpu;
 mod fleet;
 mod floor;
@@ -78,5 +79,6 @@ fn main() {
     if effort.growth {
         growth::print(&tokens);
         fleet::print(&tokens);
+        authorino::print(&tokens);
     }
 }

@@ -41,6 +41,11 @@ impl Plan {
         self
     }
 
+    /// Adds a server that is somewhere else.
+    pub fn call(&mut self, cluster: Value) {
+        self.clusters.push(cluster);
+    }
+
     pub fn start(self, concurrency: &str) -> Rig {
         let bootstrap = json!({"static_resources": {"listeners": self.listeners, "clusters": self.clusters}});
         let environment = [(VARIABLE, key(SIGNING_KEY))];

@@ -139,7 +139,7 @@ pub fn verifier(crypto: &str, verify: &Value) -> Value {
     plugin
 }
 
-fn signer(crypto: &str, issue: &Value) -> Value {
+pub fn signer(crypto: &str, issue: &Value) -> Value {
     json!({"issuer": B, "signingKeyRefs": [private(SIGNING_KEY, VARIABLE)], "crypto": crypto, "issue": issue})
 }
 

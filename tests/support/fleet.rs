@@ -23,7 +23,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(command: String) -> Self {
+    pub fn start(command: String) -> Self {
         let child = Self::run(&command);
         Self { command, child }
     }
@@ -170,7 +170,7 @@ fn timeout(sample: &mut Sample) -> &mut Value {
     &mut manager["typed_config"]["http_filters"][1]["typed_config"]["timeout"]
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "{what}: it did not come true");
