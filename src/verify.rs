@@ -21,7 +21,6 @@ use crate::trust::limits::{self, Limits};
 use crate::trust::replay::Replay;
 use crate::trust::revocation::Revoked;
 use crate::trust::{Origin, Ring, TrustedIssuer, TrustedKey};
-use verified::Claims;
 
 /// The largest number of seconds by which clocks may differ.
 pub const LONGEST_SKEW: u32 = 300;
@@ -104,7 +103,7 @@ impl Verifier {
             key: Rc::clone(key),
             thumbprint,
         };
-        Ok(Verified::new(facts, Claims { members: claims, as_struct: as_struct.0 }, has_forgotten))
+        Ok(Verified::new(facts, claims, as_struct.0, has_forgotten))
     }
 
     /// Who has signed a token, and with which key. With the cause why nobody has, the source that may bring the key.

@@ -137,7 +137,7 @@ impl Verification {
         if let Some(remembered) = &self.remembered {
             edits.events.push(Event::TokenCacheMiss);
             if let Some(tail) = tail.filter(|_| outputs.facts().are_worth_remembering()) {
-                let bytes = outputs.bytes();
+                let bytes = outputs.bytes().saturating_add(LOOKED_UP_BY);
                 remembered.borrow_mut().insert(*tail, outputs, bytes);
             }
         }

@@ -92,7 +92,8 @@ impl Evaluated {
         for (source, answer) in rules.identity.iter().zip(&self.identity) {
             match (source, answer) {
                 (Source::Wristband, _) => {
-                    if let Some(inbound) = inbound {
+                    // It has an issuer, or it could not be read again.
+                    if let Some(inbound) = inbound.filter(|inbound| inbound.text("iss").is_some()) {
                         return Ok(Identity::Wristband(inbound));
                     }
                 }

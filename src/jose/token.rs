@@ -74,8 +74,8 @@ impl From<Cause> for Unreadable {
 }
 
 impl<'t> Untrusted<'t> {
-    /// Takes a token of at most so many bytes apart, and tells `sink` of its payload. That is also the budget for members and for the length of strings; depth
-    /// has one of its own, [`MAX_DEPTH`](crate::jose::json::MAX_DEPTH).
+    /// Takes a token of at most so many bytes apart, and tells `sink` of its payload. That is also the budget for members and
+    /// for the length of strings; depth has one of its own, [`MAX_DEPTH`](crate::jose::json::MAX_DEPTH).
     ///
     /// # Errors
     /// The causes of [`Denial::TooLarge`](crate::denial::Denial::TooLarge) and

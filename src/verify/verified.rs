@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use crate::encoding::protobuf::StructBytes;
+use crate::encoding::protobuf;
 use crate::jose::base64url;
 use crate::jose::json::{self, Members};
 use crate::time::Timestamp;
@@ -17,14 +17,9 @@ use crate::trust::{TrustedIssuer, TrustedKey};
 pub struct Verified {
     facts: Rc<Facts>,
     /// Read from the payload again where a token is remembered: they take more memory than the token.
-    claims: OnceCell<Option<Claims>>,
+    claims: OnceCell<Option<Members>>,
+    as_struct: OnceCell<Vec<u8>>,
     has_forgotten: bool,
-}
-
-/// The claims of a token that are passed on.
-pub(super) struct Claims {
-    pub(super) members: Members,
-    pub(super) as_struct: Vec<u8>,
 }
 
 /// All of an accepted token that is worth remembering.
@@ -66,12 +61,14 @@ impl Facts {
 }
 
 impl Verified {
-    pub(super) fn new(facts: Facts, claims: Claims, has_forgotten: bool) -> Self {
-        Self { facts: Rc::new(facts), claims: OnceCell::from(Some(claims)), has_forgotten }
+    pub(super) fn new(facts: Facts, claims: Members, as_struct: Vec<u8>, has_forgotten: bool) -> Self {
+        let (claims, as_struct) = (OnceCell::from(Some(claims)), OnceCell::from(as_struct));
+        Self { facts: Rc::new(facts), claims, as_struct, has_forgotten }
     }
 
     pub(super) fn again(facts: &Rc<Facts>) -> Self {
-        Self { facts: Rc::clone(facts), claims: OnceCell::new(), has_forgotten: false }
+        let (claims, as_struct) = (OnceCell::new(), OnceCell::new());
+        Self { facts: Rc::clone(facts), claims, as_struct, has_forgotten: false }
     }
 
     /// Who vouched for it.
@@ -103,35 +100,29 @@ impl Verified {
     /// All claims that are passed on.
     #[must_use]
     pub fn claims(&self) -> Map<String, Value> {
-        let read = |claims: &Claims| json::parse_object(claims.members.json().as_bytes()).ok();
-        self.read().and_then(read).unwrap_or_default()
+        self.members().and_then(|claims| json::parse_object(claims.json().as_bytes()).ok()).unwrap_or_default()
     }
 
     /// The same as a serialized `google.protobuf.Struct`.
     #[must_use]
     pub fn claims_as_struct(&self) -> &[u8] {
-        self.read().map(|claims| claims.as_struct.as_slice()).unwrap_or_default()
+        self.as_struct.get_or_init(|| protobuf::struct_bytes(&self.claims()))
     }
 
     /// The claim of this name.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<Value> {
-        self.read()?.members.get(name)
+        self.members()?.get(name)
     }
 
     /// The claim of this name, if it is a string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.read()?.members.text(name)
+        self.members()?.text(name)
     }
 
-    fn read(&self) -> Option<&Claims> {
-        let read = || {
-            let mut as_struct = StructBytes::default();
-            let members = Members::read(base64url::decode(self.payload())?, &mut as_struct).ok()?;
-            Some(Claims { members, as_struct: as_struct.0 })
-        };
-        self.claims.get_or_init(read).as_ref()
+    fn members(&self) -> Option<&Members> {
+        self.claims.get_or_init(|| Members::read(base64url::decode(self.payload())?, &mut ()).ok()).as_ref()
     }
 
     /// Whether another token was forgotten, and could be used again, so that this one can be remembered.
