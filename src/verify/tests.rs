@@ -192,6 +192,7 @@ fn registered_members_have_their_registered_types() {
         r#"{"alg":"ES256","kid":1}"#,
         r#"{"alg":"ES256","kid":null}"#,
         r#"{"alg":"ES256","kid":"a","typ":1}"#,
+        r#"{"alg":"ES256","kid":"a","cty":null}"#,
         r#"{"alg":"ES256","kid":"a","crit":[]}"#,
         r#"{"alg":"ES256","kid":"a","crit":["exp"],"exp":1}"#,
         r#"{"alg":"ES256","kid":"a","b64":true}"#,
