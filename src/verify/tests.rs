@@ -1,8 +1,10 @@
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice, clippy::unreachable)]
 
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use crate::denial::Denial;
+use crate::encoding::protobuf;
 use crate::gateway::Gateway;
 use crate::testing::{
     self, A, A_NEXT_PUB, A_PEM, B, B_PEM, B_PUB, Fake, NOW, claims, gateway_a, key, load, load_with, sign, sign_text,
@@ -444,7 +446,10 @@ fn a_peer_s_word_has_the_limits_it_is_given() {
     assert_eq!((&verified.claims()["act"], &verified.claims()["cnf"]), (&actor, &json!({})));
     assert_eq!(verified.claim("roles"), None);
     let payload = crate::jose::base64url::decode(verified.payload()).unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap(), Value::Object(verified.claims().clone()));
+    assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap(), Value::Object(verified.claims()));
+    // The same is what other filters see.
+    let seen = prost_types::Struct::decode(verified.claims_as_struct()).unwrap();
+    assert_eq!(protobuf::from_struct(seen), Ok(Value::Object(verified.claims())));
 }
 
 #[test]
@@ -702,4 +707,23 @@ fn what_is_remembered_of_a_token_vouches_for_none_that_has_to_be_looked_at_anew(
     once["verify"]["replay"] = json!({"cache": 100});
     let once = load_with(&once, &host).unwrap().gateway.verification.unwrap().verifier;
     assert!(once.verify_again(verified.facts(), named.as_bytes(), &ring, NOW, &host).is_none());
+}
+
+#[test]
+fn a_token_is_the_remembered_one_only_if_every_byte_is() {
+    for length in 0..40_u8 {
+        let token: Vec<_> = (0..length).collect();
+        assert!(super::are_same(&token, &token.clone()));
+        for more in 1..20 {
+            let other = [&token[..], &vec![7; more]].concat();
+            assert!(!super::are_same(&token, &other) && !super::are_same(&other, &token), "{length} {more}");
+        }
+        for place in 0..token.len() {
+            for bit in 0..8 {
+                let mut other = token.clone();
+                other[place] ^= 1 << bit;
+                assert!(!super::are_same(&token, &other), "{length} {place} {bit}");
+            }
+        }
+    }
 }
