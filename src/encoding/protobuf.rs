@@ -126,7 +126,7 @@ pub(crate) mod field {
 }
 
 /// A serialized `Struct`, written while an object is read, without the tree of messages in between.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct StructBytes(pub Vec<u8>);
 
 impl StructBytes {

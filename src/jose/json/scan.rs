@@ -64,7 +64,7 @@ impl Sink for () {
 }
 
 /// Where a member of the outermost object stands in the text.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Member {
     pub(super) name: Range<usize>,
     /// The name, if it is written with escapes.
