@@ -4,7 +4,7 @@ use prost::encoding::{WireType, bool, double, encode_key, encode_varint, encoded
 use prost_types::value::Kind;
 use serde_json::{Map, Number, Value};
 
-use crate::jose::json::{MAX_DEPTH, Sink, Slot, TOO_DEEP};
+use crate::jose::json::{MAX_DEPTH, Position, Sink, TOO_DEEP};
 use crate::jose::path::{Path, Segment};
 
 /// What the JSON of [`json::parse`](crate::jose::json::parse) cannot be, and where it stands.
@@ -99,7 +99,7 @@ fn deeper(depth: usize) -> Result<usize, Fault> {
 #[must_use]
 pub fn struct_bytes(members: &Map<String, Value>) -> Vec<u8> {
     let mut bytes = StructBytes::default();
-    members.iter().for_each(|(name, value)| bytes.value(Slot::Member(name), value));
+    members.iter().for_each(|(name, value)| bytes.value(Position::Member(name), value));
     bytes.0
 }
 
@@ -107,7 +107,7 @@ pub fn struct_bytes(members: &Map<String, Value>) -> Vec<u8> {
 #[must_use]
 pub fn struct_of_texts(members: &[(&str, &str)]) -> Vec<u8> {
     let mut bytes = StructBytes::default();
-    members.iter().for_each(|(name, text)| bytes.text(Slot::Member(name), text));
+    members.iter().for_each(|(name, text)| bytes.text(Position::Member(name), text));
     bytes.0
 }
 
@@ -130,49 +130,49 @@ pub(crate) mod field {
 pub struct StructBytes(pub Vec<u8>);
 
 impl StructBytes {
-    fn value(&mut self, slot: Slot<'_>, value: &Value) {
+    fn value(&mut self, position: Position<'_>, value: &Value) {
         match value {
-            Value::Null => self.null(slot),
-            Value::Bool(value) => self.bool(slot, *value),
-            Value::Number(value) => self.number(slot, value),
-            Value::String(value) => self.text(slot, value),
+            Value::Null => self.null(position),
+            Value::Bool(value) => self.bool(position, *value),
+            Value::Number(value) => self.number(position, value),
+            Value::String(value) => self.text(position, value),
             Value::Array(items) => {
                 let begin = self.begin();
-                items.iter().for_each(|item| self.value(Slot::Item, item));
-                self.list(slot, begin);
+                items.iter().for_each(|item| self.value(Position::Item, item));
+                self.list(position, begin);
             }
             Value::Object(members) => {
                 let begin = self.begin();
-                members.iter().for_each(|(name, value)| self.value(Slot::Member(name), value));
-                self.object(slot, begin);
+                members.iter().for_each(|(name, value)| self.value(Position::Member(name), value));
+                self.object(position, begin);
             }
         }
     }
 
     /// Writes what stands before a value of this length.
-    fn open(&mut self, slot: Slot<'_>, length: usize) {
+    fn open(&mut self, position: Position<'_>, length: usize) {
         /// Room for the claims of a common token, made once there is something to write.
         const COMMON: usize = 512;
         if self.0.is_empty() {
             self.0.reserve(COMMON);
         }
-        match slot {
-            Slot::Member(name) => {
+        match position {
+            Position::Member(name) => {
                 let entry = nested(field::NAME, name.len()).saturating_add(nested(field::VALUE, length));
                 self.prefix(field::MEMBERS, entry);
                 self.prefix(field::NAME, name.len());
                 self.0.extend_from_slice(name.as_bytes());
                 self.prefix(field::VALUE, length);
             }
-            Slot::Item => self.prefix(field::ITEMS, length),
+            Position::Item => self.prefix(field::ITEMS, length),
         }
     }
 
     /// Makes one value of all that was written since `begin`.
-    fn close(&mut self, slot: Slot<'_>, field: u32, begin: usize) {
+    fn close(&mut self, position: Position<'_>, field: u32, begin: usize) {
         let end = self.0.len();
         let length = end.saturating_sub(begin);
-        self.open(slot, nested(field, length));
+        self.open(position, nested(field, length));
         self.prefix(field, length);
         // How long it is had to be known before what stands before it could be written.
         let before = self.0.len().saturating_sub(end);
@@ -191,23 +191,23 @@ impl StructBytes {
 }
 
 impl Sink for StructBytes {
-    fn null(&mut self, slot: Slot<'_>) {
-        self.open(slot, int32::encoded_len(field::NULL, &0));
+    fn null(&mut self, position: Position<'_>) {
+        self.open(position, int32::encoded_len(field::NULL, &0));
         int32::encode(field::NULL, &0, &mut self.0);
     }
 
-    fn bool(&mut self, slot: Slot<'_>, value: bool) {
-        self.open(slot, bool::encoded_len(field::BOOL, &value));
+    fn bool(&mut self, position: Position<'_>, value: bool) {
+        self.open(position, bool::encoded_len(field::BOOL, &value));
         bool::encode(field::BOOL, &value, &mut self.0);
     }
 
-    fn number(&mut self, slot: Slot<'_>, value: &Number) {
-        self.open(slot, double::encoded_len(field::NUMBER, &0.0));
+    fn number(&mut self, position: Position<'_>, value: &Number) {
+        self.open(position, double::encoded_len(field::NUMBER, &0.0));
         double::encode(field::NUMBER, &value.as_f64().unwrap_or_default(), &mut self.0);
     }
 
-    fn text(&mut self, slot: Slot<'_>, value: &str) {
-        self.open(slot, nested(field::STRING, value.len()));
+    fn text(&mut self, position: Position<'_>, value: &str) {
+        self.open(position, nested(field::STRING, value.len()));
         self.prefix(field::STRING, value.len());
         self.0.extend_from_slice(value.as_bytes());
     }
@@ -216,12 +216,12 @@ impl Sink for StructBytes {
         self.0.len()
     }
 
-    fn list(&mut self, slot: Slot<'_>, begin: usize) {
-        self.close(slot, field::LIST, begin);
+    fn list(&mut self, position: Position<'_>, begin: usize) {
+        self.close(position, field::LIST, begin);
     }
 
-    fn object(&mut self, slot: Slot<'_>, begin: usize) {
-        self.close(slot, field::STRUCT, begin);
+    fn object(&mut self, position: Position<'_>, begin: usize) {
+        self.close(position, field::STRUCT, begin);
     }
 }
 

@@ -18,7 +18,7 @@ mod members;
 mod scan;
 
 pub use members::Members;
-pub use scan::{Problem, Sink, Slot};
+pub use scan::{Position, Problem, Sink};
 
 /// How deep objects and arrays may nest. Claims of real identity providers stay below ten; the bound keeps the
 /// stack of the VM small whatever an attacker sends.

@@ -24,7 +24,7 @@ pub enum Problem {
 
 /// Where a value stands.
 #[derive(Clone, Copy, Debug)]
-pub enum Slot<'n> {
+pub enum Position<'n> {
     /// It is the member of this name.
     Member(&'n str),
     /// It is the next item of a list.
@@ -35,32 +35,32 @@ pub enum Slot<'n> {
 /// turn out to be none.
 pub trait Sink {
     /// `null`.
-    fn null(&mut self, slot: Slot<'_>);
+    fn null(&mut self, position: Position<'_>);
     /// `true` or `false`.
-    fn bool(&mut self, slot: Slot<'_>, value: bool);
+    fn bool(&mut self, position: Position<'_>, value: bool);
     /// A number.
-    fn number(&mut self, slot: Slot<'_>, value: &Number);
+    fn number(&mut self, position: Position<'_>, value: &Number);
     /// A string.
-    fn text(&mut self, slot: Slot<'_>, value: &str);
+    fn text(&mut self, position: Position<'_>, value: &str);
     /// A list or an object begins. What is returned comes back at its end.
     fn begin(&mut self) -> usize;
     /// All that was told since `begin` are the items of a list.
-    fn list(&mut self, slot: Slot<'_>, begin: usize);
+    fn list(&mut self, position: Position<'_>, begin: usize);
     /// All that was told since `begin` are the members of an object.
-    fn object(&mut self, slot: Slot<'_>, begin: usize);
+    fn object(&mut self, position: Position<'_>, begin: usize);
 }
 
 /// Nobody is told.
 impl Sink for () {
-    fn null(&mut self, _slot: Slot<'_>) {}
-    fn bool(&mut self, _slot: Slot<'_>, _value: bool) {}
-    fn number(&mut self, _slot: Slot<'_>, _value: &Number) {}
-    fn text(&mut self, _slot: Slot<'_>, _value: &str) {}
+    fn null(&mut self, _position: Position<'_>) {}
+    fn bool(&mut self, _position: Position<'_>, _value: bool) {}
+    fn number(&mut self, _position: Position<'_>, _value: &Number) {}
+    fn text(&mut self, _position: Position<'_>, _value: &str) {}
     fn begin(&mut self) -> usize {
         0
     }
-    fn list(&mut self, _slot: Slot<'_>, _begin: usize) {}
-    fn object(&mut self, _slot: Slot<'_>, _begin: usize) {}
+    fn list(&mut self, _position: Position<'_>, _begin: usize) {}
+    fn object(&mut self, _position: Position<'_>, _begin: usize) {}
 }
 
 /// Where a member of the outermost object stands in the text.
@@ -95,7 +95,7 @@ struct Scan<'t, 's> {
 }
 
 impl<'t> Scan<'t, '_> {
-    fn place(&self) -> usize {
+    fn offset(&self) -> usize {
         self.text.len().saturating_sub(self.rest.len())
     }
 
@@ -123,7 +123,7 @@ impl<'t> Scan<'t, '_> {
 
     /// Reads so many bytes.
     fn take(&mut self, length: usize) -> Result<&'t str, Problem> {
-        let start = self.place();
+        let start = self.offset();
         let text = self.text.get(start..start.saturating_add(length)).ok_or(Problem::Syntax)?;
         self.rest = self.rest.get(length..).ok_or(Problem::Syntax)?;
         Ok(text)
@@ -137,18 +137,18 @@ impl<'t> Scan<'t, '_> {
             if self.names.len() > first {
                 self.expect(b',')?;
             }
-            let start = self.place();
+            let start = self.offset();
             let name = self.string()?;
-            let end = self.place();
+            let end = self.offset();
             self.skip_space();
             self.expect(b':')?;
-            let value = self.place();
-            self.value(Slot::Member(&name), inner)?;
+            let value = self.offset();
+            self.value(Position::Member(&name), inner)?;
             if depth == 0 {
                 let unescaped = matches!(name, Cow::Owned(_)).then(|| (*name).into());
                 // Without the quotes.
                 let name = start.saturating_add(1)..end.saturating_sub(1);
-                self.members.push(Member { name, unescaped, value: value..self.place() });
+                self.members.push(Member { name, unescaped, value: value..self.offset() });
             }
             self.names.push(name);
             self.skip_space();
@@ -170,43 +170,43 @@ impl<'t> Scan<'t, '_> {
                 self.expect(b',')?;
             }
             is_first = false;
-            self.value(Slot::Item, inner)?;
+            self.value(Position::Item, inner)?;
             self.skip_space();
         }
         Ok(())
     }
 
-    fn value(&mut self, slot: Slot<'_>, depth: usize) -> Result<(), Problem> {
+    fn value(&mut self, position: Position<'_>, depth: usize) -> Result<(), Problem> {
         match self.rest.first() {
             Some(b'"') => {
                 let text = self.string()?;
-                self.sink.text(slot, &text);
+                self.sink.text(position, &text);
             }
             Some(b'{') => {
                 let begin = self.sink.begin();
                 self.object(depth)?;
-                self.sink.object(slot, begin);
+                self.sink.object(position, begin);
             }
             Some(b'[') => {
                 let begin = self.sink.begin();
                 self.list(depth)?;
-                self.sink.list(slot, begin);
+                self.sink.list(position, begin);
             }
             Some(b't') => {
                 self.literal("true")?;
-                self.sink.bool(slot, true);
+                self.sink.bool(position, true);
             }
             Some(b'f') => {
                 self.literal("false")?;
-                self.sink.bool(slot, false);
+                self.sink.bool(position, false);
             }
             Some(b'n') => {
                 self.literal("null")?;
-                self.sink.null(slot);
+                self.sink.null(position);
             }
             Some(_) => {
                 let number = self.number()?;
-                self.sink.number(slot, &number);
+                self.sink.number(position, &number);
             }
             None => return Err(Problem::Syntax),
         }
