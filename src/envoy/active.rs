@@ -162,6 +162,7 @@ impl Active {
 }
 
 /// How far a request has come.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and the large one is the common one")]
 pub(super) enum Step {
     /// It goes on.
     GoesOn(Admitted),

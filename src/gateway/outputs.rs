@@ -1,5 +1,6 @@
 //! What follows from an accepted token for its request, whatever else the request is: its claims, handed on.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
@@ -52,7 +53,7 @@ impl Outputs {
         let mut dropped = Vec::new();
         for ClaimHeader { header, claim, format } in claim_headers {
             let value = match &**claim {
-                PRINCIPAL => verified.principal().map(Value::from),
+                PRINCIPAL => verified.principal().map(|principal| Cow::Owned(principal.into())),
                 claim => verified.claim(claim),
             };
             match value.filter(|value| !value.is_null()).map(|value| written(&value, *format)) {

@@ -40,7 +40,7 @@ impl<'v> Identity<'v> {
     pub(super) fn pseudonym(self) -> Option<String> {
         match self {
             Self::Value(value) => pseudonym::of(value),
-            Self::Wristband(wristband) => pseudonym::of(&Value::Object(wristband.claims())),
+            Self::Wristband(wristband) => pseudonym::of(&Value::Object(wristband.claims().clone())),
         }
     }
 }

@@ -17,7 +17,9 @@ use crate::trust::{TrustedIssuer, TrustedKey};
 pub struct Verified {
     facts: Rc<Facts>,
     /// Read from the payload again where a token is remembered: they take more memory than the token.
-    claims: OnceCell<Option<Members>>,
+    members: OnceCell<Option<Members>>,
+    /// Made where somebody asks for what is inside of a claim.
+    tree: OnceCell<Map<String, Value>>,
     as_struct: OnceCell<Vec<u8>>,
     has_forgotten: bool,
 }
@@ -62,13 +64,13 @@ impl Facts {
 
 impl Verified {
     pub(super) fn new(facts: Facts, claims: Members, as_struct: Vec<u8>, has_forgotten: bool) -> Self {
-        let (claims, as_struct) = (OnceCell::from(Some(claims)), OnceCell::from(as_struct));
-        Self { facts: Rc::new(facts), claims, as_struct, has_forgotten }
+        let (members, as_struct) = (OnceCell::from(Some(claims)), OnceCell::from(as_struct));
+        Self { facts: Rc::new(facts), members, tree: OnceCell::new(), as_struct, has_forgotten }
     }
 
     pub(super) fn again(facts: &Rc<Facts>) -> Self {
-        let (claims, as_struct) = (OnceCell::new(), OnceCell::new());
-        Self { facts: Rc::clone(facts), claims, as_struct, has_forgotten: false }
+        let (members, tree, as_struct) = Default::default();
+        Self { facts: Rc::clone(facts), members, tree, as_struct, has_forgotten: false }
     }
 
     /// Who vouched for it.
@@ -99,14 +101,15 @@ impl Verified {
 
     /// All claims that are passed on.
     #[must_use]
-    pub fn claims(&self) -> Map<String, Value> {
-        self.members().and_then(|claims| json::parse_object(claims.json().as_bytes()).ok()).unwrap_or_default()
+    pub fn claims(&self) -> &Map<String, Value> {
+        let parse = |claims: &Members| json::parse_object(claims.json().as_bytes()).ok();
+        self.tree.get_or_init(|| self.members().and_then(parse).unwrap_or_default())
     }
 
     /// The same as a serialized `google.protobuf.Struct`.
     #[must_use]
     pub fn claims_as_struct(&self) -> &[u8] {
-        self.as_struct.get_or_init(|| protobuf::struct_bytes(&self.claims()))
+        self.as_struct.get_or_init(|| protobuf::struct_bytes(self.claims()))
     }
 
     /// The claim of this name.
@@ -122,7 +125,7 @@ impl Verified {
     }
 
     fn members(&self) -> Option<&Members> {
-        self.claims.get_or_init(|| Members::read(base64url::decode(self.payload())?, &mut ()).ok()).as_ref()
+        self.members.get_or_init(|| Members::read(base64url::decode(self.payload())?, &mut ()).ok()).as_ref()
     }
 
     /// Whether another token was forgotten, and could be used again, so that this one can be remembered.
@@ -160,16 +163,32 @@ impl Verified {
     /// A claim by its JSON Pointer (RFC 6901) if it starts with `/`. Otherwise by its name or, if no claim has that name, by
     /// a dotted path, as Envoy's `claim_to_headers` takes it.
     #[must_use]
-    pub fn claim(&self, name: &str) -> Option<Value> {
+    pub fn claim(&self, name: &str) -> Option<Cow<'_, Value>> {
         if let Some(pointer) = name.strip_prefix('/') {
             let end = pointer.find('/').unwrap_or(pointer.len());
             let (first, rest) = pointer.split_at_checked(end)?;
-            return self.member(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest).cloned();
+            return inside(self.value(&first.replace("~1", "/").replace("~0", "~"))?, |value| value.pointer(rest));
         }
-        self.member(name).or_else(|| {
-            let mut steps = name.split('.');
-            let first = self.member(steps.next()?)?;
-            steps.try_fold(&first, |value, step| value.get(step)).cloned()
+        self.value(name).or_else(|| {
+            let (first, path) = name.split_once('.')?;
+            inside(self.value(first)?, |value| path.split('.').try_fold(value, |value, step| value.get(step)))
         })
+    }
+
+    /// The claim of this name. One that has others inside is a part of the tree, which is made once, however many are asked for.
+    fn value(&self, name: &str) -> Option<Cow<'_, Value>> {
+        let members = self.members()?;
+        if members.has_others_inside(name)? {
+            self.claims().get(name).map(Cow::Borrowed)
+        } else {
+            members.get(name).map(Cow::Owned)
+        }
+    }
+}
+
+fn inside<'v>(value: Cow<'v, Value>, find: impl Fn(&Value) -> Option<&Value>) -> Option<Cow<'v, Value>> {
+    match value {
+        Cow::Borrowed(value) => find(value).map(Cow::Borrowed),
+        Cow::Owned(value) => find(&value).cloned().map(Cow::Owned),
     }
 }

@@ -37,6 +37,12 @@ impl Members {
         self.raw(name).map(|value| value.starts_with('"'))
     }
 
+    /// Whether a member is an object or an array; `None` when there is none of this name.
+    #[must_use]
+    pub fn has_others_inside(&self, name: &str) -> Option<bool> {
+        self.raw(name).map(|value| value.starts_with(['{', '[']))
+    }
+
     /// A member that is a string; `None` as well if it is something else.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
